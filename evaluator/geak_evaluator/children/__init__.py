@@ -1,0 +1,1 @@
+"""What runs confined: each module's `main` is one kind of child."""

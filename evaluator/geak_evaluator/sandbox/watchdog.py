@@ -1,0 +1,60 @@
+"""What a child and all that it started are using, read from outside."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Usage:
+    """A process group at one moment."""
+
+    leader_alive: bool
+    processes: int
+    threads: int
+    memory: int
+    """Bytes of private and shared memory beyond what each process was born with."""
+
+
+def of_group(leader: int, born_with: int) -> Usage:
+    """The group of a child by its first process; `born_with` is what its warm parent held."""
+    processes = threads = memory = 0
+    leader_alive = False
+    for name in os.listdir("/proc"):
+        if not name.isdigit():
+            continue
+        try:
+            fields = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+            if int(fields[2]) != leader or fields[0] in "ZX":
+                continue
+            leader_alive |= int(name) == leader
+            processes += 1
+            threads += int(fields[17])
+            memory += max(0, own_memory(name) - born_with)
+        except (OSError, IndexError, ValueError):
+            continue  # it ended while we looked
+    return Usage(leader_alive, processes, threads, memory)
+
+
+def own_memory(pid: int | str) -> int:
+    """Anonymous and shared memory of one process, without the files it maps."""
+    kib = 0
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(("RssAnon:", "RssShmem:", "VmSwap:")):
+            kib += int(line.split()[1])
+    return kib << 10
+
+
+def user_threads(uid: int) -> int:
+    """How many threads a user runs at all; the limit on processes counts them together."""
+    total = 0
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if os.stat(f"/proc/{name}").st_uid == uid:
+                    total += int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[17])
+            except (OSError, IndexError, ValueError):
+                continue
+    return total
