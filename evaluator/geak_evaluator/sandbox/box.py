@@ -217,6 +217,7 @@ class Sandbox:
                 limits=limits,
                 layers=self._layers,
                 read_all_rights=uid >= 0 and self._landlocked and self._past_modes,
+                shared_bytes=sum(os.fstat(fd).st_size for fd in shared),
                 user_processes=0 if uid >= 0 else watchdog.user_threads(os.geteuid()),
             )
             ours, theirs = socket.socketpair()

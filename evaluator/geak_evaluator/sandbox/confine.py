@@ -60,7 +60,7 @@ def confine(policy: Policy) -> None:
     """Applies every layer of the policy to this process; nothing foreign has run yet."""
     _die_with_parent()
     _first_for_the_oom_killer()
-    address_space = _address_space() if policy.limits.address_space else 0
+    address_space = _address_space() + 2 * policy.shared_bytes if policy.limits.address_space else 0
     # Past file modes Landlock still decides; without it the capability would open everything.
     past_modes = policy.read_all_rights and "landlock" in policy.layers and os.geteuid() == 0
     kept = (CAP_DAC_READ_SEARCH,) if past_modes else ()

@@ -67,6 +67,8 @@ class Policy:
     layers: tuple[str, ...] = LAYERS
     read_all_rights: bool = False
     """Keep the capability to read past file modes: an interpreter under /root is readable to root alone."""
+    shared_bytes: int = 0
+    """The shared memories it is given: mapping them must not count against its own address space."""
     user_processes: int = 0
     """What the user already runs, where the limit on processes counts all of a user's."""
 

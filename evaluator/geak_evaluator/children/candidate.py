@@ -1,0 +1,91 @@
+"""The candidate child: loads a kernel file, calls its entry on inputs in shared memory, copies out what it returned.
+
+Nothing that it says is believed: the judge reads the bytes, after stopping every thread and process of this child.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from geak_evaluator.children.loading import load, raised
+from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.exchange import RunRequest, Trouble
+
+
+class Mismatch(Exception):
+    """What the entry returned is not what was asked for; `cause` is the judge's word for it."""
+
+    def __init__(self, cause: str, message: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+def main(channel: Channel, job: dict[str, Any]) -> None:
+    """The first request is the source; then runs, until the judge is done."""
+    source = channel.receive()
+    if source is None:
+        return
+    name: str = job["name"]
+    with _device(job["target"], job.get("compile", False)) as launches:
+        try:
+            module = load(source, name, job.get("project", ""), job.get("relative", ""))
+            entry = getattr(module, job["entry"], None)
+            if not callable(entry):
+                what = "defines no" if entry is None else f"has a {type(entry).__name__} named"
+                raise Mismatch("missing_entry", f"it {what} {job['entry']}")
+        except (Exception, SystemExit) as error:
+            channel.reply(codec.dumps(trouble(error, name)).encode(), REFUSED)
+            return
+        channel.reply()
+        from geak_evaluator.children import running  # torch, only once it is needed
+
+        while (body := channel.receive()) is not None:
+            try:
+                request = codec.from_json(RunRequest, codec.loads(body))
+                launches.clear()
+                reply = running.run(entry, job["contract"], request, launches)
+                channel.reply(codec.dumps(reply).encode())
+            except (Exception, SystemExit) as error:
+                channel.reply(codec.dumps(trouble(error, name)).encode(), RAISED)
+
+
+@contextlib.contextmanager
+def _device(target: str, compile: bool) -> Iterator[list[str]]:
+    """The described device that launches go to, and their names as they come."""
+    from geak_evaluator import device
+
+    launches: list[str] = []
+    active = device.activate(target, on_launch=lambda launch: launches.append(launch.kernel), compile=compile)
+    with active, device.pretend_cuda(target):
+        yield launches
+
+
+_CAUSES = {
+    "OutOfBounds": "out_of_bounds",
+    "Unsupported": "unsupported",
+    "CompilationError": "compile_error",
+    "OutOfResources": "out_of_resources",
+    "SyntaxError": "not_python",
+    "IndentationError": "not_python",
+    "ModuleNotFoundError": "missing_module",
+    "MemoryError": "out_of_memory",
+}
+
+
+def trouble(error: BaseException, name: str) -> Trouble:
+    """An exception as data."""
+    told = raised(error, name)
+    if isinstance(error, Mismatch):
+        return Trouble(error.cause, told.message, told.line)
+    # By name: what is raised inside a kernel arrives wrapped, and triton moves its classes between versions.
+    root: BaseException = error
+    while root.__cause__ is not None and type(root).__name__ not in _CAUSES:
+        root = root.__cause__
+    cause = _CAUSES.get(type(root).__name__, "raised")
+    message = told.message if cause != "raised" else f"{told.kind}: {told.message}"
+    if root is not error:
+        message = raised(root, name).message
+    return Trouble(cause, message, told.line, told.trace)

@@ -1,0 +1,60 @@
+"""Turning foreign source into a module, inside a child, and foreign exceptions into data."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import traceback
+import types
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An exception of foreign code: told to a person, never believed."""
+
+    kind: str
+    message: str
+    line: int = 0
+    """In the foreign file; 0 where it is not known."""
+    trace: str = ""
+
+
+def load(source: bytes, name: str, project: str = "", relative: str = "") -> types.ModuleType:
+    """Imports a source as module `name` from a file of its own, so that its text can be looked up."""
+    folder = Path.cwd() / "source"
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{name}.py"
+    path.write_bytes(source)
+    if project:
+        sys.path.insert(0, project)
+    module_name = relative.removesuffix(".py").replace("/", ".") if relative else name
+    if relative and "." in module_name:
+        importlib.import_module(module_name.rpartition(".")[0])
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def raised(error: BaseException, name: str) -> Raised:
+    """What a person needs to know of an exception, with the paths of this child taken out."""
+    here = str(Path.cwd() / "source") + "/"
+    file = f"{name}.py"
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(here)]
+    line = frames[-1].lineno or 0 if frames else 0
+    if isinstance(error, SyntaxError):
+        line = error.lineno or 0
+        message = error.msg
+    else:
+        message = str(error)
+    text = "".join(traceback.format_list(frames))
+    try:
+        message = message.replace(here, "").replace(str(Path.cwd()), ".")
+    except Exception:
+        message = "(its message could not be read)"
+    return Raised(type(error).__name__, message[:2000], line, text.replace(here, "").replace(file, file)[:4000])

@@ -1,0 +1,104 @@
+"""One run of a candidate's entry, by the spec's contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from geak_evaluator.children.candidate import Mismatch
+from geak_evaluator.children.tensors import Arena, dtype_of, format_of, leaves
+from geak_evaluator.sandbox.confine import FIRST_SHARED
+from geak_evaluator.schema import layout
+from geak_evaluator.schema.exchange import RunReply, RunRequest
+from geak_evaluator.schema.layout import Slot
+
+
+def run(entry: Callable[..., Any], contract: str, request: RunRequest, launches: list[str]) -> RunReply:
+    """Calls the entry and copies its outputs to where they are asked for."""
+    inputs, outputs = Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)
+    tensors = {slot.path: inputs.tensor(slot) for slot in request.slots}
+    arguments = [tensors.get(name, request.scalars.get(name)) for name in request.arguments]
+    if contract == "destination":
+        entry(*arguments, **{slot.path: outputs.tensor(slot) for slot in request.destination})
+        return RunReply(launches=len(launches))
+    if contract == "module":
+        entry = _module(entry, request, inputs)
+    if contract == "gradient":
+        found = _gradients(entry, request, inputs, tensors)
+    else:
+        found = leaves(entry(*arguments))
+    if request.outputs is None:
+        return RunReply(_describe(found, outputs), len(launches))
+    wanted = [slot for slot in request.outputs if not slot.path.startswith("changed.")]
+    if len(found) != len(wanted):
+        raise Mismatch("wrong_outputs", f"it returned {len(found)} tensors; {len(wanted)} are expected")
+    for (path, value), slot in zip(found, wanted, strict=True):
+        _check(path, value, slot)
+        outputs.tensor(slot).copy_(value.detach())
+    return RunReply(launches=len(launches))
+
+
+def _check(path: str, value: Any, slot: Slot) -> None:
+    if type(value) not in (torch.Tensor, torch.nn.Parameter):
+        raise Mismatch("wrong_type", f"output {path} is a {type(value).__name__}; it must be a plain tensor")
+    if tuple(value.shape) != slot.shape:
+        raise Mismatch("wrong_shape", f"output {path} has shape {tuple(value.shape)}; {slot.shape} is expected")
+    if value.dtype != dtype_of(slot.format):
+        raise Mismatch("wrong_dtype", f"output {path} is {value.dtype}; {dtype_of(slot.format)} is expected")
+    if value.layout != torch.strided or torch._C._functorch.is_functorch_wrapped_tensor(value):
+        raise Mismatch("wrong_type", f"output {path} is no ordinary dense tensor")
+
+
+def _module(entry: Callable[..., Any], request: RunRequest, inputs: Arena) -> Callable[..., Any]:
+    built = entry(**request.init)
+    state = {slot.path: inputs.tensor(slot) for slot in request.state}
+    own = built.state_dict() if hasattr(built, "state_dict") else {}
+    missing, extra = sorted(set(state) - set(own)), sorted(set(own) - set(state))
+    if missing or extra:
+        differ = [f"missing {', '.join(missing)}"] * bool(missing) + [f"extra {', '.join(extra)}"] * bool(extra)
+        raise Mismatch("wrong_state", f"its parameters must have the reference's names: {'; '.join(differ)}")
+    for name, value in state.items():
+        if own[name].shape != value.shape:
+            raise Mismatch("wrong_state", f"{name} has shape {tuple(own[name].shape)}; it must be {tuple(value.shape)}")
+    built.load_state_dict(state)
+
+    def forward(*arguments: Any) -> Any:
+        with torch.no_grad():
+            return built(*arguments)
+
+    return forward
+
+
+def _gradients(
+    entry: Callable[..., Any], request: RunRequest, inputs: Arena, tensors: dict[str, torch.Tensor]
+) -> list[tuple[str, Any]]:
+    live = {name: tensors[name].detach().clone().requires_grad_(True) for name in request.wrt}
+    arguments = [live.get(name, tensors.get(name, request.scalars.get(name))) for name in request.arguments]
+    found = leaves(entry(*arguments))
+    weights = {slot.path: inputs.tensor(slot) for slot in request.gradients}
+    roots = [(value, weights[path].to(value.dtype)) for path, value in found if path in weights]
+    if not all(value.requires_grad for value, _ in roots):
+        raise Mismatch("no_gradient", "its output carries no gradient; wrap the kernels in a torch.autograd.Function")
+    torch.autograd.backward([value for value, _ in roots], [weight for _, weight in roots])
+    for name, value in live.items():
+        if value.grad is None:
+            raise Mismatch("no_gradient", f"no gradient reached {name}")
+        found.append((f"grad.{name}", value.grad))
+    return found
+
+
+def _describe(found: list[tuple[str, Any]], outputs: Arena) -> tuple[Slot, ...]:
+    slots = []
+    for path, value in found:
+        format = format_of(value.dtype) if isinstance(value, torch.Tensor) else None
+        if format is None:
+            raise Mismatch("wrong_type", f"output {path} is a {type(value).__name__}, not a tensor of a known format")
+        slots.append(Slot(path, format, tuple(value.shape), layout.contiguous(tuple(value.shape))))
+    placed = layout.place(slots)
+    if layout.extent(placed) > outputs.size:
+        raise Mismatch("too_big_here", "its outputs are larger than a case may have here")
+    for slot, (_, value) in zip(placed, found, strict=True):
+        outputs.tensor(slot).copy_(value.detach())
+    return placed

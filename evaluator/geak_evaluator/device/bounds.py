@@ -1,0 +1,171 @@
+"""Which memory a launch may touch, and a check of every active lane against it before anything is read or written."""
+
+import gc
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from .errors import OutOfBounds, Unsupported
+
+Program = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class Conflict:
+    """Two programs stored different values at one address, without an atomic: the result depends on their order."""
+
+    argument: str
+    offset: int  # in elements of the stored type, from the start of the argument's memory
+    lanes: int  # how many lanes of that store disagreed
+    programs: tuple[int, int]  # linear numbers of an earlier and the later program
+
+
+@dataclass
+class _Region:
+    start: int
+    end: int
+    name: str
+    # Which program wrote each element, by element size; 0 is nobody. Made on the first store.
+    writers: dict[int, NDArray[np.int64]]
+    # The first storage is kept alive for the launch; so are storages found through tables of pointers.
+    owner: Any
+
+
+class Memory:
+    """The storages that the arguments of one launch reach."""
+
+    def __init__(self, kernel: str, arguments: dict[str, Any], programs: int) -> None:
+        self.kernel = kernel
+        self.conflicts: list[Conflict] = []
+        self._track = programs > 1
+        self._holds_addresses = False
+        self._regions: list[_Region] = []
+        for name, value in arguments.items():
+            self._add(name, value)
+        self._index()
+
+    def _add(self, name: str, value: Any) -> None:
+        if isinstance(value, (tuple, list)):
+            for place, item in enumerate(value):
+                self._add(f"{name}[{place}]", item)
+            return
+        # A tensor descriptor and a reinterpreted tensor both keep the tensor that they describe in `base`.
+        if not isinstance(value, torch.Tensor) and hasattr(value, "base"):
+            self._add(name, value.base)
+            return
+        if isinstance(value, torch.Tensor):
+            self._holds_addresses |= value.dtype in (torch.int64, torch.uint64)
+            storage = value.untyped_storage()
+            self._put(name, storage.data_ptr(), storage.nbytes(), storage)
+        elif hasattr(value, "data_ptr"):
+            if not (hasattr(value, "numel") and hasattr(value, "element_size")):
+                raise Unsupported(f"argument '{name}' of kernel {self.kernel} has an address but no known extent")
+            self._put(name, value.data_ptr(), value.numel() * value.element_size(), value)
+
+    def _put(self, name: str, start: int, nbytes: int, owner: Any) -> None:
+        if nbytes and all(region.start != start for region in self._regions):
+            self._regions.append(_Region(start, start + nbytes, name, {}, owner))
+
+    def _index(self) -> None:
+        self._regions.sort(key=lambda region: region.start)
+        self._starts = np.array([region.start for region in self._regions], dtype=np.uint64)
+        self._ends = np.array([region.end for region in self._regions], dtype=np.uint64)
+
+    def _find(self, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], size: int) -> tuple[Any, Any]:
+        place = np.searchsorted(self._starts, pointers, side="right").astype(np.int64) - 1
+        if not len(self._regions):
+            return place, mask.copy()
+        # Pointers are unsigned: what lies before the first region has place -1, and an end can not wrap round
+        # because no real storage ends near the top of the address space.
+        ends = self._ends[np.maximum(place, 0)]
+        bad = mask & ((place < 0) | (pointers >= ends) | (ends - np.minimum(pointers, ends) < np.uint64(size)))
+        return place, bad
+
+    def check(
+        self, action: str, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], size: int, program: Program
+    ) -> NDArray[np.int64]:
+        """The region of each lane; raises OutOfBounds if an active lane is in none."""
+        place, bad = self._find(pointers, mask, size)
+        if bad.any() and self._holds_addresses and self._adopt(pointers[bad]):
+            place, bad = self._find(pointers, mask, size)
+        if bad.any():
+            address = int(pointers[bad].reshape(-1)[0])
+            region = self._nearest(address)
+            raise OutOfBounds(
+                kernel=self.kernel,
+                action=action,
+                argument=region.name if region else "none",
+                program=program,
+                offset=(address - (region.start if region else 0)) // size,
+                lanes=int(bad.sum()),
+                line=0,
+            )
+        return np.asarray(place)
+
+    def _nearest(self, address: int) -> _Region | None:
+        def distance(region: _Region) -> int:
+            return max(region.start - address, address - region.end + 1, 0)
+
+        return min(self._regions, key=distance, default=None)
+
+    def _adopt(self, addresses: NDArray[np.uint64]) -> bool:
+        # A table of pointers (a grouped matmul) reaches tensors that are no arguments. Searching the living
+        # tensors is slow, so it is done only for such a launch, and only when an address is not yet known.
+        found = False
+        wanted = np.unique(addresses)
+        for thing in gc.get_objects():
+            if not (issubclass(type(thing), torch.Tensor) and thing.device.type in ("cpu", "cuda")):
+                continue
+            try:
+                storage = thing.untyped_storage()
+                start, end = storage.data_ptr(), storage.data_ptr() + storage.nbytes()
+            except (RuntimeError, NotImplementedError):
+                continue
+            if ((wanted >= np.uint64(start)) & (wanted < np.uint64(end))).any():
+                before = len(self._regions)
+                self._put("a tensor reached through a table of pointers", start, end - start, storage)
+                found |= len(self._regions) > before
+        if found:
+            self._index()
+        return found
+
+    def note_store(
+        self,
+        pointers: NDArray[np.uint64],
+        values: NDArray[Any],
+        mask: NDArray[np.bool_],
+        place: NDArray[np.int64],
+        old: NDArray[Any],
+        program: int,
+    ) -> None:
+        """Remember who stored where, and record a conflict if another program stored something else there."""
+        size = values.itemsize
+        for number in np.unique(place[mask]):
+            region = self._regions[int(number)]
+            lanes = mask & (place == number)
+            offsets = (pointers[lanes].astype(np.int64) - region.start) // size
+            if size not in region.writers:
+                region.writers[size] = np.zeros((region.end - region.start) // size + 1, dtype=np.int64)
+            writers = region.writers[size]
+            before = writers[offsets]
+            others = (before != 0) & (before != program + 1)
+            if others.any():
+                new, was = values[lanes], old[lanes]
+                differ = others & (
+                    new.view(np.uint8).reshape(len(new), -1) != was.view(np.uint8).reshape(len(was), -1)
+                ).any(1)
+                if differ.any():
+                    first = int(np.argmax(differ))
+                    self.conflicts.append(
+                        Conflict(region.name, int(offsets[first]), int(differ.sum()), (int(before[first]) - 1, program))
+                    )
+            writers[offsets] = program + 1
+
+    @property
+    def tracks_stores(self) -> bool:
+        """Is it worth remembering stores: with one program there is nobody to conflict with."""
+        # A hundred conflicts tell no more than ten.
+        return self._track and len(self.conflicts) < 10

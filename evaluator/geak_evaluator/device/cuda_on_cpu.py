@@ -1,0 +1,192 @@
+"""Lets a wrapper that says device='cuda' run unmodified on a machine with no GPU: its tensors are CPU tensors."""
+
+import contextlib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from .simulated import _Event, _set
+from .targets import Target, find
+
+_CUDA = torch.device("cuda", 0)
+_CPU = torch.device("cpu")
+_NAME = re.compile(r"cuda(:\d+)?")
+# Each access makes a new getter object, so these are compared with ==.
+_GETTERS: list[tuple[Any, Any]] = [
+    (torch.Tensor.device.__get__, _CUDA),  # type: ignore[attr-defined]
+    (torch.Tensor.is_cuda.__get__, True),  # type: ignore[attr-defined]
+    (torch.Tensor.is_cpu.__get__, False),  # type: ignore[attr-defined]
+    (torch.Tensor.get_device, 0),
+]
+_SAME = (torch.Tensor.cuda, torch.Tensor.pin_memory)
+
+
+def _elsewhere(value: Any) -> Any:
+    if isinstance(value, torch.device):
+        return _CPU if value.type == "cuda" else value
+    if isinstance(value, str) and _NAME.fullmatch(value):
+        return "cpu"
+    return value
+
+
+class CudaIsCpu(TorchFunctionMode):
+    """Sends what is meant for a GPU to the CPU, and says of every tensor that it is on the GPU."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Rewrite the device arguments of one torch call."""
+        kwargs = dict(kwargs or {})
+        if any(func == same for same in _SAME):
+            return args[0]
+        for getter, answer in _GETTERS:
+            if func == getter:
+                return answer
+        if "device" in kwargs:
+            device = kwargs["device"]
+            kwargs["device"] = _CPU if isinstance(device, int) else _elsewhere(device)
+        if kwargs.get("pin_memory"):
+            kwargs["pin_memory"] = False
+        if any(isinstance(arg, (torch.device, str)) for arg in args):
+            args = tuple(_elsewhere(arg) for arg in args)
+        if func is torch.Tensor.to and len(args) > 1 and isinstance(args[1], int):
+            args = (args[0], _CPU, *args[2:])
+        return func(*args, **kwargs)
+
+
+class _Here(contextlib.ContextDecorator):
+    """A device or a stream as a context: there is only one of each."""
+
+    cuda_stream = 0
+    device = _CUDA
+    stream_id = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        pass
+
+    def __enter__(self) -> "_Here":
+        return self
+
+    def __exit__(self, *error: Any) -> bool:
+        return False
+
+    def _nothing(self, *args: Any, **kwargs: Any) -> None:
+        return None
+
+    wait_stream = wait_event = synchronize = record = _nothing
+
+    def query(self) -> bool:
+        return True
+
+    def record_event(self, event: Any = None) -> Any:
+        return event if event is not None else _StubEvent()
+
+
+class _StubEvent(_Event):
+    def wait(self, *args: Any) -> None:
+        pass
+
+    def query(self) -> bool:
+        return True
+
+
+def properties(target: Target) -> SimpleNamespace:
+    """What torch.cuda.get_device_properties says of the described device."""
+    major, minor = target.capability
+    return SimpleNamespace(
+        name=target.product,
+        major=major,
+        minor=minor,
+        multi_processor_count=target.multiprocessors,
+        total_memory=64 << 30,
+        warp_size=target.warp_size,
+        gcnArchName=target.arch,
+        max_threads_per_block=1024,
+        max_threads_per_multi_processor=2048,
+        regs_per_multiprocessor=65536,
+        shared_memory_per_block=min(target.max_shared, 65536 if target.backend == "hip" else 49152),
+        shared_memory_per_block_optin=target.max_shared,
+        shared_memory_per_multiprocessor=target.max_shared,
+        L2_cache_size=(4 if target.backend == "hip" else 50) << 20,
+        is_integrated=False,
+        is_multi_gpu_board=False,
+    )
+
+
+def _nothing(*args: Any, **kwargs: Any) -> None:
+    return None
+
+
+def _always(value: Any) -> Callable[..., Any]:
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        return value
+
+    return answer
+
+
+def _cuda_stubs(target: Target) -> dict[str, Any]:
+    answers: dict[str, Any] = {
+        "is_available": True,
+        "is_initialized": True,
+        "device_count": 1,
+        "current_device": 0,
+        "get_device_properties": properties(target),
+        "get_device_name": target.product,
+        "get_device_capability": target.capability,
+        "get_arch_list": [target.arch],
+        "is_bf16_supported": True,
+        "is_current_stream_capturing": False,
+        "can_device_access_peer": False,
+        "mem_get_info": (62 << 30, 64 << 30),
+        **{f"{peak}memory_{kind}": 0 for peak in ("", "max_") for kind in ("allocated", "reserved")},
+    }
+    quiet = (
+        "init _lazy_init set_device synchronize empty_cache manual_seed manual_seed_all seed seed_all ipc_collect "
+        "reset_peak_memory_stats reset_max_memory_allocated set_stream set_per_process_memory_fraction"
+    )
+    stubs: dict[str, Any] = {name: _always(value) for name, value in answers.items()}
+    stubs.update(dict.fromkeys(quiet.split(), _nothing))
+    # Streams and devices serve as contexts too; seeding goes to the one generator there is.
+    stubs.update(dict.fromkeys(("Stream", "ExternalStream", "current_stream", "default_stream"), _Here))
+    stubs.update(dict.fromkeys(("stream", "device", "device_of", "_DeviceGuard"), _Here))
+    stubs["Event"] = _StubEvent
+    stubs["default_generators"] = (torch.default_generator,)
+    stubs["get_rng_state"] = lambda device=None: torch.get_rng_state()
+    stubs["set_rng_state"] = lambda state, device=None: torch.set_rng_state(state)
+    return stubs
+
+
+@contextmanager
+def cuda_on_cpu(target: Target | str) -> Iterator[None]:
+    """Within a with block, device='cuda' means the CPU and torch.cuda describes the target."""
+    described = find(target) if isinstance(target, str) else target
+    real_default, real_generator = torch.set_default_device, torch.Generator
+    with ExitStack() as undo:
+        for name, stub in _cuda_stubs(described).items():
+            undo.enter_context(_set(torch.cuda, name, stub))
+        for name, stub in (("_cuda_getCurrentRawStream", _always(0)), ("_cuda_getDevice", _always(0))):
+            undo.enter_context(_set(torch._C, name, stub))
+        if hasattr(torch, "accelerator"):
+            stubs = {"current_accelerator": _CUDA, "is_available": True, "device_count": 1, "current_device_index": 0}
+            for name, value in stubs.items():
+                undo.enter_context(_set(torch.accelerator, name, _always(value)))
+            undo.enter_context(_set(torch.accelerator, "synchronize", _nothing))
+        # A default device is asked before this mode is, and a generator is made without asking it.
+        undo.enter_context(_set(torch, "set_default_device", lambda device: real_default(_elsewhere(device))))
+        undo.enter_context(_set(torch, "Generator", _generator_type(real_generator)))
+        undo.enter_context(CudaIsCpu())
+        yield
+
+
+def _generator_type(real: Any) -> Any:
+    class Meta(type):
+        def __instancecheck__(cls, value: Any) -> bool:
+            return isinstance(value, real)
+
+        def __call__(cls, device: Any = "cpu") -> Any:
+            return real(_elsewhere(device))
+
+    return Meta("Generator", (), {})

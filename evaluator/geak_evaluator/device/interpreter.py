@@ -1,0 +1,384 @@
+"""Runs a kernel on CPU tensors by walking its source the way Triton's compiler does, with values instead of names.
+
+The walk is Triton's own front end (CodeGenerator): the same rules for constexprs, operators, device functions and
+libraries. Only what a compiler does differently from an interpreter is replaced: branches, loops, calls and returns.
+So nothing in triton.language has to be patched, and the process can go on compiling afterwards.
+"""
+
+import ast
+import copy
+import inspect
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import triton.language as tl
+from triton.compiler import code_generator as front_end
+from triton.language.core import _unwrap_if_constexpr as unwrap
+from triton.runtime import interpreter as upstream
+from triton.runtime.jit import JITFunction
+
+from .bounds import Conflict, Memory
+from .builder import Builder, handle_of, np_dtype, values_of
+from .errors import DeviceError, OutOfBounds, Unsupported
+from .reductions import Semantic, TruthOfMany
+
+# Parsed sources by cache key: the key covers the source, and parsing for every call would cost more than running.
+_TREES: dict[str, ast.FunctionDef] = {}
+# Which builtins take the semantics and the generator; asking inspect for every call would cost more than the call.
+_EXTRAS: dict[Any, tuple[bool, bool]] = {}
+_BOUND = tuple(
+    kind
+    for kind in (getattr(front_end, name, None) for name in ("BoundJITMethod", "BoundConstexprFunction"))
+    if kind is not None
+)
+_CONSTEXPR_FUNCTION = getattr(front_end, "ConstexprFunction", ())
+
+
+class _Return(Exception):
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+@dataclass(frozen=True)
+class Code:
+    """What is to be run: a kernel and how Triton specialised it for these arguments."""
+
+    function: Any  # triton's JITFunction
+    signature: dict[str, Any]
+    constants: dict[tuple[int, ...], Any]
+    options: Any
+    module_map: dict[str, ModuleType]
+
+
+def _tree(function: Any) -> ast.FunctionDef:
+    key = function.cache_key
+    if key not in _TREES:
+        _TREES[key] = function.parse().body[0]
+    return _TREES[key]
+
+
+def _wrap(value: Any) -> Any:
+    if isinstance(value, (tuple, tl.tuple)):
+        return front_end._apply_to_tuple_values(value, _wrap)
+    return value if isinstance(value, tl.core.base_value) else tl.constexpr(value)
+
+
+class Frame(front_end.CodeGenerator):  # type: ignore[misc]
+    """One call of one function: the names it has bound so far."""
+
+    def __init__(self, function: Any, builder: Builder, semantic: Semantic, frames: dict[int, "Frame"]) -> None:
+        # The compiler's constructor makes an MLIR module, which nobody here would read.
+        self.jit_fn = function
+        self.builder = builder
+        self.semantic = semantic
+        self.frames = frames
+        self.file_name = function.file_name
+        self.begin_line = getattr(function, "def_file_line_number", function.starting_line_number) - 1
+        self.begin_col = 0
+        self.gscope = function.get_capture_scope()
+        self.is_gluon = False
+        self.scf_stack: list[Any] = []
+        self.visiting_arg_default_value = False
+        self.caller_context = None
+        self.name_loc_as_prefix = None
+        self.cur_node: Any = None
+        self.lscope: dict[str, Any] = {}
+        self.local_defs: dict[str, Any] = {}
+        self.pending_annotations: dict[str, Any] = {}
+        self.known_globals: dict[str, Any] = {}
+        self.global_name = self._define_name_lookup()
+        self.names = [p.name for p in function.params]
+
+    def call(self, values: dict[str, Any]) -> Any:
+        """Run the body with these values for the parameters; what it returns."""
+        frame = copy.copy(self)
+        frame.lscope = values
+        frame.local_defs = {}
+        frame.pending_annotations = {}
+        try:
+            frame.visit_compound_statement(_tree(self.jit_fn).body)
+        except _Return as done:
+            return done.value
+        except Exception as error:
+            frame._note_line(error)
+            raise
+        return tl.constexpr(None)
+
+    def _note_line(self, error: BaseException) -> None:
+        # The innermost frame knows the line best; the outer ones find the note already there.
+        if not hasattr(error, "_kernel_line"):
+            line = self.begin_line + getattr(self.cur_node, "lineno", 0)
+            error._kernel_line = (self.jit_fn.__name__, line)  # type: ignore[attr-defined]
+
+    # -- walking --
+
+    def visit(self, node: Any) -> Any:
+        """Visit one node; without the compiler's locations and wrapped errors."""
+        if node is None:
+            return None
+        if hasattr(node, "lineno"):
+            self.cur_node = node
+        return getattr(self, "visit_" + node.__class__.__name__, self.generic_visit)(node)
+
+    def _maybe_set_loc_to_name(self, val: Any, name: str) -> None:
+        pass
+
+    @contextmanager
+    def _name_loc_prefix(self, prefix: str) -> Iterator[None]:
+        yield
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        """A name: local, else what the compiler would find, library stubs replaced by the target's library."""
+        if type(node.ctx) is ast.Store:
+            return node.id
+        name = node.id
+        if name in self.lscope:
+            return self.lscope[name]
+        if name not in self.known_globals:
+            value = self.global_name(name)
+            if isinstance(value, ModuleType):
+                value = self.builder.module_map.get(value.__name__, value)
+            else:
+                library = self.builder.module_map.get(getattr(value, "__module__", "") or "")
+                value = getattr(library, value.__name__) if library is not None else value
+            self.known_globals[name] = value
+        return self.known_globals[name]
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        """x += y, as x = x + y."""
+        plain = getattr(node, "_plain", None)
+        if plain is None:
+            load = copy.deepcopy(node.target)
+            load.ctx = ast.Load()
+            plain = ast.copy_location(
+                ast.Assign(
+                    targets=[node.target], value=ast.copy_location(ast.BinOp(load, node.op, node.value), node)
+                ),
+                node,
+            )
+            node._plain = plain  # type: ignore[attr-defined]
+        return self.visit(plain)
+
+    def visit_Return(self, node: ast.Return) -> None:
+        """Leave the function."""
+        value = self.visit(node.value)
+        raise _Return(tl.constexpr(None) if value is None else value)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+        """Only reached for a function inside a function, which Triton does not have."""
+        raise Unsupported("nested function definitions are not allowed inside a kernel")
+
+    # -- branches and loops --
+
+    def truth(self, value: Any) -> bool:
+        """The truth of a condition, which must be a scalar."""
+        if isinstance(value, getattr(tl, "condition", ())):
+            value = value.condition
+        if not isinstance(value, tl.tensor):
+            return bool(unwrap(value))
+        data = values_of(value.handle)
+        if data.size != 1:
+            if value.type.is_block():
+                raise ValueError("Boolean value of Tensor with more than one value is ambiguous")
+            raise TruthOfMany
+        return bool(data.reshape(-1)[0] != 0)
+
+    def visit_If(self, node: ast.If) -> None:
+        """Run one branch."""
+        self.visit_compound_statement(node.body if self.truth(self.visit(node.test)) else node.orelse)
+
+    def visit_IfExp(self, node: ast.IfExp) -> Any:
+        """The value of one branch."""
+        test = self.visit(node.test)
+        value = self.visit(node.body if self.truth(test) else node.orelse)
+        return self.semantic.to_tensor(value) if isinstance(test, tl.tensor) else value
+
+    def visit_While(self, node: ast.While) -> None:
+        """Loop while the condition holds."""
+        while self.truth(self.visit(node.test)):
+            self.visit_compound_statement(node.body)
+
+    def visit_For(self, node: ast.For) -> None:
+        """Loop over range, tl.range or tl.static_range."""
+        call: Any = node.iter
+        target: Any = node.target
+        kind = unwrap(self.visit(call.func))
+        args = [self.visit(arg) for arg in call.args]
+        kwargs = dict(self.visit(keyword) for keyword in call.keywords)
+        if kind is tl.static_range:
+            bounds = kind(*args, **kwargs)
+            for i in range(*(int(unwrap(v)) for v in (bounds.start, bounds.end, bounds.step))):
+                self.lscope[target.id] = tl.constexpr(i)
+                self.visit_compound_statement(node.body)
+            return
+        if kind is tl.range:
+            bounds = kind(*args, **kwargs)
+            limits = [bounds.start, bounds.end, bounds.step]
+        elif kind is range:
+            limits = [tl.constexpr(0), *args] if len(args) == 1 else args
+            limits = [*limits, tl.constexpr(1)][:3]
+        else:
+            raise Unsupported("only range and static_range can be looped over")
+        tensors = [self.semantic.to_tensor(limit) for limit in limits]
+        promote = self.semantic.integer_promote_impl
+        scalar = promote(promote(tensors[0].dtype, tensors[1].dtype), tensors[2].dtype)
+        dtype = np_dtype(scalar)
+        for i in range(*(int(t.handle.data.reshape(-1)[0]) for t in tensors)):
+            self.set_value(target.id, tl.tensor(upstream.TensorHandle(np.array([i], dtype), scalar), scalar))
+            self.visit_compound_statement(node.body)
+
+    # -- calls --
+
+    def call_JitFunction(self, fn: Any, args: Sequence[Any], kwargs: dict[str, Any], caller_context: Any = None) -> Any:
+        """Call a device function."""
+        frame = self.frames.get(id(fn))
+        if frame is None:
+            frame = self.frames[id(fn)] = Frame(fn, self.builder, self.semantic, self.frames)
+        if kwargs or len(args) != len(frame.names):
+            bound = fn.signature.bind(*args, **kwargs)
+            bound.apply_defaults()
+            args = [bound.arguments[name] for name in frame.names]
+        return frame.call({name: _wrap(value) for name, value in zip(frame.names, args)})
+
+    def call_Function(self, node: Any, fn: Any, args: list[Any], kws: dict[str, Any]) -> Any:
+        """Call whatever can be called in a kernel."""
+        if isinstance(fn, _BOUND):
+            args, fn = [fn.__self__, *args], fn.__func__
+        if isinstance(fn, JITFunction):
+            return self.call_JitFunction(fn, args, kws)
+        if fn is getattr(tl, "map_elementwise", _Return):
+            return self._map_elementwise(*args, **kws)
+        owner = getattr(fn, "__self__", None)
+        is_method = isinstance(owner, tl.core.base_value)
+        if is_method or tl.core.is_builtin(fn) or isinstance(fn, _CONSTEXPR_FUNCTION):
+            semantic, generator = self._extras(fn)
+            if semantic:
+                kws = {**kws, "_semantic": self.semantic}
+            if generator:
+                kws = {**kws, "_generator": self}
+            result = fn(*args, **kws)
+            return tl.tuple(result) if isinstance(result, tuple) else result
+        if owner is not None or any(fn is known for known in self.builtin_namespace.values()):
+            args = [unwrap(arg) for arg in args]
+        return _wrap(fn(*args, **kws))
+
+    def _extras(self, fn: Any) -> tuple[bool, bool]:
+        key = getattr(fn, "__func__", fn)
+        if key not in _EXTRAS:
+            takes = inspect.signature(fn.__call__ if isinstance(fn, _CONSTEXPR_FUNCTION) else fn).parameters
+            _EXTRAS[key] = ("_semantic" in takes, "_generator" in takes)
+        return _EXTRAS[key]
+
+    def _map_elementwise(self, function: Any, *args: Any, pack: Any = 1) -> Any:
+        if unwrap(pack) != 1:
+            raise Unsupported("the interpreter has no map_elementwise with pack")
+        tensors = [self.semantic.to_tensor(arg) for arg in args]
+        result = self.semantic.map_scalars(lambda *scalars: self.call_JitFunction(function, scalars, {}), tensors)
+        return tl.tuple(result) if isinstance(result, tuple) else result
+
+    # Said once by the compiler; the interpreter would repeat it for every program.
+    statically_implemented_functions = {
+        **front_end.CodeGenerator.statically_implemented_functions,
+        tl.static_print: lambda self, node: None,
+    }
+
+
+def _argument(value: Any, kind: Any, path: tuple[int, ...], code: Code, semantic: Semantic) -> Any:
+    if isinstance(kind, tuple):
+        items = [_argument(v, k, (*path, i), code, semantic) for i, (v, k) in enumerate(zip(value, kind))]
+        return tl.tuple(items, tl.core.tuple_type([item.type for item in items], getattr(value, "_fields", None)))
+    if kind == "constexpr":
+        return tl.constexpr(code.constants.get(path, value))
+    if kind.startswith("tensordesc"):
+        return _descriptor(value, semantic)
+    if kind.startswith("nvTmaDesc"):
+        raise Unsupported("the interpreter has no raw TMA descriptors; use tensor descriptors")
+    scalar = tl.str_to_ty(kind, None)
+    if scalar.is_ptr():
+        address = value.data_ptr() if hasattr(value, "data_ptr") else int(value)
+        return tl.tensor(upstream.TensorHandle(np.array([address], dtype=np.uint64), scalar), scalar)
+    number = np.array([value], dtype=np.float64 if scalar.is_floating() else np_dtype(scalar))
+    return tl.tensor(handle_of(number, scalar), scalar)
+
+
+def _descriptor(value: Any, semantic: Semantic) -> Any:
+    def scalar(number: Any, kind: Any) -> Any:
+        return tl.tensor(upstream.TensorHandle(np.array([number], dtype=np_dtype(kind)), kind), kind)
+
+    element = upstream._implicit_cvt(value.base).dtype
+    base = tl.tensor(upstream.TensorHandle(np.array([value.base.data_ptr()], dtype=np.uint64), element), element)
+    strides = [scalar(s, tl.int64) for s in value.strides[:-1]]
+    made = semantic.make_tensor_descriptor(
+        base,
+        [scalar(s, tl.int32) for s in value.shape],
+        [*strides, tl.constexpr(1)],
+        [tl.constexpr(b) for b in value.block_shape],
+        getattr(value, "padding", "zero"),
+    )
+    if getattr(value, "round_f32_to_tf32", False):
+        made.handle.round_f32_to_tf32 = True
+    return made
+
+
+def _numpy_types(original: Any) -> Any:
+    # The compiler's types have no sign, numpy's have: an unsigned type must stay unsigned on its way to the builder.
+    def to_ir(self: Any, builder: Any) -> Any:
+        return self if isinstance(builder, Builder) else original(self, builder)
+
+    return to_ir
+
+
+@contextmanager
+def _quietly_typed() -> Iterator[None]:
+    original = tl.dtype.to_ir
+    tl.dtype.to_ir = _numpy_types(original)
+    try:
+        # The compiler has given its warnings already, and overflow is no news on a device.
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        tl.dtype.to_ir = original
+
+
+def run(code: Code, grid: tuple[int, int, int], args: Sequence[Any]) -> list[Conflict]:
+    """Interpret one launch on the memory of its arguments; the conflicting stores that were seen."""
+    function = code.function
+    names = function.arg_names
+    memory = Memory(function.__name__, dict(zip(names, args)), grid[0] * grid[1] * grid[2])
+    builder = Builder(code.options, code.module_map, memory)
+    semantic = Semantic(builder)
+    frames: dict[int, Frame] = {}
+    builder.set_grid_dim(*grid)
+    try:
+        with _quietly_typed():
+            frame = frames[id(function)] = Frame(function, builder, semantic, frames)
+            values = {
+                name: _argument(value, code.signature[name], (i,), code, semantic)
+                for i, (name, value) in enumerate(zip(names, args))
+            }
+            number = 0
+            for x in range(grid[0]):
+                for y in range(grid[1]):
+                    for z in range(grid[2]):
+                        builder.enter_program(number, x, y, z)
+                        frame.call(dict(values))
+                        number += 1
+    except Exception as error:
+        raise _translated(error, function.__name__) from error
+    return memory.conflicts
+
+
+def _translated(error: Exception, kernel: str) -> DeviceError:
+    place, line = getattr(error, "_kernel_line", (kernel, 0))
+    if isinstance(error, OutOfBounds):
+        return OutOfBounds(**{k: v for k, v in vars(error).items() if not k.startswith("_")} | {"line": line})
+    where = f"kernel {kernel}, {place} line {line}"
+    if isinstance(error, DeviceError):
+        return type(error)(f"{where}: {error}")
+    return Unsupported(f"{where}: the interpreter stopped at {type(error).__name__}: {error}")

@@ -1,0 +1,1 @@
+"""Believing an answer: numbers read from bytes, compared with the truth, by the judge alone and without torch."""

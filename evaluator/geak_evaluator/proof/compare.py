@@ -1,0 +1,116 @@
+"""Comparing an answer with the truth, element by element, in steps of the answer's own number format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from geak_evaluator.proof.numbers import Array, step
+from geak_evaluator.schema.dtypes import resolve
+from geak_evaluator.schema.verdict import Mismatch
+
+_CHUNK = 1 << 20
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How one output compares."""
+
+    steps: float
+    mismatch: Mismatch | None = None
+
+
+def compare(path: str, got: Array, truth: Array, format: str, tolerance: float) -> Agreement:
+    """Whether every element is within the tolerance; NaN agrees only with NaN, and infinity with the same infinity."""
+    if resolve(format).kind != "float":
+        wrong = got != truth
+        return Agreement(0.0, _mismatch(path, got, truth, wrong) if wrong.any() else None)
+    floor = _scale(truth)
+    worst, wrong = 0.0, np.zeros(truth.shape, bool)
+    for part in _chunks(truth.shape):
+        errors = _errors(got[part], truth[part], format, floor)
+        wrong[part] = errors > tolerance
+        if errors.size:
+            worst = max(worst, float(errors.max()))
+    return Agreement(worst, _mismatch(path, got, truth, wrong) if wrong.any() else None)
+
+
+def _errors(got: Array, truth: Array, format: str, floor: float) -> Array:
+    """The error of each element in steps, measured at the element's size or the output's typical size if larger."""
+    kind = resolve(format)
+    largest = float(np.exp2(-kind.min_exponent + 1)) * 2  # beyond it even the truth does not fit the format
+    finite = np.isfinite(truth) & (np.abs(truth) < largest)
+    with np.errstate(invalid="ignore", over="ignore"):
+        difference = np.abs(got - truth)
+        steps = step(np.maximum(np.abs(np.where(finite, truth, 0.0)), floor), kind)
+        same = (np.isnan(truth) & np.isnan(got)) | (got == truth)
+        errors: Array = np.where(same, 0.0, np.where(finite & np.isfinite(got), difference / steps, np.inf))
+    return errors
+
+
+def _scale(truth: Array) -> float:
+    """The typical magnitude of an output: next to it, an element that cancelled to almost nothing is no smaller."""
+    total, count = 0.0, 0
+    for part in _chunks(truth.shape):
+        values = truth[part]
+        values = values[np.isfinite(values)]
+        total += float(np.sum(np.square(values)))
+        count += values.size
+    return float(np.sqrt(total / count)) if count and np.isfinite(total) else 0.0
+
+
+def _chunks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+    if not shape:
+        yield ()
+        return
+    row = int(np.prod(shape[1:], dtype=np.int64)) or 1
+    rows = max(1, _CHUNK // row)
+    for start in range(0, shape[0], rows):
+        yield (slice(start, start + rows),)
+
+
+def _mismatch(path: str, got: Array, truth: Array, wrong: Array) -> Mismatch:
+    first = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
+    count = int(wrong.sum())
+    return Mismatch(path, first, float(got[first]), float(truth[first]), count, wrong.size, _pattern(wrong, count))
+
+
+def _pattern(wrong: Array, count: int) -> str:
+    if count == wrong.size:
+        return "everything"
+    if wrong.ndim == 0:
+        return ""
+    columns = wrong.reshape(-1, wrong.shape[-1])
+    bad_columns, bad_rows = np.flatnonzero(columns.any(axis=0)), np.flatnonzero(columns.any(axis=1))
+    width, height = columns.shape[1], columns.shape[0]
+    if bad_columns.size and bad_columns[0] > 0 and bad_columns[-1] == width - 1 and _solid(bad_columns):
+        return f"only from column {bad_columns[0]} of {width} on: look at the mask of the last tile"
+    if height > 1 and bad_rows[0] > 0 and bad_rows[-1] == height - 1 and _solid(bad_rows):
+        return f"only from row {bad_rows[0]} of {height} on: look at the mask of the last rows"
+    if height > 1 and bad_rows.size == 1:
+        return f"only in row {bad_rows[0]}"
+    if width > 1 and bad_columns.size == 1:
+        return f"only in column {bad_columns[0]}"
+    return f"{bad_rows.size} of {height} rows"
+
+
+def _solid(indices: Array) -> bool:
+    return bool(indices[-1] - indices[0] + 1 == indices.size)
+
+
+def ties(got: Array, truth: Array, values: Array) -> Array:
+    """Which indices are wrong when any index of an equal value along the last dimension is right."""
+    inside = (got >= 0) & (got < values.shape[-1])
+    single = got.ndim == values.ndim - 1
+    picked, wanted = (
+        (np.where(inside, got, 0), truth) if not single else (np.where(inside, got, 0)[..., None], truth[..., None])
+    )
+    equal = np.take_along_axis(values, picked, -1) == np.take_along_axis(values, wanted, -1)
+    wrong: Array = ~(equal[..., 0] if single else equal) | ~inside
+    if not single:
+        ordered = np.sort(got, axis=-1)
+        twice = (ordered[..., 1:] == ordered[..., :-1]).any(axis=-1, keepdims=True)
+        wrong = wrong | twice
+    return wrong

@@ -1,0 +1,85 @@
+"""Number formats as numpy sees them: bytes to float64 or int64 and back, including those numpy has no name for."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from geak_evaluator.schema.dtypes import Format, resolve
+from geak_evaluator.schema.layout import Slot
+
+Array = npt.NDArray[Any]
+
+_NUMPY: dict[str, np.dtype[Any]] = {
+    "fp64": np.dtype("<f8"),
+    "fp32": np.dtype("<f4"),
+    "fp16": np.dtype("<f2"),
+    "int8": np.dtype("i1"),
+    "int16": np.dtype("<i2"),
+    "int32": np.dtype("<i4"),
+    "int64": np.dtype("<i8"),
+    "uint8": np.dtype("u1"),
+    "bool": np.dtype("u1"),
+}
+
+
+def decode(data: bytes, name: str) -> Array:
+    """The values behind raw bytes: float64 for every float format, int64 for the others."""
+    if name == "bf16":
+        wide = np.frombuffer(data, "<u2").astype(np.uint32) << np.uint32(16)
+        with np.errstate(invalid="ignore"):
+            return wide.view(np.float32).astype(np.float64)
+    if name.startswith("fp8"):
+        values: Array = _fp8(name)[np.frombuffer(data, np.uint8)]
+        return values
+    raw = np.frombuffer(data, _NUMPY[name])
+    with np.errstate(invalid="ignore"):
+        return raw.astype(np.float64 if resolve(name).kind == "float" else np.int64)
+
+
+def tensor(data: bytes, slot: Slot) -> Array:
+    """The values of a slot whose storage bytes these are, in its shape."""
+    flat = decode(data, slot.format)
+    if slot.elements == 0:
+        return np.zeros(slot.shape, flat.dtype)
+    strides = tuple(stride * flat.itemsize for stride in slot.strides)
+    return np.lib.stride_tricks.as_strided(flat, slot.shape, strides, writeable=False)
+
+
+def step(values: Array, format: Format) -> Array:
+    """The distance between neighbouring numbers of a format at each value's magnitude."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        exponent = np.floor(np.log2(np.abs(values)))
+    exponent = np.where(np.isfinite(exponent), exponent, float(format.min_exponent))
+    steps: Array = np.exp2(np.maximum(exponent, float(format.min_exponent)) - format.mantissa)
+    return steps
+
+
+@lru_cache(maxsize=8)
+def _fp8(name: str) -> Array:
+    """All 256 values of an 8-bit format."""
+    format = resolve(name)
+    bits = np.arange(256)
+    sign = np.where(bits & 0x80, -1.0, 1.0)
+    mantissa_size = 1 << format.mantissa
+    exponent, mantissa = (bits & 0x7F) >> format.mantissa, bits & (mantissa_size - 1)
+    bias = 1 - format.min_exponent
+    normal = np.exp2((exponent - bias).astype(np.float64)) * (1 + mantissa / mantissa_size)
+    tiny = np.exp2(float(format.min_exponent)) * (mantissa / mantissa_size)
+    values = sign * np.where(exponent == 0, tiny, normal)
+    if name.endswith("fnuz"):
+        values[0x80] = np.nan
+    elif name == "fp8_e4m3fn":
+        values[[0x7F, 0xFF]] = np.nan
+    else:
+        top = exponent == 31
+        values = np.where(top, np.where(mantissa == 0, sign * np.inf, np.nan), values)
+    return values
+
+
+def poison(size: int) -> bytes:
+    """Bytes that read as NaN in every float format and as an unlikely number in every other."""
+    return b"\xff" * size

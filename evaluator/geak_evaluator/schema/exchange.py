@@ -1,0 +1,92 @@
+"""What the judge and its children say to each other; a child's words are read strictly and believed in nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from geak_evaluator.schema.layout import Slot
+from geak_evaluator.schema.spec import Value
+
+
+@dataclass(frozen=True)
+class CaseRequest:
+    """To a spec child: make the inputs of one case and what is expected of them."""
+
+    sizes: dict[str, Value]
+    """Axes, types and scalars of the case, all with a value."""
+    slots: tuple[Slot, ...]
+    seed: int
+    target: str = ""
+    without: tuple[str, ...] = ()
+    fills: dict[str, str] = field(default_factory=dict)
+    """Distributions to use instead of the declared ones."""
+    expect: bool = True
+    """Also run the reference."""
+    examine: bool = False
+    """Also look for what makes a reference a poor oracle; for lint."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """One leaf of what a kernel must return, and where the truth about it lies."""
+
+    path: str
+    format: str
+    """What the kernel's own output must be."""
+    truth: Slot
+    """In the second memory: float64 where the oracle is, else the format itself."""
+
+
+@dataclass(frozen=True)
+class CaseReply:
+    """A spec child's answer."""
+
+    outputs: tuple[Expected, ...] = ()
+    state: tuple[Slot, ...] = ()
+    """A module's parameters and buffers, behind the inputs in the first memory."""
+    gradients: tuple[Slot, ...] = ()
+    """What is fed into the backward pass, behind those."""
+    narrow: tuple[str, ...] = ()
+    """Operations that did not compute in float64 although the oracle says so."""
+    unstable: tuple[str, ...] = ()
+    """Outputs that differed when the reference ran again on the same inputs."""
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """To a candidate child: call the entry on these inputs and put what it returns where it is asked."""
+
+    slots: tuple[Slot, ...]
+    arguments: tuple[str, ...]
+    """Every argument's name, in order; those without a slot or a scalar are None."""
+    scalars: dict[str, int | float | bool] = field(default_factory=dict)
+    outputs: tuple[Slot, ...] | None = None
+    """In the second memory; None asks the child to say what came back (an original kernel as oracle)."""
+    destination: tuple[Slot, ...] = ()
+    """With `destination`: the tensors to be filled, in the second memory, by their names."""
+    state: tuple[Slot, ...] = ()
+    init: dict[str, int | float | bool] = field(default_factory=dict)
+    wrt: tuple[str, ...] = ()
+    gradients: tuple[Slot, ...] = ()
+    compile: bool = False
+    """Compile each launch for the target as well as interpreting it."""
+
+
+@dataclass(frozen=True)
+class RunReply:
+    """A candidate child's answer."""
+
+    outputs: tuple[Slot, ...] = ()
+    """Only where it was asked to say what came back."""
+    launches: int = 0
+    """How many kernels it launched, by its own account: a tripwire, never evidence."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Why a child could not do what was asked; `cause` is one of a closed set on the judge's side."""
+
+    cause: str
+    message: str
+    line: int = 0
+    trace: str = ""
