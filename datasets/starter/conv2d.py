@@ -8,7 +8,7 @@ import torch
 from geak_evaluator import Axis, Case, Scalar, Spec, Tensor
 
 spec = Spec(
-    axes=dict.fromkeys("NCO", Axis(1, 1024)) | dict.fromkeys("HW", Axis(1, 1024)) | dict.fromkeys("RS", Axis(1, 11)),
+    axes=dict.fromkeys("NCOHW", Axis(1, 1024)) | dict.fromkeys("RS", Axis(1, 11)),
     dtypes={"T": ("fp16", "bf16")},
     inputs={
         "x": Tensor("N, C, H, W", "T"),

@@ -12,7 +12,7 @@ spec = Spec(
     | {"S": Axis(1, 16384), "L": Axis(1, 16384)},
     dtypes={"T": ("fp16", "bf16")},
     inputs={
-        "q": Tensor("B, H, S, D", "T"),
+        "q": Tensor("B, H, S, D", "T", fill="normal(0, 3)"),
         "k": Tensor("B, KV, L, D", "T"),
         "v": Tensor("B, KV, L, D", "T"),
         "scale": Scalar("float", "D ** -0.5"),

@@ -15,16 +15,16 @@ spec = Spec(
         "weight": Tensor("C", "T", fill="normal(1, 0.5)"),
         "bias": Tensor("C", "T"),
         "G": Scalar("int", choices=(1, 2, 32)),
-        "eps": Scalar("float", 1e-5),
+        "eps": Scalar("float", choices=(1e-5, 0.5)),
     },
     outputs=Tensor("N, C, H, W", "T"),
     where=("C % G == 0", "C * H * W > G"),
     cases=[
-        {"N": 1, "C": 6, "H": 3, "W": 5, "G": 2},
-        {"N": 1, "C": 64, "H": 1, "W": 7, "G": 32},
-        {"N": 2, "C": 10, "H": 17, "W": 13, "G": 1},
+        {"N": 1, "C": 6, "H": 3, "W": 5, "G": 2, "eps": 0.5},
+        {"N": 1, "C": 64, "H": 1, "W": 7, "G": 32, "eps": 1e-5},
+        {"N": 2, "C": 10, "H": 17, "W": 13, "G": 1, "eps": 1e-5},
     ],
-    bench=[{"N": 16, "C": 320, "H": 64, "W": 64, "G": 32}],
+    bench=[{"N": 16, "C": 320, "H": 64, "W": 64, "G": 32, "eps": 1e-5}],
 )
 
 

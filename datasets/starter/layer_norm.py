@@ -14,16 +14,16 @@ spec = Spec(
         "x": Tensor("M, N", "T", fill="normal(40, 2)"),
         "weight": Tensor("N", "T", fill="normal(1, 0.5)", optional=True),
         "bias": Tensor("N", "T", optional=True),
-        "eps": Scalar("float", 1e-5),
+        "eps": Scalar("float", choices=(1e-5, 0.5)),
     },
     outputs=Tensor("M, N", "T"),
     cases=[
-        {"M": 1, "N": 37},
-        Case({"M": 9, "N": 128}, without=("bias",)),
-        Case({"M": 5, "N": 1000}, without=("weight", "bias")),
-        {"M": 3, "N": 4097},
+        {"M": 1, "N": 37, "eps": 1e-5},
+        Case({"M": 9, "N": 128, "eps": 0.5}, without=("bias",)),
+        Case({"M": 5, "N": 1000, "eps": 1e-5}, without=("weight", "bias")),
+        {"M": 3, "N": 4097, "eps": 1e-5},
     ],
-    bench=[{"M": 4096, "N": 4096}, {"M": 16384, "N": 1024}],
+    bench=[{"M": 4096, "N": 4096, "eps": 1e-5}, {"M": 16384, "N": 1024, "eps": 1e-5}],
     tolerance={"fp32": 256},
 )
 

@@ -12,7 +12,7 @@ spec = Spec(
     | {"BS": Axis(choices=(16, 32)), "W": Axis(1, 4096), "P": Axis(1, 1048576)},
     dtypes={"T": ("fp16", "bf16")},
     inputs={
-        "q": Tensor("B, H, D", "T", fill="normal(0, 2)"),
+        "q": Tensor("B, H, D", "T", fill="normal(0, 3)"),
         "k_cache": Tensor("P, BS, KV, D", "T"),
         "v_cache": Tensor("P, BS, KV, D", "T"),
         "table": Tensor("B, W", "int32", fill="permutation(P)"),

@@ -12,11 +12,16 @@ spec = Spec(
     inputs={
         "x": Tensor("M, N", "T", fill="normal(0.5, 3)"),
         "weight": Tensor("N", "T", fill="normal(1, 0.5)"),
-        "eps": Scalar("float", 1e-6),
+        "eps": Scalar("float", choices=(1e-6, 0.5)),
     },
     outputs=Tensor("M, N", "T"),
-    cases=[{"M": 1, "N": 31}, {"M": 13, "N": 64}, {"M": 4, "N": 1025}, {"M": 3, "N": 5120}],
-    bench=[{"M": 4096, "N": 4096}, {"M": 32, "N": 8192}],
+    cases=[
+        {"M": 1, "N": 31, "eps": 1e-6},
+        {"M": 13, "N": 64},
+        {"M": 4, "N": 1025, "eps": 0.5},
+        {"M": 3, "N": 5120, "eps": 1e-6},
+    ],
+    bench=[{"M": 4096, "N": 4096, "eps": 1e-6}, {"M": 32, "N": 8192, "eps": 1e-6}],
 )
 
 

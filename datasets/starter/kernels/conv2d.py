@@ -1,4 +1,4 @@
-"""A matrix product that gathers as it goes: rows are output pixels, columns filters, and the depth runs over C, R, S."""
+"""A matrix product that gathers as it goes: rows are output pixels, columns are filters, the depth is C * R * S."""
 
 import torch
 import triton

@@ -89,3 +89,10 @@ def trouble(error: BaseException, name: str) -> Trouble:
     if root is not error:
         message = raised(root, name).message
     return Trouble(cause, message, told.line, told.trace)
+
+
+def prepare() -> None:
+    """Called once in the warm process: what every candidate child would otherwise load for itself."""
+    from geak_evaluator.children import running
+
+    running.warm()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import types
+import zlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -222,7 +223,9 @@ def _inputs(module: types.ModuleType, about: Description, request: CaseRequest, 
             if name in made:
                 _accept(name, made[name], values[name])
             else:
-                _fill(spec, item, slots[name], values[name], request, rng)
+                # Each input from a generator of its own: redrawing one leaves the others as they are.
+                own = torch.Generator().manual_seed(request.seed ^ zlib.crc32(name.encode()))
+                _fill(spec, item, slots[name], values[name], request, own)
     order = about.arguments or tuple(spec.inputs)
     return {name: values[name] for name in order}
 
@@ -247,3 +250,9 @@ def _fill(spec: Spec, item: Tensor, slot: Slot, tensor: torch.Tensor, request: C
 
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
     return torch.equal(a, b) or bool(torch.allclose(a.double(), b.double(), rtol=1e-12, atol=1e-12, equal_nan=True))
+
+
+def warm() -> None:
+    """Goes once through the modes that torch loads parts of itself for."""
+    with lifting.float64():
+        torch.softmax(torch.ones(2, 2, dtype=torch.float16).float(), -1)

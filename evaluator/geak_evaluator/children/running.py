@@ -102,3 +102,11 @@ def _describe(found: list[tuple[str, Any]], outputs: Arena) -> tuple[Slot, ...]:
     for slot, (_, value) in zip(placed, found, strict=True):
         outputs.tensor(slot).copy_(value.detach())
     return placed
+
+
+def warm() -> None:
+    """Goes once through a launch on a described device, so that no child has to load what it needs."""
+    from geak_evaluator import device
+
+    with device.activate("gfx942", compile=False), device.pretend_cuda("gfx942"):
+        torch.empty(1, device="cuda")

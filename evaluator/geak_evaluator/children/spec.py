@@ -92,3 +92,10 @@ def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise Refusal(f"`reference` takes *{parameter.name}; it must name its arguments")
     return tuple(parameter.name for parameter in parameters)
+
+
+def prepare() -> None:
+    """Called once in the warm process: what every spec child would otherwise load for itself."""
+    from geak_evaluator.children import oracle
+
+    oracle.warm()

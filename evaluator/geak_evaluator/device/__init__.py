@@ -12,7 +12,7 @@ from .errors import DeviceError, KernelAssertion, OutOfBounds, Unsupported
 from .targets import TARGETS, Target, UnknownTarget, find
 
 if TYPE_CHECKING:
-    from .simulated import Launch, SimulatedDriver
+    from .driver import Launch, SimulatedDriver
 
 __all__ = [
     "TARGETS",

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .simulated import _Event, _set
+from .driver import Event
+from .simulated import _set
 from .targets import Target, find
 
 _CUDA = torch.device("cuda", 0)
@@ -18,7 +19,7 @@ _CPU = torch.device("cpu")
 _NAME = re.compile(r"cuda(:\d+)?")
 # Each access makes a new getter object, so these are compared with ==.
 _GETTERS: list[tuple[Any, Any]] = [
-    (torch.Tensor.device.__get__, _CUDA),  # type: ignore[attr-defined]
+    (torch.Tensor.device.__get__, _CUDA),
     (torch.Tensor.is_cuda.__get__, True),  # type: ignore[attr-defined]
     (torch.Tensor.is_cpu.__get__, False),  # type: ignore[attr-defined]
     (torch.Tensor.get_device, 0),
@@ -40,6 +41,9 @@ class CudaIsCpu(TorchFunctionMode):
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Rewrite the device arguments of one torch call."""
         kwargs = dict(kwargs or {})
+        if func is torch.device:
+            # A device only has to be named; who is given it is asked again.
+            return func(*args, **kwargs)
         if any(func == same for same in _SAME):
             return args[0]
         for getter, answer in _GETTERS:
@@ -70,8 +74,8 @@ class _Here(contextlib.ContextDecorator):
     def __enter__(self) -> "_Here":
         return self
 
-    def __exit__(self, *error: Any) -> bool:
-        return False
+    def __exit__(self, *error: Any) -> None:
+        return None
 
     def _nothing(self, *args: Any, **kwargs: Any) -> None:
         return None
@@ -85,7 +89,7 @@ class _Here(contextlib.ContextDecorator):
         return event if event is not None else _StubEvent()
 
 
-class _StubEvent(_Event):
+class _StubEvent(Event):
     def wait(self, *args: Any) -> None:
         pass
 
@@ -114,6 +118,14 @@ def properties(target: Target) -> SimpleNamespace:
         is_integrated=False,
         is_multi_gpu_board=False,
     )
+
+
+_run_backward: Any = getattr(torch.autograd, "_engine_run_backward", None)
+
+
+def _within_mode(*args: Any, **kwargs: Any) -> Any:
+    with CudaIsCpu():
+        return _run_backward(*args, **kwargs)
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:
@@ -174,6 +186,9 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
             for name, value in stubs.items():
                 undo.enter_context(_set(torch.accelerator, name, _always(value)))
             undo.enter_context(_set(torch.accelerator, "synchronize", _nothing))
+        # While torch handles x.backward() no mode is on, but the backward of a custom function is user code too.
+        if hasattr(torch.autograd, "_engine_run_backward"):
+            undo.enter_context(_set(torch.autograd, "_engine_run_backward", _within_mode))
         # A default device is asked before this mode is, and a generator is made without asking it.
         undo.enter_context(_set(torch, "set_default_device", lambda device: real_default(_elsewhere(device))))
         undo.enter_context(_set(torch, "Generator", _generator_type(real_generator)))

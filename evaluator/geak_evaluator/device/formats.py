@@ -1,7 +1,7 @@
 """The floating formats that numpy lacks, as bit patterns in numpy arrays: bfloat16, the fp8 family and tf32."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -62,7 +62,7 @@ FP8: dict[str, Fp8] = {
 }
 
 
-@lru_cache(maxsize=None)
+@cache
 def _values(name: str) -> F32:
     form = FP8[name]
     codes = np.arange(128)

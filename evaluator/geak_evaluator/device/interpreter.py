@@ -11,9 +11,8 @@ import inspect
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import triton.language as tl
@@ -22,8 +21,10 @@ from triton.language.core import _unwrap_if_constexpr as unwrap
 from triton.runtime import interpreter as upstream
 from triton.runtime.jit import JITFunction
 
+from .arguments import Code, argument
+from .arithmetic import np_dtype, values_of
 from .bounds import Conflict, Memory
-from .builder import Builder, handle_of, np_dtype, values_of
+from .builder import Builder
 from .errors import DeviceError, OutOfBounds, Unsupported
 from .reductions import Semantic, TruthOfMany
 
@@ -36,7 +37,8 @@ _BOUND = tuple(
     for kind in (getattr(front_end, name, None) for name in ("BoundJITMethod", "BoundConstexprFunction"))
     if kind is not None
 )
-_CONSTEXPR_FUNCTION = getattr(front_end, "ConstexprFunction", ())
+_CONSTEXPR_FUNCTION: Any = getattr(front_end, "ConstexprFunction", ())
+_CONDITION: Any = getattr(tl, "condition", ())
 
 
 class _Return(Exception):
@@ -44,22 +46,17 @@ class _Return(Exception):
         self.value = value
 
 
-@dataclass(frozen=True)
-class Code:
-    """What is to be run: a kernel and how Triton specialised it for these arguments."""
-
-    function: Any  # triton's JITFunction
-    signature: dict[str, Any]
-    constants: dict[tuple[int, ...], Any]
-    options: Any
-    module_map: dict[str, ModuleType]
-
-
 def _tree(function: Any) -> ast.FunctionDef:
     key = function.cache_key
     if key not in _TREES:
         _TREES[key] = function.parse().body[0]
     return _TREES[key]
+
+
+def _line_before(function: Any) -> int:
+    # The parsed source begins at "def"; the lines that Python knows begin at the first decorator.
+    decorators = next((i for i, line in enumerate(function.raw_src) if line.strip().startswith("def ")), 0)
+    return int(function.starting_line_number) + decorators - 1
 
 
 def _wrap(value: Any) -> Any:
@@ -77,8 +74,8 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         self.builder = builder
         self.semantic = semantic
         self.frames = frames
-        self.file_name = function.file_name
-        self.begin_line = getattr(function, "def_file_line_number", function.starting_line_number) - 1
+        self.file_name = function.fn.__code__.co_filename
+        self.begin_line = _line_before(function)
         self.begin_col = 0
         self.gscope = function.get_capture_scope()
         self.is_gluon = False
@@ -91,7 +88,7 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         self.local_defs: dict[str, Any] = {}
         self.pending_annotations: dict[str, Any] = {}
         self.known_globals: dict[str, Any] = {}
-        self.global_name = self._define_name_lookup()
+        self.global_name: Any = self._define_name_lookup()
         self.names = [p.name for p in function.params]
 
     def call(self, values: dict[str, Any]) -> Any:
@@ -123,7 +120,8 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
             return None
         if hasattr(node, "lineno"):
             self.cur_node = node
-        return getattr(self, "visit_" + node.__class__.__name__, self.generic_visit)(node)
+        visitor: Any = getattr(self, "visit_" + node.__class__.__name__, self.generic_visit)
+        return visitor(node)
 
     def _maybe_set_loc_to_name(self, val: Any, name: str) -> None:
         pass
@@ -156,9 +154,7 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
             load = copy.deepcopy(node.target)
             load.ctx = ast.Load()
             plain = ast.copy_location(
-                ast.Assign(
-                    targets=[node.target], value=ast.copy_location(ast.BinOp(load, node.op, node.value), node)
-                ),
+                ast.Assign(targets=[node.target], value=ast.copy_location(ast.BinOp(load, node.op, node.value), node)),
                 node,
             )
             node._plain = plain  # type: ignore[attr-defined]
@@ -177,7 +173,7 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
 
     def truth(self, value: Any) -> bool:
         """The truth of a condition, which must be a scalar."""
-        if isinstance(value, getattr(tl, "condition", ())):
+        if isinstance(value, _CONDITION):
             value = value.condition
         if not isinstance(value, tl.tensor):
             return bool(unwrap(value))
@@ -243,7 +239,7 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
             bound = fn.signature.bind(*args, **kwargs)
             bound.apply_defaults()
             args = [bound.arguments[name] for name in frame.names]
-        return frame.call({name: _wrap(value) for name, value in zip(frame.names, args)})
+        return frame.call({name: _wrap(value) for name, value in zip(frame.names, args, strict=True)})
 
     def call_Function(self, node: Any, fn: Any, args: list[Any], kws: dict[str, Any]) -> Any:
         """Call whatever can be called in a kernel."""
@@ -282,47 +278,10 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         return tl.tuple(result) if isinstance(result, tuple) else result
 
     # Said once by the compiler; the interpreter would repeat it for every program.
-    statically_implemented_functions = {
+    statically_implemented_functions: ClassVar[dict[Any, Any]] = {
         **front_end.CodeGenerator.statically_implemented_functions,
         tl.static_print: lambda self, node: None,
     }
-
-
-def _argument(value: Any, kind: Any, path: tuple[int, ...], code: Code, semantic: Semantic) -> Any:
-    if isinstance(kind, tuple):
-        items = [_argument(v, k, (*path, i), code, semantic) for i, (v, k) in enumerate(zip(value, kind))]
-        return tl.tuple(items, tl.core.tuple_type([item.type for item in items], getattr(value, "_fields", None)))
-    if kind == "constexpr":
-        return tl.constexpr(code.constants.get(path, value))
-    if kind.startswith("tensordesc"):
-        return _descriptor(value, semantic)
-    if kind.startswith("nvTmaDesc"):
-        raise Unsupported("the interpreter has no raw TMA descriptors; use tensor descriptors")
-    scalar = tl.str_to_ty(kind, None)
-    if scalar.is_ptr():
-        address = value.data_ptr() if hasattr(value, "data_ptr") else int(value)
-        return tl.tensor(upstream.TensorHandle(np.array([address], dtype=np.uint64), scalar), scalar)
-    number = np.array([value], dtype=np.float64 if scalar.is_floating() else np_dtype(scalar))
-    return tl.tensor(handle_of(number, scalar), scalar)
-
-
-def _descriptor(value: Any, semantic: Semantic) -> Any:
-    def scalar(number: Any, kind: Any) -> Any:
-        return tl.tensor(upstream.TensorHandle(np.array([number], dtype=np_dtype(kind)), kind), kind)
-
-    element = upstream._implicit_cvt(value.base).dtype
-    base = tl.tensor(upstream.TensorHandle(np.array([value.base.data_ptr()], dtype=np.uint64), element), element)
-    strides = [scalar(s, tl.int64) for s in value.strides[:-1]]
-    made = semantic.make_tensor_descriptor(
-        base,
-        [scalar(s, tl.int32) for s in value.shape],
-        [*strides, tl.constexpr(1)],
-        [tl.constexpr(b) for b in value.block_shape],
-        getattr(value, "padding", "zero"),
-    )
-    if getattr(value, "round_f32_to_tf32", False):
-        made.handle.round_f32_to_tf32 = True
-    return made
 
 
 def _numpy_types(original: Any) -> Any:
@@ -350,7 +309,7 @@ def run(code: Code, grid: tuple[int, int, int], args: Sequence[Any]) -> list[Con
     """Interpret one launch on the memory of its arguments; the conflicting stores that were seen."""
     function = code.function
     names = function.arg_names
-    memory = Memory(function.__name__, dict(zip(names, args)), grid[0] * grid[1] * grid[2])
+    memory = Memory(function.__name__, dict(zip(names, args, strict=True)), grid[0] * grid[1] * grid[2])
     builder = Builder(code.options, code.module_map, memory)
     semantic = Semantic(builder)
     frames: dict[int, Frame] = {}
@@ -359,8 +318,8 @@ def run(code: Code, grid: tuple[int, int, int], args: Sequence[Any]) -> list[Con
         with _quietly_typed():
             frame = frames[id(function)] = Frame(function, builder, semantic, frames)
             values = {
-                name: _argument(value, code.signature[name], (i,), code, semantic)
-                for i, (name, value) in enumerate(zip(names, args))
+                name: argument(value, code.signature[name], (i,), code, semantic)
+                for i, (name, value) in enumerate(zip(names, args, strict=True))
             }
             number = 0
             for x in range(grid[0]):

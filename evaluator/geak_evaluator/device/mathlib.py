@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -67,10 +67,20 @@ def _ffs(x: Array) -> Array:
     return np.asarray(np.where(seen.any(-1), np.argmax(seen, -1) + 1, 0))
 
 
-def _mulhi(x: Array, y: Array) -> Array:
+def mulhi(x: Array, y: Array) -> Array:
+    """The high half of a product."""
     bits = x.itemsize * 8
-    product = x.astype(object) * y.astype(object)
-    return np.asarray((product >> bits).astype(x.dtype))
+    if bits < 64:
+        wide = np.dtype(f"{x.dtype.kind}{x.itemsize * 2}")
+        return np.asarray(((x.astype(wide) * y.astype(wide)) >> bits).astype(x.dtype))
+    if x.dtype.kind == "i":
+        return np.asarray(((x.astype(object) * y.astype(object)) >> bits).astype(x.dtype))
+    # In 32-bit halves; the sums below can not overflow.
+    low, half = np.uint64(0xFFFFFFFF), np.uint64(32)
+    x0, x1, y0, y1 = x & low, x >> half, y & low, y >> half
+    middle = x1 * y0 + ((x0 * y0) >> half)
+    rest = (middle & low) + x0 * y1
+    return np.asarray(x1 * y1 + (middle >> half) + (rest >> half))
 
 
 def _mul24(x: Array, y: Array) -> Array:
@@ -92,16 +102,53 @@ def _norm(*parts: Array) -> Array:
 FUNCTIONS: dict[str, Function] = {
     **{
         name: getattr(np, name)
-        for name in (
-            "exp exp2 expm1 log log2 log10 log1p sqrt cbrt sin cos tan sinh cosh tanh floor ceil trunc rint "
-            "isnan isinf isfinite signbit copysign nextafter fmod hypot ldexp"
-        ).split()
+        for name in [
+            "exp",
+            "exp2",
+            "expm1",
+            "log",
+            "log2",
+            "log10",
+            "log1p",
+            "sqrt",
+            "cbrt",
+            "sin",
+            "cos",
+            "tan",
+            "sinh",
+            "cosh",
+            "tanh",
+            "floor",
+            "ceil",
+            "trunc",
+            "rint",
+            "isnan",
+            "isinf",
+            "isfinite",
+            "signbit",
+            "copysign",
+            "nextafter",
+            "fmod",
+            "hypot",
+            "ldexp",
+        ]
     },
     **{
         name: by_torch(name)
-        for name in "erfc erfinv lgamma erfcx i0 i1 bessel_j0 bessel_j1 bessel_y0 bessel_y1".split()
+        for name in [
+            "erfc",
+            "erfinv",
+            "lgamma",
+            "erfcx",
+            "i0",
+            "i1",
+            "bessel_j0",
+            "bessel_j1",
+            "bessel_y0",
+            "bessel_y1",
+        ]
     },
-    **{f"a{name}": getattr(np, f"arc{name}") for name in "sin cos tan sinh cosh tanh tan2".split()},
+    **{f"a{name}": getattr(np, f"arc{name}") for name in ["sin", "cos", "tan", "sinh", "cosh", "tanh", "tan2"]},
     "erf": erf,
     "fabs": np.abs,
     "abs": np.abs,
@@ -153,8 +200,8 @@ FUNCTIONS: dict[str, Function] = {
     "popc": _popc,
     "popcount": _popc,
     "ffs": _ffs,
-    "mulhi": _mulhi,
-    "mul64hi": _mulhi,
+    "mulhi": mulhi,
+    "mul64hi": mulhi,
     "mul24": _mul24,
     "hadd": lambda x, y: (x.astype(object) + y.astype(object)) // 2,
     "rhadd": lambda x, y: (x.astype(object) + y.astype(object) + 1) // 2,
@@ -181,7 +228,7 @@ def _candidates(symbol: str) -> list[str]:
     return names
 
 
-@lru_cache(maxsize=None)
+@cache
 def lookup(symbol: str) -> Function:
     """The function behind a symbol of libdevice or of the ROCm device library; raises Unsupported if there is none."""
     to_int = re.fullmatch(r"__nv_(?:float|double)2(int|uint|ll|ull)_(rn|rz|rd|ru)", symbol)

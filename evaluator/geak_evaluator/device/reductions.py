@@ -61,9 +61,9 @@ _PLAIN = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint6
 
 
 def _known(region: Any, types: list[Any]) -> Combine | None:
-    cells = dict(zip(region.__code__.co_freevars, region.__closure__ or ()))
+    cells = dict(zip(region.__code__.co_freevars, region.__closure__ or (), strict=True))
     cell = cells.get("combine_fn")
-    function = cell.cell_contents if cell is not None else None
+    function: Any = cell.cell_contents if cell is not None else None
     if getattr(function, "__module__", "") != "triton.language.standard" or any(t.name not in _PLAIN for t in types):
         return None
     return _KNOWN.get(function.__name__)
@@ -79,7 +79,7 @@ class Semantic(TritonSemantic):  # type: ignore[misc]
 
         def run(left: Arrays, right: Arrays) -> Arrays:
             # The builder hands these out as the arguments of the region that the next call fills.
-            arguments = [TensorHandle(a, t) for a, t in zip([*left, *right], [*types, *types])]
+            arguments = [TensorHandle(a, t) for a, t in zip([*left, *right], [*types, *types], strict=True)]
             results = self.builder.fill_region(region, _Operation(), arguments)
             return [np.broadcast_to(np.asarray(r.data), left[0].shape) for r in results]
 
@@ -87,7 +87,7 @@ class Semantic(TritonSemantic):  # type: ignore[misc]
             out = [np.array(a) for a in left]
             for index in np.ndindex(left[0].shape):
                 parts = run([a[index].reshape(1) for a in left], [a[index].reshape(1) for a in right])
-                for place, part in zip(out, parts):
+                for place, part in zip(out, parts, strict=True):
                     place[index] = part[0]
             return out
 
@@ -111,10 +111,10 @@ class Semantic(TritonSemantic):  # type: ignore[misc]
         while (count := arrays[0].shape[0]) > 1:
             even = count - count % 2
             merged = combine([a[0:even:2] for a in arrays], [a[1:even:2] for a in arrays])
-            arrays = [np.concatenate([m, a[even:]]) if even < count else m for m, a in zip(merged, arrays)]
+            arrays = [np.concatenate([m, a[even:]]) if even < count else m for m, a in zip(merged, arrays, strict=True)]
         return tuple(
             self.wrap_tensor(TensorHandle(np.array(a[0]).reshape(shape or 1), t), t, shape)
-            for a, t in zip(arrays, types)
+            for a, t in zip(arrays, types, strict=True)
         )
 
     def associative_scan(
@@ -129,12 +129,12 @@ class Semantic(TritonSemantic):  # type: ignore[misc]
         reach = 1
         while reach < arrays[0].shape[0]:
             merged = combine([a[:-reach] for a in arrays], [a[reach:] for a in arrays])
-            arrays = [np.concatenate([a[:reach], m]) for a, m in zip(arrays, merged)]
+            arrays = [np.concatenate([a[:reach], m]) for a, m in zip(arrays, merged, strict=True)]
             reach *= 2
         arrays = [a[::-1] for a in arrays] if reverse else arrays
         return tuple(
             self.wrap_tensor(TensorHandle(np.ascontiguousarray(np.moveaxis(a, 0, axis)), t), t, shape)
-            for a, t in zip(arrays, types)
+            for a, t in zip(arrays, types, strict=True)
         )
 
     def map_scalars(self, function: Callable[..., Any], tensors: Sequence[Any]) -> Any:
@@ -159,5 +159,8 @@ class Semantic(TritonSemantic):  # type: ignore[misc]
             data = [
                 np.concatenate([r[k].handle.data.reshape(1) for r in each]).reshape(shape) for k in range(len(results))
             ]
-        out = [self.wrap_tensor(TensorHandle(d, r.type.scalar), r.type.scalar, shape) for d, r in zip(data, results)]
+        out = [
+            self.wrap_tensor(TensorHandle(d, r.type.scalar), r.type.scalar, shape)
+            for d, r in zip(data, results, strict=True)
+        ]
         return out[0] if len(out) == 1 else tuple(out)

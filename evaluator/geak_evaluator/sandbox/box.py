@@ -221,6 +221,8 @@ class Sandbox:
                 user_processes=0 if uid >= 0 else watchdog.user_threads(os.geteuid()),
             )
             ours, theirs = socket.socketpair()
+            # Before the child can say a word: the kernel notes who spoke at the time of speaking.
+            ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             undo.callback(ours.close)
             log, log_end = os.pipe()
             undo.callback(os.close, log)

@@ -222,11 +222,14 @@ class _Failed(Exception):
 
 
 def _credentials(channel: socket.socket) -> int:
-    channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     channel.settimeout(20)
     _, ancillary, _, _ = channel.recvmsg(1, socket.CMSG_SPACE(12))
     channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
     for level, kind, data in ancillary:
-        if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
-            return int.from_bytes(data[:4], "little")
+        if (
+            level == socket.SOL_SOCKET
+            and kind == socket.SCM_CREDENTIALS
+            and (pid := int.from_bytes(data[:4], "little"))
+        ):
+            return pid
     raise OSError("a child did not say who it is")

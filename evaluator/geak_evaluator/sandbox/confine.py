@@ -76,7 +76,7 @@ def confine(policy: Policy) -> None:
         landlock.restrict(policy.read, (policy.workdir,), (*DEVICES, *policy.devices))
     _limit(policy.limits, address_space, policy.user_processes)
     if "seccomp" in policy.layers and seccomp.supported():
-        seccomp.install(os.getpid(), memfd=bool(policy.devices))
+        seccomp.install(os.getpid(), gpu=bool(policy.devices))
 
 
 def _drop_user(policy: Policy) -> None:

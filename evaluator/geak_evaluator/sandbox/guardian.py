@@ -21,7 +21,6 @@ CONTROL, LIFELINE = 3, 4
 def main() -> NoReturn:
     """Starts the warm process, and when it or the judge ends, ends everything that came of it."""
     settings = json.loads(sys.argv[1])
-    prctl(PR_SET_DUMPABLE, 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     control = socket.socket(fileno=CONTROL)
     beside, name = os.path.split(settings["root"])
@@ -32,6 +31,7 @@ def main() -> NoReturn:
             namespaces.enter()
         except OSError as error:
             _give_up(control, str(error))
+    prctl(PR_SET_DUMPABLE, 0)  # not before: the files by which a user enters a namespace would belong to root
     warm = os.fork()
     if warm == 0:
         os.close(LIFELINE)

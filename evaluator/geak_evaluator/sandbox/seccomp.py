@@ -18,15 +18,18 @@ _NEWEST_KNOWN = 470
 
 _ALLOW, _KILL_PROCESS, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 _LOAD, _EQUAL, _ANY_BIT, _AT_LEAST, _RETURN = 0x20, 0x15, 0x45, 0x35, 0x06
-_NUMBER, _ARCH, _ARG0, _ARG1 = 0, 4, 16, 24
+_AND = 0x54
+_NUMBER, _ARCH, _ARG0, _ARG1, _ARG2, _ARG3 = 0, 4, 16, 24, 32, 40
 
 
 def _table(text: str) -> dict[str, int]:
     return {name: int(number) for name, _, number in (word.partition("=") for word in text.split())}
 
 
-# In groups: other processes; leaving the process group, by which a child is killed whole; the network; memory that
-# no process owns and no limit counts; the kernel's own machinery; filesystems and namespaces; the clock and host name.
+# In groups: other processes; leaving the process group, by which a child is killed whole; timers, which can send the
+# signal that wakes a stopped process; the network; memory that no process owns and no limit counts, and queues that
+# any process of the user can reach; the kernel's own machinery; filesystems and namespaces, and two calls that older
+# Landlock does not see; the clock and host name.
 DENIED = _table("""
     ptrace=101 process_vm_readv=310 process_vm_writev=311 process_madvise=440 process_mrelease=448 kcmp=312
     pidfd_open=434 pidfd_getfd=438 pidfd_send_signal=424 tkill=200 rt_sigqueueinfo=129 rt_tgsigqueueinfo=297
@@ -35,9 +38,12 @@ DENIED = _table("""
 
     setsid=112 setpgid=109
 
+    timer_create=222
+
     socket=41 connect=42 bind=49 listen=50 accept=43 accept4=288
 
-    shmget=29 shmat=30 shmctl=31 semget=64 msgget=68 mq_open=240 memfd_create=319 memfd_secret=447
+    shmget=29 shmat=30 shmctl=31 semget=64 semop=65 semctl=66 semtimedop=220 msgget=68 msgsnd=69 msgrcv=70 msgctl=71
+    mq_open=240 mq_unlink=241 memfd_create=319 memfd_secret=447
 
     bpf=321 perf_event_open=298 userfaultfd=323 io_uring_setup=425 io_uring_enter=426 io_uring_register=427
     add_key=248 request_key=249 keyctl=250 fanotify_init=300 lookup_dcookie=212
@@ -47,7 +53,8 @@ DENIED = _table("""
 
     mount=165 umount2=166 pivot_root=155 chroot=161 open_tree=428 move_mount=429 fsopen=430 fsconfig=431
     fsmount=432 fspick=433 mount_setattr=442 unshare=272 setns=308 statmount=457 listmount=458
-    name_to_handle_at=303 open_by_handle_at=304 mknod=133 mknodat=259
+    open_tree_attr=467 listns=470 file_setattr=469
+    name_to_handle_at=303 open_by_handle_at=304 mknod=133 mknodat=259 truncate=76 inotify_add_watch=254
 
     settimeofday=164 clock_settime=227 adjtimex=159 clock_adjtime=305 sethostname=170 setdomainname=171
 """)
@@ -62,9 +69,18 @@ PRETENDED = _table("""
 """Metadata calls that Landlock does not see: they do nothing and say 0, so that compilers and copies go on working."""
 
 _CLONE, _CLONE3, _KILL, _TGKILL, _PRLIMIT, _PRCTL, _IOCTL = 56, 435, 62, 234, 302, 157, 16
-_NEW_NAMESPACES = 0x7E020000 | 0x80
-_TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
-_PDEATHSIG = 1
+_OPEN, _OPENAT, _OPENAT2, _MMAP, _FCNTL, _FALLOCATE, _AFFINITY = 2, 257, 437, 9, 72, 285, 203
+_SENDS = {44: _ARG3, 46: _ARG2, 307: _ARG3}
+_NEW_NAMESPACES = 0x7E020000
+_SIGCHLD = 17
+_PDEATHSIG, _SCHED_CORE = 1, 62
+_HARMLESS_IOCTLS = (0x5401, 0x802C542A, 0x5413, 0x540F, 0x541B, 0x5421, 0x5450, 0x5451)
+"""What libc asks of any descriptor: is it a terminal, how wide, how much is there, blocking, inheritance."""
+_HARMFUL_IOCTLS = (0x5412, 0x541C, 0x5452, 0x8901, 0x8902, 0x40086602, 0x401C5820, 0x40087602, 0x40806685, 0x800C6613)
+"""TIOCSTI, TIOCLINUX; FIOASYNC, FIOSETOWN, SIOCSPGRP; a file's flags, project, version, verity, encryption."""
+_SIGNALLING_FCNTLS = (8, 10, 15, 1024, 1026)
+"""F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY: the kernel would send any signal to any process of the user."""
+_GPU_NEEDS = ("memfd_create", "timer_create")
 OWN = 0x600DF00D
 """Stands for the process itself until it is known."""
 
@@ -75,8 +91,8 @@ def supported() -> bool:
 
 
 @lru_cache(maxsize=4)
-def program(own_pid: int, *, memfd: bool = False) -> bytes:
-    """The filter for one process; `memfd` is for GPU runtimes, which need it."""
+def program(own_pid: int, *, gpu: bool = False) -> bytes:
+    """The filter for one process; with `gpu`, what a GPU's runtime needs is open."""
     code: list[tuple[int, int, int, int]] = []
 
     def add(op: int, value: int, yes: int = 0, no: int = 0) -> None:
@@ -97,6 +113,9 @@ def program(own_pid: int, *, memfd: bool = False) -> bytes:
         tests = [(_EQUAL, len(refused) - i, 0, value) for i, value in enumerate(refused)]
         return [(_LOAD, 0, 0, argument), *tests, (_RETURN, 0, 0, _ALLOW), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
 
+    def unless(argument: int, mask: int, *refused: int) -> list[tuple[int, int, int, int]]:
+        return [never(argument, 0)[0], (_AND, 0, 0, mask), *never(argument, *refused)[1:]]
+
     add(_LOAD, _ARCH)
     add(_EQUAL, _AUDIT_ARCH_X86_64, 1, 0)
     add(_RETURN, _KILL_PROCESS)
@@ -108,15 +127,32 @@ def program(own_pid: int, *, memfd: bool = False) -> bytes:
     # clone3 hides its flags behind a pointer; without it libc falls back to clone, whose flags can be read here.
     add(_EQUAL, _CLONE3, 0, 1)
     refuse(errno.ENOSYS)
+    # openat2 hides its flags likewise.
+    add(_EQUAL, _OPENAT2, 0, 1)
+    refuse(errno.ENOSYS)
+    # A process that has been stopped must not be woken by the end of one of its own: only SIGCHLD may tell of that.
     new = [(_LOAD, 0, 0, _ARG0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
-    when(_CLONE, [*new, (_RETURN, 0, 0, _ALLOW)])
+    when(_CLONE, [*new, (_AND, 0, 0, 0xFF), *only(_ARG0, 0, _SIGCHLD)[1:]])
     when(_KILL, only(_ARG0, own_pid))
     when(_TGKILL, only(_ARG0, own_pid))
     when(_PRLIMIT, only(_ARG0, 0, own_pid))
-    when(_PRCTL, never(_ARG0, _PDEATHSIG))
-    when(_IOCTL, never(_ARG1, _TIOCSTI, _TIOCLINUX))
+    when(_AFFINITY, only(_ARG0, 0, own_pid))
+    when(_PRCTL, never(_ARG0, _PDEATHSIG, _SCHED_CORE))
+    when(_FCNTL, never(_ARG1, *_SIGNALLING_FCNTLS))
+    # Truncating what was opened for reading: Landlock before Linux 6.2 lets it pass.
+    when(_OPEN, unless(_ARG1, 0x203, 0x200))
+    when(_OPENAT, unless(_ARG2, 0x203, 0x200))
+    # Space beyond a file's end, which the limit on its size does not count.
+    when(_FALLOCATE, only(_ARG1, 0))
+    for call, argument in _SENDS.items():
+        when(call, unless(argument, 1, 1))  # out of band: never used here, often broken in kernels
+    if gpu:
+        when(_IOCTL, never(_ARG1, *_HARMFUL_IOCTLS))
+    else:
+        when(_IOCTL, only(_ARG1, *_HARMLESS_IOCTLS))
+        when(_MMAP, unless(_ARG3, 0x21, 0x21))  # shared and anonymous: stays when no process shows it
     for name, number in DENIED.items():
-        if not (memfd and name == "memfd_create"):
+        if not (gpu and name in _GPU_NEEDS):
             add(_EQUAL, number, 0, 1)
             refuse(errno.EPERM)
     for number in PRETENDED.values():
@@ -126,10 +162,11 @@ def program(own_pid: int, *, memfd: bool = False) -> bytes:
     return b"".join(struct.pack("HBBI", *instruction) for instruction in code)
 
 
-def install(own_pid: int, *, memfd: bool = False) -> None:
+def install(own_pid: int, *, gpu: bool = False) -> None:
     """Puts the filter on every thread of this process; needs no_new_privs."""
     # Built once in the warm process; only the number differs from child to child.
-    code = program(OWN, memfd=memfd).replace(struct.pack("I", OWN), struct.pack("I", own_pid))
+    code = program(OWN, gpu=gpu).replace(struct.pack("I", OWN), struct.pack("I", own_pid))
     held = ctypes.create_string_buffer(code, len(code))
     descriptor = struct.pack("HxxxxxxQ", len(code) // 8, ctypes.addressof(held))
-    syscall(_SECCOMP, ctypes.c_uint(_SET_FILTER), ctypes.c_uint(_TSYNC), ctypes.c_char_p(descriptor))
+    if syscall(_SECCOMP, ctypes.c_uint(_SET_FILTER), ctypes.c_uint(_TSYNC), ctypes.c_char_p(descriptor)):
+        raise OSError(errno.EBUSY, "a thread has a filter of its own")

@@ -1,0 +1,51 @@
+# `make demo` and `make test` work as first commands on a fresh Linux x86-64 machine with git, make and Python 3.11.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+TORCH := torch==2.13.0
+# PyTorch's plain wheel for Linux brings several GB of CUDA; set this to the index of its CPU wheels to avoid that.
+TORCH_FROM := $(if $(GEAK_TORCH_INDEX),--index-url $(GEAK_TORCH_INDEX))
+READY := $(VENV)/.ready
+CAGE := $(BIN)/python tests/attacks/cage.py
+
+.PHONY: demo test check format unit attacks slow bench clean
+
+demo: $(READY)
+	$(BIN)/python examples/demo.py
+
+test: check unit attacks
+
+$(READY): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --requirement requirements.lock
+	$(BIN)/pip install --quiet --constraint requirements.lock $(TORCH_FROM) $(TORCH)
+	$(BIN)/pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(READY)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+unit: $(READY)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not gpu and not api and not slow"
+
+# Attacks run only inside namespaces of their own, once as root where we are root, once as an ordinary user.
+attacks: $(READY)
+	$(CAGE) -- $(BIN)/python -m pytest tests/attacks -p no:cacheprovider -q -m "not gpu and not slow"
+	$(CAGE) --user -- $(BIN)/python -m pytest tests/attacks -p no:cacheprovider -q -m "not gpu and not slow"
+
+slow: $(READY)
+	$(BIN)/python -m pytest -n 2 -m slow
+	$(CAGE) -- $(BIN)/python -m pytest tests/attacks -p no:cacheprovider -q -m slow
+
+bench: $(READY)
+	$(BIN)/python bench/sandbox.py
+
+clean:
+	rm -rf $(VENV) dist build

@@ -1,0 +1,37 @@
+"""`python -m geak_evaluator`: the judge over stdin and stdout; `record` turns a program's calls into cases."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from geak_evaluator.sandbox.box import Sandbox, SandboxError
+from geak_evaluator.sandbox.policy import Level
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a subcommand; 3 says that the machine cannot do it."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["record"]:
+        from geak_evaluator.recording.command import main as record
+
+        return record(arguments[1:])
+    parser = argparse.ArgumentParser(prog="python -m geak_evaluator", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["serve"], default="serve")
+    parser.add_argument("--allow-weak-sandbox", action="store_true", help="go on where the self-test finds a leak")
+    options = parser.parse_args(arguments)
+    from geak_evaluator.serve import stdio
+
+    try:
+        with Sandbox(minimum=Level.BASE if options.allow_weak_sandbox else Level.CONFINED) as box:
+            stdio(box)
+    except SandboxError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 3
+    except (KeyboardInterrupt, BrokenPipeError):
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""The judge's side of a spec: one confined child that describes it, makes inputs and says what is expected of them."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from geak_evaluator import source
+from geak_evaluator.proof import numbers
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.child import Fault, Reply
+from geak_evaluator.sandbox.memory import SharedMemory
+from geak_evaluator.sandbox.policy import GIB, MIB, Limits
+from geak_evaluator.schema import codec, domain, layout
+from geak_evaluator.schema.exchange import CaseReply, CaseRequest, Trouble
+from geak_evaluator.schema.layout import Slot
+from geak_evaluator.schema.spec import Case, Description
+
+T = TypeVar("T")
+
+SPACE = 2 * GIB
+"""What the inputs of a case may take, and what its outputs may; pages count only once they are written."""
+STATE_SPACE = 256 * MIB
+
+_ROLE = "geak_evaluator.children.spec"
+
+FAULTS = {
+    Fault.TIMEOUT: "it did not finish in the time it has",
+    Fault.DIED: "its process died",
+    Fault.PROTOCOL: "it did not keep to the protocol",
+    Fault.OUTPUT_FLOOD: "it printed without end",
+    Fault.OUT_OF_MEMORY: "it used more memory than it may",
+    Fault.TOO_MANY_PROCESSES: "it started more processes or threads than it may",
+    Fault.DISK_FLOOD: "it wrote more to disk than it may",
+}
+
+
+class SpecProblem(ValueError):
+    """A spec that cannot be used; the message is for its author."""
+
+    def __init__(self, path: Path, *problems: str, line: int = 0) -> None:
+        self.problems = problems
+        place = f"{path}, line {line}" if line else f"{path}"
+        super().__init__(f"{place}: {problems[0]}" if len(problems) == 1 else f"{place}:\n  " + "\n  ".join(problems))
+
+
+class TooBig(Exception):
+    """A case whose tensors are larger than they may be here."""
+
+
+@dataclass(frozen=True)
+class SpecFile:
+    """A spec's bytes and where they came from."""
+
+    path: Path
+    data: bytes
+
+    @classmethod
+    def read(cls, path: str | Path) -> SpecFile:
+        """Reads a spec file, or raises SpecProblem."""
+        try:
+            return cls(Path(path), source.read(path, "a spec"))
+        except source.SourceError as error:
+            raise SpecProblem(Path(path), str(error).removeprefix(f"{path}: ")) from None
+
+    @property
+    def name(self) -> str:
+        """The spec's name."""
+        return self.path.stem
+
+    def beside(self, relative: str, what: str) -> Path:
+        """A file or folder that the spec names relative to itself; SpecProblem where it is not there."""
+        found = (self.path.parent / relative).resolve()
+        if not found.exists():
+            raise SpecProblem(self.path, f"{what} {relative!r} is not there: nothing lies at {found}")
+        return found
+
+    def project(self, about: Description) -> str:
+        """The folder that kernels may import from, or nothing."""
+        if not about.spec.project:
+            return ""
+        folder = self.beside(about.spec.project, "project")
+        if not folder.is_dir():
+            raise SpecProblem(self.path, f"project {about.spec.project!r} is no folder but a file")
+        return str(folder)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Inputs and expected values of one case, copied out of the child's reach."""
+
+    slots: tuple[Slot, ...]
+    reply: CaseReply
+    given: bytes
+    """The first memory: inputs, a module's state, incoming gradients."""
+    truth: bytes
+
+    def input(self, slot: Slot) -> numbers.Array:
+        """The values of one input."""
+        return numbers.tensor(self.given[slot.offset : slot.end], slot)
+
+    def expected(self, index: int) -> numbers.Array:
+        """The truth about one output."""
+        slot = self.reply.outputs[index].truth
+        return numbers.tensor(self.truth[slot.offset : slot.end], slot)
+
+    @property
+    def wanted(self) -> tuple[Slot, ...]:
+        """Where a kernel's outputs go, in their own formats."""
+        outputs = self.reply.outputs
+        return layout.place(replace(e.truth, path=e.path, format=e.format) for e in outputs)
+
+
+class Oracle:
+    """One spec, described and ready to answer for its cases."""
+
+    def __init__(self, box: Sandbox, file: SpecFile, limits: Limits) -> None:
+        self._box, self._limits, self.file = box, limits, file
+
+    def __enter__(self) -> Oracle:
+        with contextlib.ExitStack() as stack:
+            try:
+                source.check(self.file.data, self.file.path.name, "a spec")
+            except source.SourceError as error:
+                raise SpecProblem(self.file.path, str(error).removeprefix(f"{self.file.path.name}: ")) from None
+            self._inputs = stack.enter_context(SharedMemory(SPACE))
+            self._truth = stack.enter_context(SharedMemory(SPACE))
+            shared = (self._inputs.fd, self._truth.fd)
+            job = {"name": self.file.name}
+            self._child = stack.enter_context(self._box.spawn(_ROLE, job, limits=self._limits, shared=shared))
+            self.about = self._described()
+            """What the spec declares."""
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def case(
+        self,
+        case: Case,
+        target: str,
+        *,
+        seed: int | None = None,
+        fills: dict[str, str] | None = None,
+        examine: bool = False,
+    ) -> Answer:
+        """Inputs under a secret seed, and the truth about them."""
+        spec = self.about.spec
+        slots = layout.inputs(spec, case, target)
+        if layout.extent(slots) + STATE_SPACE > SPACE:
+            raise TooBig("its inputs are larger than a case may be here")
+        request = CaseRequest(
+            sizes=domain.with_scalars(spec, case.sizes),
+            slots=slots,
+            seed=secrets.randbits(62) if seed is None else seed,
+            target=target,
+            without=case.without,
+            fills=fills or {},
+            examine=examine,
+        )
+        answer = self._child.ask(codec.dumps(request).encode())
+        if not answer.ok:
+            raise self._problem(answer, f"case {case}: ")
+        reply = read(CaseReply, answer)
+        if reply is None:
+            raise SpecProblem(self.file.path, f"case {case}: its child did not keep to the protocol")
+        told = (*(e.truth for e in reply.outputs), *reply.state, *reply.gradients)
+        if fault := layout.check(told, SPACE):
+            raise SpecProblem(self.file.path, f"case {case}: it lies about its outputs: {fault}")
+        used = layout.extent((*slots, *reply.state, *reply.gradients))
+        filled = layout.extent(e.truth for e in reply.outputs)
+        return Answer(slots, reply, self._inputs.read(0, used), self._truth.read(0, filled))
+
+    def _described(self) -> Description:
+        reply = self._child.ask(self.file.data)
+        if not reply.ok:
+            raise self._problem(reply)
+        try:
+            about = codec.from_json(Description, codec.loads(reply.body))
+        except codec.WireError as error:
+            raise SpecProblem(self.file.path, f"it describes itself in a way that cannot be: {error}") from None
+        if problems := domain.problems(about):
+            raise SpecProblem(self.file.path, *problems[:20])
+        return about
+
+    def _problem(self, reply: Reply, context: str = "") -> SpecProblem:
+        if reply.fault is not None:
+            return SpecProblem(self.file.path, f"{context}{FAULTS[reply.fault]}")
+        trouble = read(Trouble, reply) or Trouble("protocol", FAULTS[Fault.PROTOCOL])
+        return SpecProblem(self.file.path, context + trouble.message, line=trouble.line)
+
+
+def read(kind: type[T], reply: Reply) -> T | None:
+    """A child's body as one of the shared words, or None where it is not one."""
+    try:
+        return codec.from_json(kind, codec.loads(reply.body))
+    except codec.WireError:
+        return None

@@ -1,0 +1,58 @@
+"""What the agent and the judge say to each other: one JSON object a line, over stdin and stdout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+VERSION = 1
+"""Raised with every change that an older agent or judge would misread."""
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The judge's first line."""
+
+    version: int
+    python: str
+    packages: dict[str, str]
+    """torch, triton and numpy by version; a missing one is left out."""
+    sandbox: str
+    """The level that the self-test proved."""
+    leaks: tuple[str, ...] = ()
+    broken: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+    missing: dict[str, str] = field(default_factory=dict)
+    """Modules that could not be loaded, with the reason."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One thing asked of the judge."""
+
+    id: int
+    op: Literal["describe", "evaluate", "lint"]
+    path: str
+    """Where the spec lies, for messages and for what it names relative to itself."""
+    source: str
+    """The spec file's text; bytes that are no UTF-8 as lone surrogates."""
+    kernel: str = ""
+    name: str = ""
+    target: str = "gfx942"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why there is no result; a kernel's failure is a verdict, never a problem."""
+
+    kind: Literal["spec", "sandbox", "request"]
+    message: str
+
+
+@dataclass(frozen=True)
+class Response:
+    """The answer to the request of the same number."""
+
+    id: int
+    result: Any = None
+    problem: Problem | None = None

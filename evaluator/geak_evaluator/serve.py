@@ -1,0 +1,90 @@
+"""The judge as a process: a hello, then one answer a request, until stdin ends."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import Any, TextIO
+
+from geak_evaluator.judge import Judge
+from geak_evaluator.lint import lint
+from geak_evaluator.oracle import SpecFile, SpecProblem
+from geak_evaluator.sandbox.box import Sandbox, SandboxError
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
+
+
+def hello(box: Sandbox) -> Hello:
+    """What this judge is and has."""
+    packages = {}
+    for name in ("torch", "triton", "numpy"):
+        try:
+            packages[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    report = box.report
+    return Hello(
+        version=VERSION,
+        python=platform.python_version(),
+        packages=packages,
+        sandbox=box.level.value,
+        leaks=report.leaks,
+        broken=report.broken,
+        devices=devices(),
+        missing=box.missing,
+    )
+
+
+def devices() -> tuple[str, ...]:
+    """The GPUs whose nodes this user can open, without starting any driver."""
+    nodes = [Path("/dev/kfd"), *sorted(Path("/dev").glob("nvidia[0-9]*"))]
+    return tuple(str(node) for node in nodes if os.access(node, os.R_OK | os.W_OK))
+
+
+def serve(box: Sandbox, requests: TextIO, answers: TextIO) -> None:
+    """Answers requests in turn."""
+    judge = Judge(box)
+    _say(answers, hello(box))
+    for line in requests:
+        _say(answers, _answer(judge, line))
+
+
+def _say(answers: TextIO, message: Any) -> None:
+    answers.write(codec.dumps(message) + "\n")
+    answers.flush()
+
+
+def _answer(judge: Judge, line: str) -> Response:
+    number = 0
+    try:
+        request = codec.from_json(Request, codec.loads(line))
+        number = request.id
+        return Response(number, codec.to_json(_result(judge, request)))
+    except codec.WireError as error:
+        return Response(number, problem=Problem("request", f"a request that this judge cannot read: {error}"))
+    except SpecProblem as error:
+        return Response(number, problem=Problem("spec", str(error)))
+    except (SandboxError, OSError) as error:
+        return Response(number, problem=Problem("sandbox", str(error)))
+
+
+def _result(judge: Judge, request: Request) -> Any:
+    file = SpecFile(Path(request.path), request.source.encode("utf-8", "surrogateescape"))
+    if request.op == "describe":
+        return judge.describe(file)
+    if request.op == "lint":
+        return lint(judge, file)
+    kernel = request.kernel.encode("utf-8", "surrogateescape")
+    return judge.evaluate(file, kernel, target=request.target, name=request.name)
+
+
+def stdio(box: Sandbox) -> None:
+    """Serves over this process's own stdin and stdout; anything else that prints goes to stderr."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="surrogateescape")
+    os.dup2(2, 1)
+    requests = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115 - it is not ours to close
+    sys.stdin = open(os.devnull)  # noqa: SIM115
+    serve(box, requests, answers)

@@ -1,0 +1,63 @@
+"""`geak doctor`: what this machine has, what is missing, and how to get it."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from importlib import metadata
+
+import typer
+
+from geak.cli.options import AsJson, JudgeCommand
+from geak.errors import JudgeError
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.wire import Hello
+
+_GET = {
+    "torch": "pip install 'geak[cpu]' for a machine with no GPU; with one, install the vendor's own build",
+    "triton": "it comes with the vendor's torch; for a machine with no GPU: pip install 'geak[cpu]'",
+    "numpy": "pip install numpy",
+}
+_LEVELS = {
+    "isolated": "foreign code runs confined, in namespaces of its own",
+    "confined": "foreign code runs confined; private namespaces are not available here",
+    "base": "foreign code is not confined here: GEAK refuses to run it without --allow-weak-sandbox",
+}
+
+
+def doctor(json: AsJson = False, judge: JudgeCommand = "") -> None:
+    """Say what this machine has, what is missing, and how to get it; exit code 3 if kernels cannot be judged."""
+    from geak.judge import Judge, command
+
+    try:
+        with Judge(judge or command(allow_weak_sandbox=True)) as room:
+            hello = room.hello
+    except JudgeError as error:
+        print(f"judge      does not start: {error}", file=sys.stderr)
+        raise typer.Exit(3) from None
+    fit = hello.sandbox != "base" and not hello.missing
+    if json:
+        print(codec.dumps(hello))
+    else:
+        print("\n".join(report(hello)))
+    raise typer.Exit(0 if fit else 3)
+
+
+def report(hello: Hello) -> list[str]:
+    """The page that a person reads."""
+    lines = [f"geak       {metadata.version('geak')}, Python {platform.python_version()}"]
+    for name, how in _GET.items():
+        version = hello.packages.get(name)
+        lines.append(f"{name:<10} {version or f'missing: {how}'}")
+        if version and name in hello.missing:
+            lines.append(f"           it does not load: {hello.missing[name]}")
+    devices = ", ".join(hello.devices) or "none: kernels are proved by an interpreter and never timed"
+    lines.append(f"devices    {devices}")
+    lines.append(f"sandbox    {hello.sandbox}: {_LEVELS[hello.sandbox]}")
+    lines += [f"           leak: {leak}" for leak in hello.leaks]
+    lines += [f"           broken: {broken}" for broken in hello.broken]
+    if hello.sandbox == "base":
+        lines.append(
+            "           get it: Linux 5.13 or newer with Landlock, or a throw-away container (docs/security.md)"
+        )
+    return lines

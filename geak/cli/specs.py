@@ -1,0 +1,202 @@
+"""`geak specs`: list, show, lint and draft specs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geak.cli.options import AsJson, JudgeCommand, WeakSandbox
+from geak.errors import SpecError, UsageError
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.spec import Description
+
+app = typer.Typer(help="List, show, check and draft specs.", no_args_is_help=True, rich_markup_mode=None)
+
+Where = Annotated[Path | None, typer.Argument(help="A folder of specs or one file; by default those that ship.")]
+
+
+@app.command("list")
+def list_(
+    path: Where = None, json: AsJson = False, allow_weak_sandbox: WeakSandbox = False, judge: JudgeCommand = ""
+) -> None:
+    """One line for each spec: what it computes, how many cases, how it is believed."""
+    from geak.judge import Judge, command
+    from geak.specs import within
+
+    files = within(path)
+    rows: list[dict[str, object]] = []
+    failed = 0
+    with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
+        for file in files:
+            try:
+                about = room.describe(file)
+            except SpecError as error:
+                failed += 1
+                rows.append({"name": file.stem, "problem": str(error)})
+                if not json:
+                    print(f"{file.stem:<22} not a spec: {str(error).splitlines()[0]}")
+                continue
+            rows.append(
+                {
+                    "name": about.name,
+                    "title": about.title,
+                    "cases": len(about.spec.cases),
+                    "contract": about.spec.contract,
+                    "oracle": about.spec.oracle,
+                }
+            )
+            if not json:
+                print(f"{about.name:<20} {about.spec.oracle:<9} {about.spec.contract:<12} {_short(about.title, 76)}")
+    if json:
+        print(codec.dumps({"specs": rows}))
+    if failed == len(files):
+        raise typer.Exit(2)
+
+
+@app.command()
+def show(
+    spec: Annotated[str, typer.Argument(help="A spec: its file, or the name of one that ships.")],
+    json: AsJson = False,
+    allow_weak_sandbox: WeakSandbox = False,
+    judge: JudgeCommand = "",
+) -> None:
+    """Everything that a spec declares."""
+    from geak.judge import Judge, command
+    from geak.specs import find
+
+    with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
+        about = room.describe(find(spec))
+    print(codec.dumps(about) if json else "\n".join(page(about)))
+
+
+@app.command()
+def lint(
+    path: Annotated[str, typer.Argument(help="A spec, a folder of specs, or the name of one that ships.")],
+    json: AsJson = False,
+    allow_weak_sandbox: WeakSandbox = False,
+    judge: JudgeCommand = "",
+) -> None:
+    """Find what is weak about specs: lazy answers that would pass, casts, sizes; exit code 1 if one is unfit."""
+    from geak.judge import Judge, command
+    from geak.specs import find, within
+
+    files = within(Path(path)) if Path(path).is_dir() else [find(path)]
+    results: list[Findings] = []
+    broken: list[str] = []
+    with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
+        for file in files:
+            try:
+                results.append(room.lint(file))
+            except SpecError as error:
+                if len(files) == 1:
+                    raise
+                broken.append(str(error))
+                continue
+            if not json:
+                print("\n".join(_findings(results[-1])))
+    if json:
+        print(codec.dumps({"specs": results, "broken": broken}))
+    else:
+        for text in broken:
+            print(f"not a spec: {text}")
+    if broken or any(result.errors for result in results):
+        raise typer.Exit(1)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="The new spec's name; NAME.py is written.")] = "",
+    from_torch: Annotated[
+        str,
+        typer.Option(
+            "--from-torch",
+            metavar="FILE[:FUNCTION]",
+            help="Draft it from a PyTorch function or module, by reading the file.",
+        ),
+    ] = "",
+    from_kernel: Annotated[
+        str,
+        typer.Option(
+            "--from-kernel",
+            metavar="FILE[:FUNCTION]",
+            help="Draft it from a Triton kernel and its wrapper, by reading the file.",
+        ),
+    ] = "",
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write it.")] = None,
+) -> None:
+    """Write a spec to begin from; nothing of a file that it is drafted from is run."""
+    from geak import drafting
+
+    if from_torch and from_kernel:
+        raise UsageError("--from-torch and --from-kernel exclude each other")
+    try:
+        if from_torch:
+            draft = drafting.from_torch(*_place(from_torch))
+        elif from_kernel:
+            draft = drafting.from_kernel(*_place(from_kernel))
+        elif name:
+            draft = drafting.blank(name)
+        else:
+            raise UsageError("name the new spec: geak specs new my_kernel")
+    except drafting.DraftError as error:
+        raise UsageError(str(error)) from None
+    target = out or Path(f"{name or draft.name}.py")
+    try:
+        with target.open("x", encoding="utf-8") as file:
+            file.write(draft.text)
+    except FileExistsError:
+        raise UsageError(f"{target} is there already, and is left as it is; choose another name or --out") from None
+    except OSError as error:
+        raise UsageError(f"{target}: {(error.strerror or str(error)).lower()}") from None
+    print(f"wrote {target}")
+    for question in draft.questions:
+        print(f"  check: {question}")
+    print(f"next: geak specs lint {target}")
+
+
+def _place(text: str) -> tuple[Path, str | None]:
+    path, _, function = text.partition(":")
+    return Path(path), function or None
+
+
+def page(about: Description) -> list[str]:
+    """A description as a person reads it."""
+    spec = about.spec
+    lines = [f"{about.name}: {about.title}"]
+    lines += [f"  {line}" for line in about.doc.strip().splitlines()[1:]]
+    lines.append(f"entry      {about.entry}({', '.join(spec.inputs)})  contract {spec.contract}, oracle {spec.oracle}")
+    for title, items in (("axes", spec.axes), ("types", spec.dtypes), ("inputs", spec.inputs), ("init", spec.init)):
+        for index, (name, item) in enumerate(items.items()):
+            text = " | ".join(item) if isinstance(item, tuple) else str(item)
+            lines.append(f"{title if index == 0 else '':<10} {name}: {text}")
+    if spec.outputs is not None:
+        from geak_evaluator.schema.spec import leaves
+
+        for index, (path, item) in enumerate(leaves(spec.outputs)):
+            lines.append(f"{'outputs' if index == 0 else '':<10} {path + ': ' if path else ''}{item}")
+    for title, texts in (("where", spec.where), ("changes", spec.changes), ("gradient", spec.wrt)):
+        if texts:
+            lines.append(f"{title:<10} {'; '.join(texts)}")
+    for title, cases in (("cases", spec.cases), ("bench", spec.bench)):
+        for index, case in enumerate(cases):
+            weight = f"  weight {case.weight:g}" if case.weight != 1 else ""
+            lines.append(f"{title if index == 0 else '':<10} {case}{weight}")
+    return lines
+
+
+def _short(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 3].rstrip() + "..."
+
+
+def _findings(result: Findings) -> list[str]:
+    if not result.findings:
+        return [f"{result.name}: fit ({result.cases} cases)"]
+    lines = [f"{result.name}: {'unfit' if result.errors else 'fit, with warnings'} ({result.cases} cases)"]
+    for finding in result.findings:
+        case = f" [{finding.case}]" if finding.case else ""
+        lines.append(f"  {finding.severity}: {finding.message}{case}  ({finding.rule})")
+        lines.append(f"    mend: {finding.mend}")
+    return lines

@@ -1,0 +1,23 @@
+"""What drafting hands over, and how it says no."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class DraftError(ValueError):
+    """A file that no spec can be drafted from; its message is one sentence that says where and why."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A spec file in the making: right where the code could be read, and asking where it could not."""
+
+    name: str
+    """What the spec file is called, without `.py`."""
+    text: str
+    """The whole file."""
+    questions: tuple[str, ...]
+    """What a person has to look at; each is also a `# CHECK:` comment on its line of the file."""
+    entry: str
+    """What a kernel file must define."""

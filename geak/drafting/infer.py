@@ -1,0 +1,185 @@
+"""From the arguments of a function to the inputs of a spec: reads it until every shape is settled."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from geak.drafting.arguments import Argument
+from geak.drafting.dims import Dim, parse, unify
+from geak.drafting.layers import built
+from geak.drafting.shapes import Reader
+from geak.drafting.source import Function, Source
+from geak.drafting.values import Arr, Config, Known, Layer, Num, Seq, Value, constant
+
+LETTERS = {
+    "num_heads": "H", "n_heads": "H", "heads": "H", "n_head": "H", "nhead": "H", "num_attention_heads": "H",
+    "num_kv_heads": "KV", "n_kv_heads": "KV", "num_key_value_heads": "KV", "head_dim": "D", "dim_head": "D",
+    "dim": "D", "hidden_size": "D", "d_model": "D", "embed_dim": "D", "n_embd": "D", "features": "D",
+    "normalized_shape": "D", "channels": "C", "num_channels": "C", "hidden_dim": "F", "intermediate_size": "F",
+    "d_ff": "F", "in_features": "K", "out_features": "N", "in_channels": "C", "out_channels": "O",
+    "vocab_size": "V", "num_embeddings": "V", "num_groups": "G", "groups": "G", "group_size": "G",
+    "num_experts": "E", "n_experts": "E", "max_seq_len": "L", "block_size": "L",
+}  # fmt: skip
+
+_DEFAULTS = {0: (), 1: ("N",), 2: ("M", "N"), 3: ("B", "S", "D"), 4: ("B", "H", "S", "D")}
+_VECTORS = frozenset(["weight", "w", "bias", "b", "gamma", "beta", "scale", "shift", "norm_weight", "g"])
+_ATTENTION = ("q", "k", "v", "query", "key", "value", "xq", "xk", "xv")
+_DIMENSION = frozenset(["dim", "axis", "dim0", "dim1", "start_dim", "end_dim", "ndim"])
+
+
+@dataclass
+class Reading:
+    """What a function turned out to do with its arguments."""
+
+    tensors: dict[str, Arr] = field(default_factory=dict)
+    numbers: dict[str, Dim] = field(default_factory=dict)
+    returned: list[Value] = field(default_factory=list)
+    stores: set[str] = field(default_factory=set)
+    guessed: set[str] = field(default_factory=set)
+    """Tensors of which nothing said how many dimensions they have."""
+    names: dict[str, Value] = field(default_factory=dict)
+
+
+def flat(arguments: list[Argument]) -> list[Argument]:
+    """The arguments with bundles replaced by what they hold."""
+    return [inner for a in arguments for inner in (flat(list(a.fields)) if a.kind == "bundle" else [a])]
+
+
+def read(
+    source: Source,
+    function: Function,
+    arguments: list[Argument],
+    module: ast.ClassDef | None,
+    init: list[Argument],
+    known: dict[str, int] | None = None,
+) -> Reading:
+    """Reads a function again and again, each time with the ranks that the last reading settled."""
+    ranks: dict[str, int] = dict(known or {})
+    guessed: set[str] = set()
+    tensors = [a for a in flat(arguments) if a.kind == "tensor"]
+    for _ in range(2 * len(tensors) + 3):
+        reading = _once(source, function, arguments, module, init, ranks)
+        found = {n: len(a.dims) for n, a in reading.tensors.items() if a.dims is not None and n not in ranks}
+        if not found:
+            open_ = [a for a in tensors if a.name not in ranks]
+            if not open_:
+                break
+            first = next((a for a in open_ if a.name not in _VECTORS), open_[0])
+            least = reading.tensors[first.name].least
+            guess = 1 if "index" in reading.tensors[first.name].roles or first.name in _VECTORS else 2
+            if first.name in _ATTENTION:
+                guess = max([ranks[n] for n in _ATTENTION if n in ranks] or [4])
+            found = {first.name: max(least, guess)}
+            guessed |= {first.name} if not least else set()
+        ranks |= found
+    for name in sorted(guessed & _VECTORS):  # a weight that only a kernel sees goes along the last dimension
+        others = [a for n, a in reading.tensors.items() if n != name and n not in guessed and a.dims]
+        array = reading.tensors[name]
+        if others and array.dims and len(array.dims) == 1:
+            unify(array.dims[0], others[0].at(-1))
+    reading.guessed = guessed
+    return reading
+
+
+def _once(
+    source: Source,
+    function: Function,
+    arguments: list[Argument],
+    module: ast.ClassDef | None,
+    init: list[Argument],
+    ranks: dict[str, int],
+) -> Reading:
+    written: dict[str, Dim] = {}
+
+    def named(name: str) -> Dim:
+        return written.setdefault(name, Dim(name=name, strength=1))
+
+    reading = Reading()
+    for number in flat([*arguments, *init]):
+        if number.kind == "int" and not _fixed(number):
+            dim = Dim(name=LETTERS.get(number.name, number.name.upper()), strength=5)
+            reading.numbers[number.name] = written[number.name] = dim
+    values = {a.name: _value(a, ranks, named, reading) for a in arguments}
+    trailing = frozenset(a.name for a in flat(arguments) if a.name in _VECTORS or a.name.endswith(("weight", "bias")))
+    reader = Reader(source, trailing)
+    try:
+        if module is not None:
+            made = {a.name: _value(a, ranks, named, reading) for a in init}
+            self = built(reader, module, [], {k: v for k, v in made.items() if not _absent(v)})
+            first = next(iter([*function.args.posonlyargs, *function.args.args]), None)
+            values[first.arg if first is not None else "self"] = self if isinstance(self, Layer) else Value()
+        reading.returned = [reader.call(function, values)]
+    except RecursionError:
+        pass  # what was read so far holds; the rest is asked
+    reading.stores = reader.stores
+    reading.names = reader.names
+    return reading
+
+
+def _fixed(argument: Argument) -> bool:
+    """A number that names a dimension, and so is no size."""
+    value = argument.literal
+    return isinstance(value, int) and (value < 0 or argument.name in _DIMENSION)
+
+
+def _absent(value: Value) -> bool:
+    return type(value) is Value
+
+
+def _value(argument: Argument, ranks: dict[str, int], named: object, reading: Reading) -> Value:
+    if argument.kind == "bundle":
+        inner = {f.name: _value(f, ranks, named, reading) for f in argument.fields}
+        return Seq(list(inner.values())) if argument.passed[:1] in "[(" else Config(inner)
+    if argument.kind == "tensor":
+        array = Arr(origin=argument.name, dtype=argument.hint.dtype)
+        shape = argument.hint.shape
+        if shape is not None:
+            parts = [p for p in shape if p != "..."]
+            array.dims = [parse(p, named) or Dim() for p in parts]  # type: ignore[arg-type]
+            if len(parts) < len(shape):
+                array.dims.insert(shape.index("..."), Dim())
+        elif argument.name in ranks:
+            array.dims = [Dim() for _ in range(ranks[argument.name])]
+        reading.tensors[argument.name] = array
+        return array
+    if argument.kind == "int":
+        dim = reading.numbers.get(argument.name)
+        return Num(dim if dim is not None else Dim(int(str(argument.literal))))
+    if argument.kind in ("float", "bool"):
+        return Known(0.5 if argument.kind == "float" else argument.literal)
+    return constant(argument.default)
+
+
+def names(reading: Reading, order: list[str], taken: set[str]) -> dict[int, str]:
+    """A name for every size that the inputs depend on, in the order of the arguments."""
+    chosen: dict[int, str] = {}
+    used = set(taken)
+    groups: list[tuple[list[Dim], tuple[str, ...]]] = []
+    for name in order:
+        if name in reading.tensors:
+            sizes = reading.tensors[name].dims or []
+            groups.append((sizes, _DEFAULTS.get(len(sizes), ())))
+        elif name in reading.numbers:
+            groups.append(([reading.numbers[name]], ()))
+    variables = [(v, d, s, i) for s, d in groups for i, size in enumerate(s) for v in size.variables()]
+    for variable, *_ in variables:  # names from the code come first, so that no default takes one
+        name = variable.name
+        if id(variable) in chosen or not name.isidentifier():
+            continue
+        if name in used:
+            name = name.upper() if name.upper() not in used else _numbered(name, used)
+        chosen[id(variable)] = name
+        used.add(name)
+    for variable, defaults, sizes, i in variables:
+        if id(variable) not in chosen:
+            own = i < len(defaults) and sizes[i].root() is variable
+            name = next((n for n in (defaults[i], f"{defaults[i]}2") if n not in used), "") if own else ""
+            name = name or next((c for c in "NKDLPQRUVWXYZ" if c not in used), "") or _numbered("D", used)
+            chosen[id(variable)] = name
+            used.add(name)
+    return chosen
+
+
+def _numbered(name: str, used: set[str]) -> str:
+    return next(f"{name}{i}" for i in range(2, 1000) if f"{name}{i}" not in used)

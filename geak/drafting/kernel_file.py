@@ -1,0 +1,141 @@
+"""Drafts a spec from a file of Triton kernels and the Python function that launches them."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from geak.drafting import source as files
+from geak.drafting.arguments import Argument, arguments
+from geak.drafting.draft import Draft, DraftError
+from geak.drafting.infer import flat, read
+from geak.drafting.launches import apply_target, is_kernel, launches, written
+from geak.drafting.render import Sketch, sketch, spec_text, uses
+from geak.drafting.source import Definition, Function, Source
+from geak.drafting.torch_file import docstring, is_module, pick, snake, title
+
+
+def from_kernel(path: Path, function: str | None = None) -> Draft:
+    """Drafts a spec from a file of `@triton.jit` kernels and their wrapper: the original is the oracle."""
+    source = files.read(Path(path))
+    kernels = {n: f for n, f in source.functions.items() if is_kernel(f)}
+    if not kernels:
+        raise DraftError(f"{path} has no @triton.jit kernel; a PyTorch function is drafted without a kernel")
+    wrappers = _wrappers(source, kernels)
+    if not wrappers and not function:
+        modules = [c.name for c in source.classes.values() if is_module(source, c)]
+        also = f"; {', '.join(modules)} would need a function around it" if modules else ""
+        raise DraftError(f"{path} launches none of its kernels ({', '.join(kernels)}) from a function{also}")
+    entry, node, skip = _chosen(source, function, wrappers, kernels)
+    return _draft(source, entry, node, skip, kernels)
+
+
+def _wrappers(source: Source, kernels: dict[str, Function]) -> dict[str, tuple[Function, int]]:
+    """Functions that launch, themselves or through others, and how many leading arguments are not the caller's."""
+    found: dict[str, tuple[Function, int]] = {}
+    for name, node in source.functions.items():
+        if name not in kernels and _reaches(source, node, kernels, set()):
+            found[name] = (node, 0)
+    for name, statement in source.constants.items():
+        value = statement.value if isinstance(statement, ast.Assign | ast.AnnAssign) else None
+        forward = apply_target(source, value) if value is not None else None
+        if forward is not None and isinstance(value, ast.Attribute):
+            found[name] = (forward, 1)
+    return found
+
+
+def _reaches(source: Source, node: Function, kernels: dict[str, Function], seen: set[str]) -> bool:
+    if launches(source, node):
+        return True
+    for part in ast.walk(node):
+        if not isinstance(part, ast.Call):
+            continue
+        forward = apply_target(source, part.func)
+        if forward is not None:
+            return True
+        called = files.dotted(part.func)
+        if called in seen or called == node.name:
+            continue
+        inner = source.functions.get(called)
+        if inner is not None and called not in kernels and _reaches(source, inner, kernels, seen | {called, node.name}):
+            return True
+        alias = source.constants.get(called)
+        if isinstance(alias, ast.Assign) and apply_target(source, alias.value) is not None:
+            return True
+    return False
+
+
+def _chosen(
+    source: Source,
+    name: str | None,
+    wrappers: dict[str, tuple[Function, int]],
+    kernels: dict[str, Function],
+) -> tuple[str, Function, int]:
+    if name is not None:
+        if name in kernels:
+            raise DraftError(f"{source.path}: {name} is a kernel; name the function that launches it")
+        if name in wrappers:
+            return (name, *wrappers[name])
+        if name in source.functions:
+            raise DraftError(f"{source.path}:{source.functions[name].lineno}: {name} launches no kernel of the file")
+        listed = ", ".join(wrappers) or "none"
+        raise DraftError(f"{source.path} has no {name!r} that launches a kernel; it has {listed}")
+    plain: list[Definition] = [node for node, skip in wrappers.values() if not skip]
+    aliases = [n for n, (_, skip) in wrappers.items() if skip]
+    inner = {n for node in plain for n in files.used(node)}
+    aliases = [a for a in aliases if a not in inner]
+    if len(aliases) == 1 and not [p for p in plain if not p.name.startswith(("_", "test", "bench"))]:
+        return (aliases[0], *wrappers[aliases[0]])
+    if (aliases and plain) or len(aliases) > 1:
+        raise DraftError(f"{source.path} has several that launch: {', '.join(wrappers)}; name one")
+    node = pick(source, None, plain)
+    return (node.name, *wrappers[node.name])
+
+
+def _draft(source: Source, entry: str, node: Function, skip: int, kernels: dict[str, Function]) -> Draft:
+    given = arguments(source, node, skip=skip, also=(source.tree,))
+    dropped = _dropped(source, given)
+    made = sketch(read(source, node, given, None, []), given, [])
+    changes = [n for n in written(source, node, kernels) if n in made.inputs and made.inputs[n].startswith("Tensor")]
+    for name in dropped:
+        made.ask("inputs", name)
+    _keep_order(made, given)
+    more = [f"changes=({', '.join(repr_(c) for c in changes)},)"] if changes else []
+    if made.outputs:
+        more.append(f"outputs={made.outputs}")
+    elif any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(node)):
+        made.ask("outputs", "the outputs are whatever the original returns")
+    file = source.path.name
+    more += ['oracle="peer"', f"peer={repr_(f'{file}:{entry}')}", f"starter={repr_(file)}"]
+    name = snake(entry)
+    if name == source.path.stem:
+        name += "_spec"  # beside the kernel's file, whose name is taken
+    more.append(f"entry={repr_(entry)}")
+    body = spec_text(made, more)
+    head = docstring(title(node, snake(entry)), f"Drafted from {file}:{entry}; look at what is marked CHECK.")
+    return Draft(name, "\n".join([head, "", uses(body), "", body, ""]), made.questions, entry)
+
+
+def _dropped(source: Source, given: list[Argument]) -> list[str]:
+    """Arguments that a spec cannot pass: fine at the end, where their defaults hold; a question before others."""
+    asked = []
+    for i, argument in enumerate(given):
+        later = [a.name for a in given[i + 1 :] if a.kind != "bound" and not a.keyword_only]
+        if argument.kind == "bound" and later:
+            asked.append(f"{argument.name} stands before {', '.join(later)} and cannot be passed")
+        elif argument.kind == "bound" and argument.passed:
+            asked.append(f"{argument.name} has no default and cannot be passed")
+        elif argument.kind == "bundle":
+            inner = ", ".join(a.name for a in flat([argument]))
+            asked.append(f"{argument.name} bundles {inner}; the original needs a function that takes them one by one")
+    return asked
+
+
+def _keep_order(made: Sketch, given: list[Argument]) -> None:
+    order = [a.name for a in flat(given)]
+    made.inputs = {n: made.inputs[n] for n in order if n in made.inputs}
+
+
+def repr_(text: str) -> str:
+    """A string literal with double quotes."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

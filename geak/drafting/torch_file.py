@@ -1,0 +1,282 @@
+"""Drafts a spec from a PyTorch function or module."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import itertools
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from geak.drafting import source as files
+from geak.drafting.arguments import Argument, arguments
+from geak.drafting.draft import Draft, DraftError
+from geak.drafting.infer import read
+from geak.drafting.layers import find
+from geak.drafting.render import Sketch, sketch, spec_text, tuple_text, uses
+from geak.drafting.shapes import Reader
+from geak.drafting.source import Definition, Function, Source, dotted
+from geak.drafting.values import Arr, Seq
+
+_NOT_MEANT = re.compile(r"^(test_|bench|main$|get_inputs$|get_init_inputs$|_|run_|check_|setup|plot|profile)")
+_HEAVY = ("torch", "math", "numpy", "functools", "typing", "dataclasses", "collections", "itertools", "enum", "types",
+          "__future__", "operator", "abc", "typing_extensions")  # fmt: skip
+
+
+def from_torch(path: Path, function: str | None = None) -> Draft:
+    """Drafts a spec from a function or an `nn.Module` class of a Python file, which is parsed and never run."""
+    source = files.read(Path(path))
+    target = pick(source, function, _candidates(source))
+    if isinstance(target, ast.AsyncFunctionDef):
+        raise DraftError(f"{path}:{target.lineno}: {target.name} is asynchronous; a reference is an ordinary function")
+    return _module(source, target) if isinstance(target, ast.ClassDef) else _function(source, target)
+
+
+def is_module(source: Source, node: ast.ClassDef) -> bool:
+    """Whether a class is an `nn.Module`, directly or through a base in its file."""
+    for base in node.bases:
+        name = dotted(base)
+        if name.rsplit(".", 1)[-1] in ("Module", "LightningModule"):
+            return True
+        inner = source.classes.get(name)
+        if inner is not None and inner is not node and is_module(source, inner):
+            return True
+    return False
+
+
+def _candidates(source: Source) -> list[Definition]:
+    modules = [c for c in source.classes.values() if is_module(source, c)]
+    return [*source.functions.values(), *modules]
+
+
+def pick(source: Source, name: str | None, candidates: list[Definition]) -> Definition:
+    """The definition that is asked for, or the only one that can be meant."""
+    public = [c for c in candidates if not _NOT_MEANT.match(c.name)]
+    listed = ", ".join(c.name for c in sorted(public or candidates, key=lambda c: c.lineno)) or "none"
+    if name is not None:
+        found = next((c for c in candidates if c.name == name), None)
+        if found is None:
+            raise DraftError(f"{source.path} has no {name!r} to draft from; it has {listed}")
+        return found
+    inner = {n for c in public for n in files.used(c) if n != c.name}
+    top = [c for c in public if c.name not in inner]
+    modules = [c for c in top if isinstance(c, ast.ClassDef)]
+    if len(modules) == 1 and any(f in source.functions for f in ("get_inputs", "get_init_inputs")):
+        return modules[0]
+    for chosen in (public, top):
+        if len(chosen) == 1:
+            return chosen[0]
+    if not candidates:
+        raise DraftError(f"{source.path} defines no function and no torch.nn.Module to draft from")
+    if not public:
+        raise DraftError(f"{source.path}: nothing in it looks like the operation; name one of {listed}")
+    raise DraftError(f"{source.path} has several to draft from: {listed}; name one")
+
+
+def _function(source: Source, node: ast.FunctionDef) -> Draft:
+    given = arguments(source, node, also=(source.tree,))
+    reading = read(source, node, given, None, [], _given_ranks(source, given))
+    made = sketch(reading, given, [])
+    strange = _strange(node)
+    simple = all(a.kind not in ("bound", "bundle") for a in given) and not node.args.posonlyargs and not strange
+    body, imports, missing = _needed(source, node, given)
+    texts = [_definition(source, s, node if simple else None, "reference") for s in body]
+    changed = [n for n in made.inputs if n in reading.stores]
+    more = [f"changes={tuple_text(changed)}"] if changed else []
+    if not simple:
+        texts.append(_wrapper(node.name, given, made))
+    if any(_generator(s) for s in node.body):
+        made.ask("inputs", f"{node.name} yields; a reference returns its outputs")
+    return _draft(source, node, made, imports, missing, texts, more)
+
+
+def _generator(node: ast.AST) -> bool:
+    return any(isinstance(n, ast.Yield | ast.YieldFrom) for n in ast.walk(node))
+
+
+def _strange(node: Definition) -> bool:
+    """Whether a decorator of theirs may change what the function takes."""
+    plain = ("torch.no_grad", "torch.inference_mode", *files._COMPILERS)
+    return any(dotted(d) not in plain for d in node.decorator_list)
+
+
+def _module(source: Source, node: ast.ClassDef) -> Draft:
+    reader = Reader(source)
+    forward, init = find(reader, node, "forward"), find(reader, node, "__init__")
+    if forward is None:
+        raise DraftError(f"{source.path}:{node.lineno}: {node.name} has no forward")
+    given = arguments(source, forward, skip=1, also=(node,))
+    built = arguments(source, init, skip=1) if init is not None else []
+    _constructor(source, built)
+    for argument in built:
+        if argument.kind == "tensor":
+            argument.kind, argument.passed = "bound", "None" if argument.default is None else ""
+            argument.question = f"the constructor's {argument.name} is nothing that a spec can pass"
+    made = sketch(read(source, forward, given, node, built, _given_ranks(source, given)), given, built)
+    simple = all(a.kind not in ("bound", "bundle") for a in [*given, *built]) and not _strange(node)
+    body, imports, missing = _needed(source, node, [*given, *built])
+    texts = [_definition(source, s, node if simple else None, "Reference") for s in body]
+    if not simple:
+        texts.append(_subclass(node.name, given, built, made))
+    return _draft(source, node, made, imports, missing, texts, ['contract="module"'])
+
+
+def _constructor(source: Source, built: list[Argument]) -> None:
+    """Constructor arguments without a type: numbers, by what `get_init_inputs` passes or by their names."""
+    example = source.functions.get("get_init_inputs")
+    passed: list[ast.expr] = []
+    for node in ast.walk(example) if example is not None else ():
+        if isinstance(node, ast.Return) and isinstance(node.value, ast.List):
+            passed = node.value.elts
+    for i, argument in enumerate(built):
+        if argument.kind != "tensor" or argument.optional or "a tensor" not in argument.question:
+            continue
+        value = passed[i] if i < len(passed) else None
+        constant = source.constants.get(value.id) if isinstance(value, ast.Name) else None
+        value = constant.value if isinstance(constant, ast.Assign) else value
+        argument.kind = "int"
+        argument.question = f"the constructor's {argument.name} is taken for one int"
+        if isinstance(value, ast.Constant) and isinstance(value.value, bool | float):
+            argument.kind = "bool" if isinstance(value.value, bool) else "float"
+            argument.default, argument.question = value, ""
+        elif isinstance(value, ast.Constant) and isinstance(value.value, int):
+            argument.question = ""
+        elif re.search(r"factor|slope|value|rate|prob|_min|_max|scale", argument.name):
+            argument.kind, argument.question = "float", f"the constructor's {argument.name} is taken for one float"
+
+
+def _given_ranks(source: Source, given: list[Argument]) -> dict[str, int]:
+    """How many dimensions the tensors have that the file's own `get_inputs` makes."""
+    example = source.functions.get("get_inputs")
+    tensors = [a.name for a in given if a.kind == "tensor"]
+    if example is None:
+        return {}
+    value = Reader(source).call(example, {}, name_sizes=False)
+    items = value.items if isinstance(value, Seq) else []
+    return {n: len(v.dims) for n, v in zip(tensors, items, strict=False) if isinstance(v, Arr) and v.dims is not None}
+
+
+def _needed(source: Source, node: Definition, given: list[Argument]) -> tuple[list[ast.stmt], list[str], set[str]]:
+    makers = [a.passed.split("(")[0] for a in given if a.kind == "bundle" and a.passed[:1].isalpha()]
+    known = [m for m in makers if m in source.classes]
+    body, imports, missing = files.needs(source, [node.name, *known])
+    if "SimpleNamespace" in makers and "SimpleNamespace" not in source.imports:
+        imports.append("from types import SimpleNamespace")
+    if any(a.passed.startswith("torch.") for a in given) and "import torch" not in imports:
+        imports.append("import torch")
+    return body, imports, missing
+
+
+def _definition(source: Source, statement: ast.stmt, target: Definition | None, name: str) -> str:
+    return files.renamed(source, statement, target.name, name) if target is not None else source.segment(statement)
+
+
+def _call(given: list[Argument]) -> str:
+    parts = []
+    for a in given:
+        if a.kind == "bound":
+            parts += [f"{a.name}={a.passed}"] if a.passed else []
+        else:
+            parts.append(f"{a.name}={a.passed if a.kind == 'bundle' else a.name}")
+    return ", ".join(parts)
+
+
+def _wrapper(name: str, given: list[Argument], made: Sketch) -> str:
+    call = _call(given)
+    positional = [a.passed or a.name for a in given if a.kind != "bound"]
+    if all(a.kind != "bound" and not a.keyword_only for a in given):
+        call = ", ".join(positional)  # also reaches a function whose arguments have no names
+    return f"def reference({', '.join(made.inputs)}):\n    return {name}({call})"
+
+
+def _subclass(name: str, given: list[Argument], built: list[Argument], made: Sketch) -> str:
+    taken = "".join(f", {n}" for n in made.init)
+    lines = [f"class Reference({name}):"]
+    if any(a.kind in ("bound", "bundle") for a in built):
+        lines += [f"    def __init__(self{taken}):", f"        super().__init__({_call(built)})", ""]
+    if any(a.kind in ("bound", "bundle") for a in given):
+        inputs = "".join(f", {n}" for n in made.inputs)
+        lines += [f"    def forward(self{inputs}):", f"        return super().forward({_call(given)})", ""]
+    if len(lines) == 1:
+        lines.append("    pass")
+    return "\n".join(lines).rstrip()
+
+
+def _draft(
+    source: Source,
+    node: Definition,
+    made: Sketch,
+    imports: list[str],
+    missing: set[str],
+    texts: list[str],
+    more: list[str],
+) -> Draft:
+    late = _postponed(source, texts, imports)
+    if missing:
+        made.ask("inputs", f"{', '.join(sorted(missing))} was not found in {source.path.name}")
+    strangers = [line for line in imports if _module_of(line).split(".")[0] not in _HEAVY]
+    if strangers:
+        made.ask("inputs", f"needs {'; '.join(strangers)}, which the judge may not have")
+    name = snake(node.name)
+    settings = [*more, f'entry="{node.name}"'] if node.name != name else more
+    body = spec_text(made, settings)
+    head = docstring(title(node, name), f"Drafted from {source.path.name}:{node.name}; look at what is marked CHECK.")
+    parts = [head, *import_blocks([*imports, *(["from __future__ import annotations"] if late else [])]), uses(body)]
+    text = "\n\n".join([*parts, body]) + "\n" + "".join(_spaced(texts))
+    return Draft(name, text, made.questions, node.name)
+
+
+def _postponed(source: Source, texts: list[str], imports: list[str]) -> bool:
+    """Whether annotations name what the drafted file does not have, and so must not be evaluated."""
+    trees = [ast.parse(t) for t in texts]
+    known = {d.name for t in trees for d in t.body if isinstance(d, Definition)} | set(dir(builtins))
+    known |= {line.split()[-1].split(".")[0] for line in imports}
+    earlier = any(line.startswith("from __future__ import annotations") for line in source.lines)
+    return earlier or bool({n for t in trees for n in files.annotated(t)} - known)
+
+
+def import_blocks(lines: list[str]) -> list[str]:
+    """Imports in the usual order: the future, the standard library, everybody else."""
+
+    def place(line: str) -> int:
+        root = _module_of(line).split(".")[0]
+        return 0 if root == "__future__" else 1 if root in sys.stdlib_module_names else 2
+
+    ordered = sorted(set(lines), key=lambda line: (place(line), line.startswith("from"), line))
+    return ["\n".join(group) for _, group in itertools.groupby(ordered, place)]
+
+
+def _spaced(texts: list[str]) -> Iterator[str]:
+    """Definitions two lines apart; assignments that follow one another stay together."""
+    before = True
+    for text in texts:
+        defines = isinstance(ast.parse(text).body[0], Definition)
+        yield ("\n\n" if defines or before else "") + text + "\n"
+        before = defines
+
+
+def _module_of(line: str) -> str:
+    return line.split()[1]
+
+
+def snake(name: str) -> str:
+    """`RMSNorm` as `rms_norm`."""
+    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    return re.sub(r"_+", "_", spaced).lower().strip("_") or name
+
+
+def title(node: Definition | Function, name: str) -> str:
+    """The first sentence of its docstring, or its name in words."""
+    doc = (ast.get_docstring(node) or "").strip()
+    first = doc.split("\n\n")[0].strip() if doc else ""
+    if re.match(r"(?i)(args?|arguments|parameters|inputs?|returns?)\s*:|\w+(, \w+)*\s*[:(]", first):
+        first = ""  # it tells of arguments, not of what is wanted
+    return " ".join(first.split())[:200].rstrip(" .:") or name.replace("_", " ").capitalize()
+
+
+def docstring(first: str, rest: str) -> str:
+    """A module's docstring, whatever it holds."""
+    text = f"{first}.\n\n{rest}\n".replace("\\", "\\\\").replace('"""', "'''")
+    return f'"""{text}"""'

@@ -1,0 +1,146 @@
+"""The client of the other room: starts a judge, asks it one thing at a time, and hands on what it says."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from geak.errors import JudgeError, SpecError, UsageError
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.spec import Description
+from geak_evaluator.schema.verdict import Verdict
+from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
+
+T = TypeVar("T")
+
+SOURCE_LIMIT = 1 << 20
+
+_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH")
+_PASSED_ON_PREFIXES = ("CUDA_", "HIP_", "ROCR_", "ROCM_", "NVIDIA_", "TRITON_")
+
+
+def environment() -> dict[str, str]:
+    """What a judge may know of this process's environment: paths and devices, never a key."""
+    return {k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)}
+
+
+def command(*, allow_weak_sandbox: bool = False) -> list[str]:
+    """How a judge is started on this machine."""
+    # -P, and not from here: a file in the current folder must not pass for a module of the judge.
+    start = [sys.executable, "-P", "-m", "geak_evaluator", "serve"]
+    return [*start, "--allow-weak-sandbox"] if allow_weak_sandbox else start
+
+
+class Judge:
+    """One running judge."""
+
+    def __init__(self, argv: str | list[str] | None = None) -> None:
+        self._argv = shlex.split(argv) if isinstance(argv, str) else argv or command()
+        self._number = 0
+
+    def __enter__(self) -> Judge:
+        try:
+            self._process = subprocess.Popen(
+                self._argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                env=environment(),
+                encoding="utf-8",
+                errors="surrogateescape",
+            )
+        except OSError as error:
+            raise JudgeError(f"the judge could not be started: {shlex.join(self._argv)}: {error.strerror}") from None
+        self.hello = self._read(Hello)
+        """What the judge said of itself."""
+        if self.hello.version != VERSION:
+            self._end()
+            raise JudgeError(
+                f"the judge speaks version {self.hello.version} and this agent version {VERSION}; "
+                "install the same GEAK for both"
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def describe(self, spec: Path) -> Description:
+        """What a spec declares."""
+        return self._ask(Description, self._request("describe", spec))
+
+    def lint(self, spec: Path) -> Findings:
+        """What is weak about a spec."""
+        return self._ask(Findings, self._request("lint", spec))
+
+    def evaluate(self, spec: Path, kernel: Path, *, target: str = "gfx942") -> Verdict:
+        """The verdict on one kernel file."""
+        request = self._request("evaluate", spec, kernel=_text(kernel), name=kernel.stem, target=target)
+        return self._ask(Verdict, request)
+
+    def _request(self, op: str, spec: Path, **more: str) -> Request:
+        self._number += 1
+        fields = {"id": self._number, "op": op, "path": str(spec.resolve()), "source": _text(spec), **more}
+        return codec.from_json(Request, fields)
+
+    def _ask(self, kind: type[T], request: Request) -> T:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(codec.dumps(request) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            raise self._ended() from None
+        response = self._read(Response)
+        if response.problem is not None:
+            raise (SpecError if response.problem.kind == "spec" else JudgeError)(response.problem.message)
+        if response.id != request.id:
+            raise JudgeError("the judge answered another question")
+        try:
+            return codec.from_json(kind, response.result)
+        except codec.WireError as error:
+            raise JudgeError(f"the judge's answer cannot be read: {error}") from None
+
+    def _read(self, kind: type[T]) -> T:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise self._ended()
+        try:
+            return codec.from_json(kind, codec.loads(line))
+        except codec.WireError as error:
+            raise JudgeError(f"the judge said something that cannot be read: {error}") from None
+
+    def _ended(self) -> JudgeError:
+        code = self._process.wait()
+        if code == 3:  # it has said why, in its own words
+            return JudgeError("the judge will not work on this machine; `geak doctor` says what is missing")
+        return JudgeError(f"the judge ended with code {code} before its answer; `geak doctor` may say why")
+
+    def _end(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(SOURCE_LIMIT + 1)
+    except IsADirectoryError:
+        raise UsageError(f"{path} is a folder; a Python file is wanted") from None
+    except OSError as error:
+        raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+    return data.decode("utf-8", "surrogateescape")

@@ -1,0 +1,43 @@
+"""Finding specs by file, by folder or by the name of one that ships."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from geak.errors import UsageError
+from geak.resources import data_dir
+
+
+def shipped() -> Path:
+    """The specs that come with GEAK."""
+    return data_dir("datasets") / "starter"
+
+
+def find(name: str) -> Path:
+    """The spec file behind a path or a name; UsageError where there is none."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise UsageError(f"{name} is a folder; name one spec in it (geak specs list {name})")
+    here = shipped() / f"{name.removesuffix('.py')}.py"
+    if "/" not in name and here.is_file():
+        return here
+    near = difflib.get_close_matches(name, [p.stem for p in shipped().glob("*.py")], 1)
+    hint = f"; did you mean {near[0]}?" if near else "; geak specs list names those that ship"
+    raise UsageError(f"there is no spec {name!r}: no such file, and none of that name ships{hint}")
+
+
+def within(path: Path | None) -> list[Path]:
+    """Every spec file in a folder, or the one file, or all that ship."""
+    if path is None:
+        path = shipped()
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise UsageError(f"{path} is neither a spec nor a folder of specs")
+    found = sorted(p for p in path.glob("*.py") if not p.name.startswith(("_", ".")))
+    if not found:
+        raise UsageError(f"{path} holds no spec: a spec is a Python file (geak specs new NAME writes one)")
+    return found
