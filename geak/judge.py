@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from geak.errors import JudgeError, SpecError, UsageError
 from geak_evaluator.schema import codec
@@ -21,9 +21,13 @@ from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
 T = TypeVar("T")
 
 SOURCE_LIMIT = 1 << 20
+_LINE_LIMIT = 1 << 24
 
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH")
 _PASSED_ON_PREFIXES = ("CUDA_", "HIP_", "ROCR_", "ROCM_", "NVIDIA_", "TRITON_")
+
+
+_ERRORS = {"spec": SpecError, "sandbox": JudgeError, "request": UsageError}
 
 
 def environment() -> dict[str, str]:
@@ -42,7 +46,7 @@ class Judge:
     """One running judge."""
 
     def __init__(self, argv: str | list[str] | None = None) -> None:
-        self._argv = shlex.split(argv) if isinstance(argv, str) else argv or command()
+        self._argv = _words(argv) if isinstance(argv, str) else argv or command()
         self._number = 0
 
     def __enter__(self) -> Judge:
@@ -57,14 +61,12 @@ class Judge:
             )
         except OSError as error:
             raise JudgeError(f"the judge could not be started: {shlex.join(self._argv)}: {error.strerror}") from None
-        self.hello = self._read(Hello)
-        """What the judge said of itself."""
-        if self.hello.version != VERSION:
+        try:
+            self.hello = self._greeted()
+            """What the judge said of itself."""
+        except BaseException:
             self._end()
-            raise JudgeError(
-                f"the judge speaks version {self.hello.version} and this agent version {VERSION}; "
-                "install the same GEAK for both"
-            )
+            raise
         return self
 
     def __exit__(
@@ -82,7 +84,7 @@ class Judge:
 
     def evaluate(self, spec: Path, kernel: Path, *, target: str = "gfx942") -> Verdict:
         """The verdict on one kernel file."""
-        request = self._request("evaluate", spec, kernel=_text(kernel), name=kernel.stem, target=target)
+        request = self._request("evaluate", spec, kernel=_text(kernel), target=target)
         return self._ask(Verdict, request)
 
     def _request(self, op: str, spec: Path, **more: str) -> Request:
@@ -97,23 +99,35 @@ class Judge:
             self._process.stdin.flush()
         except OSError:
             raise self._ended() from None
-        response = self._read(Response)
+        response = self._read(Response, self._line())
         if response.problem is not None:
-            raise (SpecError if response.problem.kind == "spec" else JudgeError)(response.problem.message)
+            raise _ERRORS[response.problem.kind](response.problem.message)
         if response.id != request.id:
             raise JudgeError("the judge answered another question")
-        try:
-            return codec.from_json(kind, response.result)
-        except codec.WireError as error:
-            raise JudgeError(f"the judge's answer cannot be read: {error}") from None
+        return self._read(kind, response.result)
 
-    def _read(self, kind: type[T]) -> T:
+    def _greeted(self) -> Hello:
+        said = self._line()
+        version = said.get("version") if isinstance(said, dict) else None
+        if isinstance(version, int) and version != VERSION:  # the rest of its hello may have changed as well
+            raise JudgeError(
+                f"the judge speaks version {version} and this agent version {VERSION}; install the same GEAK for both"
+            )
+        return self._read(Hello, said)
+
+    def _line(self) -> Any:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = self._process.stdout.readline(_LINE_LIMIT)
         if not line:
             raise self._ended()
         try:
-            return codec.from_json(kind, codec.loads(line))
+            return codec.loads(line)
+        except codec.WireError as error:
+            raise JudgeError(f"the judge said something that cannot be read: {error}") from None
+
+    def _read(self, kind: type[T], said: Any) -> T:
+        try:
+            return codec.from_json(kind, said)
         except codec.WireError as error:
             raise JudgeError(f"the judge said something that cannot be read: {error}") from None
 
@@ -133,6 +147,16 @@ class Judge:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _words(text: str) -> list[str]:
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise UsageError(f"--judge {text!r} is no command: {str(error).lower()}") from None
+    if not words:
+        raise UsageError("--judge is empty; it says how to start a judge")
+    return words
 
 
 def _text(path: Path) -> str:

@@ -5,6 +5,7 @@ the type of the residual. Returns y; residual itself is changed.
 """
 
 import torch
+
 from geak_evaluator import Axis, Scalar, Spec, Tensor
 
 spec = Spec(

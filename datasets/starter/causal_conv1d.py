@@ -5,6 +5,7 @@ element. bias may be None, and silu(z) is z where `silu` is false. K is 2, 3 or 
 """
 
 import torch
+
 from geak_evaluator import Axis, Case, Scalar, Spec, Tensor
 
 spec = Spec(

@@ -5,6 +5,7 @@ loss[i] = log(sum(exp(logits[i]))) - logits[i, target[i]] in fp32, whatever the 
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

@@ -21,7 +21,7 @@ spec = Spec(
     contract="destination",
     oracle="declared",
     precision="as_written",
-    cases=[{"M": 1, "N": 5, "K": 128}, {"M": 33, "N": 130, "K": 256}, {"M": 17, "N": 64, "K": 640}],
+    cases=[{"M": 1, "N": 5, "K": 128}, {"M": 70, "N": 135, "K": 256}, {"M": 17, "N": 64, "K": 640}],
     bench=[{"M": 4096, "N": 4096, "K": 7168}, {"M": 64, "N": 7168, "K": 2048}],
 )
 

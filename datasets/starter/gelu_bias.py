@@ -4,6 +4,7 @@ The bias is one value a column. Compute in fp32 and round once.
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

@@ -5,6 +5,7 @@ a scale and a shift for each channel.
 """
 
 import torch
+
 from geak_evaluator import Axis, Scalar, Spec, Tensor
 
 spec = Spec(

@@ -5,6 +5,7 @@ at M; an expert may have no rows at all, and none has a number of rows that is k
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(
@@ -19,7 +20,7 @@ spec = Spec(
     cases=[
         {"E": 1, "M": 1, "N": 33, "K": 17},
         {"E": 5, "M": 3, "N": 20, "K": 64},
-        {"E": 4, "M": 90, "N": 65, "K": 48},
+        {"E": 4, "M": 90, "N": 70, "K": 48},
     ],
     bench=[{"E": 64, "M": 16384, "N": 2048, "K": 1024}],
 )

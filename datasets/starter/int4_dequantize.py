@@ -5,6 +5,7 @@ for (v - 8) * scale[n, column // G]. The result has the type of the scales and i
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

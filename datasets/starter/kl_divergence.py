@@ -5,6 +5,7 @@ student[m] / temperature. Logits lie far from 0, so exp overflows unless the max
 """
 
 import torch
+
 from geak_evaluator import Axis, Scalar, Spec, Tensor
 
 spec = Spec(

@@ -1,10 +1,10 @@
 """Writes new keys and values into a paged cache, in place.
 
-Token s goes to slot slots[s] of both caches: block slots[s] // BS, place slots[s] % BS. Slots are distinct, except that
--1 marks a token that is not to be stored. What the tokens do not overwrite stays. Returns nothing.
+Token s goes to place slots[s] % BS of block slots[s] // BS. Slots are distinct, but -1 means nowhere. Returns None.
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

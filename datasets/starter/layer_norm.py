@@ -5,6 +5,7 @@ left out. The inputs sit well away from zero, so that E[x * x] - E[x]**2 is not 
 """
 
 import torch
+
 from geak_evaluator import Axis, Case, Scalar, Spec, Tensor
 
 spec = Spec(

@@ -5,6 +5,7 @@ accumulated, and bias and activation applied, in fp32; the result is rounded onc
 """
 
 import torch
+
 from geak_evaluator import Axis, Case, Spec, Tensor
 
 spec = Spec(

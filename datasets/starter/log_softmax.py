@@ -5,6 +5,7 @@ gradient of y, dx = dy - exp(y) * sum(dy). dy comes in the type of x and may hav
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

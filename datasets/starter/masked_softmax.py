@@ -5,6 +5,7 @@ lets nothing through is 0 throughout.
 """
 
 import torch
+
 from geak_evaluator import Axis, Scalar, Spec, Tensor
 
 spec = Spec(

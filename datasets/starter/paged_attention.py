@@ -5,6 +5,7 @@ table entries past them mean nothing. Query head h uses key head h // (H // KV).
 """
 
 import torch
+
 from geak_evaluator import Axis, Scalar, Spec, Tensor
 
 spec = Spec(

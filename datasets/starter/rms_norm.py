@@ -4,6 +4,7 @@ The mean goes over the last dimension and is to be accumulated in fp32 whatever 
 """
 
 import torch
+
 from geak_evaluator import Axis, Scalar, Spec, Tensor
 
 spec = Spec(

@@ -5,6 +5,7 @@ over rows of dy * x * r. Means and sums are to be taken in fp32. dy comes in the
 """
 
 import torch
+
 from geak_evaluator import Axis, Scalar, Spec, Tensor
 
 spec = Spec(

@@ -5,6 +5,7 @@ sin), where cos and sin are the row positions[token] of two tables. Returns noth
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

@@ -1,6 +1,7 @@
-"""Sum of each row of a matrix whose rows lie apart: x.stride(0) is larger than the row length.
+"""Sum of each row of a matrix whose rows may lie apart.
 
-What lies between the rows is no part of the matrix. The sum is taken, and returned, in fp32.
+x.stride(0) is the row length or more, and what lies between the rows is no part of the matrix. The sum is taken, and
+returned, in fp32.
 """
 
 from geak_evaluator import Axis, Spec, Tensor

@@ -5,6 +5,7 @@ fp32.
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

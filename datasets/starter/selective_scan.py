@@ -6,6 +6,7 @@ Returns y and the last state. A is negative and delta positive, so the state fad
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

@@ -4,6 +4,7 @@ With x = [gate | up] of 2 * N columns, y = gate / (1 + exp(-gate)) * up has N. T
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

@@ -5,6 +5,7 @@ and exp overflows unless the maximum is taken off first.
 """
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

@@ -1,6 +1,7 @@
 """Each row sorted in ascending order. Rows are short enough for one block, and hold no NaNs."""
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

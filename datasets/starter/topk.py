@@ -4,6 +4,7 @@ Rows hold many equal values. There are no NaNs and no infinities.
 """
 
 import torch
+
 from geak_evaluator import Axis, Scalar, Spec, Tensor
 
 spec = Spec(

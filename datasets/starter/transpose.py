@@ -1,6 +1,6 @@
-"""Transposed copy of each matrix of a batch whose rows lie apart: y[b, n, m] = x[b, m, n], y contiguous.
+"""Transposed copy of each matrix of a batch whose rows may lie apart: y[b, n, m] = x[b, m, n], y contiguous.
 
-Rows of x are x.stride(1) elements apart, more than their length; what lies between them is no part of x.
+Rows of x are x.stride(1) elements apart, their length or more; what lies between them is no part of x.
 """
 
 from geak_evaluator import Axis, Spec, Tensor

@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
 from geak_evaluator import source
-from geak_evaluator.oracle import FAULTS, SPACE, Answer, Oracle, SpecFile, TooBig, read
+from geak_evaluator.device.targets import find
+from geak_evaluator.kernel_child import SPACE, Kernel, request, run
+from geak_evaluator.oracle import Answer, Oracle, SpecFile, TooBig
 from geak_evaluator.proof import numbers
 from geak_evaluator.proof.compare import Agreement, compare, ties
+from geak_evaluator.relay import Ran, Relay, failed
+from geak_evaluator.replies import read
 from geak_evaluator.sandbox.box import Sandbox
-from geak_evaluator.sandbox.child import Fault, Reply
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.sandbox.policy import Limits
-from geak_evaluator.schema import codec, domain, layout
-from geak_evaluator.schema.exchange import RunReply, RunRequest, Trouble
+from geak_evaluator.schema import domain, layout
+from geak_evaluator.schema.exchange import RunReply
 from geak_evaluator.schema.layout import Slot
-from geak_evaluator.schema.spec import Case, Description, Scalar
+from geak_evaluator.schema.spec import Case, Description
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Mismatch, Status, Verdict
-
-_ROLE = "geak_evaluator.children.candidate"
 
 
 class Judge:
@@ -38,41 +40,33 @@ class Judge:
         with self.oracle(file) as oracle:
             return oracle.about
 
-    def evaluate(self, file: SpecFile, kernel: bytes, *, target: str = "gfx942", name: str = "") -> Verdict:
+    def evaluate(self, file: SpecFile, kernel: bytes, *, target: str = "gfx942") -> Verdict:
         """Runs a kernel on every case of a spec and compares; stops at the first case that decides."""
+        target = find(target).name
         with self.oracle(file) as oracle:
             spec = oracle.about.spec
-            cases = domain.expand(spec, spec.cases)
-            results: list[CaseResult] = []
-            log = ""
-            candidate = Candidate(self._box, self._limits, oracle, kernel, target)
-            if (unreadable := _unreadable(kernel, cases[0])) is not None:
-                results.append(unreadable)
-            while not results or (results[-1].cause is None and len(results) < len(cases)):
-                ran = candidate.run(cases[len(results)])
-                results.append(ran.result)
-                log = log or ran.log
-        causes = {r.cause for r in results if r.cause is not None}
+            cases = domain.expand(spec, spec.cases) or (Case({}),)
+            ran = _unreadable(kernel, cases[0])
+            if ran is not None:
+                results = [ran]
+            elif spec.oracle == "tests":
+                results = [Relay(self._box, self._limits, oracle, kernel, target).run()]
+            else:
+                candidate = Candidate(self._box, self._limits, oracle, kernel, target)
+                results = list(candidate.until_decided(cases))
+        causes = {r.result.cause for r in results if r.result.cause is not None}
         status = Status.ACCEPTED if not causes else Status.UNDECIDED if causes <= UNDECIDABLE else Status.REJECTED
         return Verdict(
-            name=name or file.name,
+            name=file.name,
             status=status,
             how="interpreter",
             target=target,
             oracle=spec.oracle,
             sandbox=self._box.level.value,
-            cases=tuple(results),
+            cases=tuple(r.result for r in results),
             asked=len(cases),
-            log=log,
+            log=next((r.log for r in results if r.log), ""),
         )
-
-
-@dataclass(frozen=True)
-class Ran:
-    """One case of a candidate, and what it printed."""
-
-    result: CaseResult
-    log: str = ""
 
 
 class Candidate:
@@ -80,9 +74,19 @@ class Candidate:
 
     def __init__(self, box: Sandbox, limits: Limits, oracle: Oracle, kernel: bytes, target: str) -> None:
         self._box, self._limits, self._oracle = box, limits, oracle
-        self._kernel, self._target = kernel, target
+        self._target = target
         self._spec = oracle.about.spec
-        self._project = oracle.file.project(oracle.about)
+        project = oracle.file.project(oracle.about)
+        relative = self._spec.files[0] if self._spec.files else ""
+        self._kernel = Kernel(kernel, oracle.about.entry, self._spec.contract, target, project, relative)
+
+    def until_decided(self, cases: tuple[Case, ...]) -> Iterator[Ran]:
+        """Case after case, up to the first that is not right."""
+        for case in cases:
+            ran = self.run(case)
+            yield ran
+            if ran.result.cause is not None:
+                return
 
     def run(self, case: Case) -> Ran:
         """One case: the truth first, then the candidate, then the comparison."""
@@ -98,50 +102,18 @@ class Candidate:
             return self._run(case, answer, given, got)
 
     def _run(self, case: Case, answer: Answer, given: SharedMemory, got: SharedMemory) -> Ran:
-        job = {
-            "name": "kernel",
-            "entry": self._oracle.about.entry,
-            "contract": self._spec.contract,
-            "target": self._target,
-            "project": self._project,
-            "relative": self._spec.files[0] if self._spec.files else "",
-        }
-        folders = (self._project,) if self._project else ()
-        shared = (given.fd, got.fd)
-        with self._box.spawn(_ROLE, job, limits=self._limits, read=folders, shared=shared) as child:
-            reply = child.ask(self._kernel)
-            if reply.ok:
-                reply = child.ask(codec.dumps(self._request(case, answer)).encode())
-                # Everything of the child stands still: what lies in the memory now is its answer.
-                child.freeze()
+        call = request(self._spec, case, answer.slots, answer.wanted)
+        asked = replace(call, state=answer.reply.state, gradients=answer.reply.gradients)
+        with self._kernel.spawn(self._box, self._limits, given, got) as child:
+            reply = run(child, self._kernel, asked)
             if not reply.ok:
-                return Ran(_failed(case, reply), child.log)
+                return Ran(failed(case, reply), child.log)
             finished = read(RunReply, reply)
             result = self._compare(case, answer, given, got)
             log = child.log
         if result.cause is None and finished is not None and finished.launches == 0:
             result = replace(result, cause=Cause.NO_KERNEL, message="no Triton kernel was launched")
         return Ran(result, log)
-
-    def _request(self, case: Case, answer: Answer) -> RunRequest:
-        spec, wanted = self._spec, answer.wanted
-        destination: tuple[Slot, ...] = ()
-        if spec.contract == "destination":
-            names = list(spec.outputs) if isinstance(spec.outputs, dict) else ["out"]
-            returned = [slot for slot in wanted if not slot.path.startswith("changed.")]
-            destination = tuple(replace(slot, path=name) for name, slot in zip(names, returned, strict=True))
-        scalars = {n: domain.scalar(s, n, case.sizes) for n, s in spec.inputs.items() if isinstance(s, Scalar)}
-        return RunRequest(
-            slots=answer.slots,
-            arguments=tuple(spec.inputs),
-            scalars=scalars,
-            outputs=wanted,
-            destination=destination,
-            state=answer.reply.state,
-            init={name: domain.scalar(item, name, case.sizes) for name, item in spec.init.items()},
-            wrt=spec.wrt,
-            gradients=answer.reply.gradients,
-        )
 
     def _compare(self, case: Case, answer: Answer, given: SharedMemory, got: SharedMemory) -> CaseResult:
         inputs = {slot.path: slot for slot in answer.slots}
@@ -184,19 +156,10 @@ def describe(mismatch: Mismatch, *, several: bool) -> str:
     return f"wrong at {where}: got {mismatch.got:.6g}, expected {mismatch.expected:.6g}; {share}{pattern}"
 
 
-def _unreadable(kernel: bytes, case: Case) -> CaseResult | None:
+def _unreadable(kernel: bytes, case: Case) -> Ran | None:
     try:
         source.check(kernel, "the kernel file", "a kernel")
     except source.SourceError as error:
         cause = Cause.TOO_LARGE if len(kernel) > source.LIMIT else Cause.NOT_PYTHON
-        return CaseResult(case, cause, str(error))
+        return Ran(CaseResult(case, cause, str(error)))
     return None
-
-
-def _failed(case: Case, reply: Reply) -> CaseResult:
-    if reply.fault is not None:
-        return CaseResult(case, Cause(reply.fault.value), FAULTS[reply.fault])
-    trouble = read(Trouble, reply)
-    if trouble is None or trouble.cause not in {cause.value for cause in Cause}:
-        return CaseResult(case, Cause.PROTOCOL, FAULTS[Fault.PROTOCOL])
-    return CaseResult(case, Cause(trouble.cause), trouble.message, trouble.line)

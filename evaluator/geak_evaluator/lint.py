@@ -33,11 +33,13 @@ def lint(judge: Judge, file: SpecFile) -> Findings:
     """Everything that is weak about a spec; an error means that it is not fit to judge with."""
     with judge.oracle(file) as oracle:
         spec = oracle.about.spec
-        if spec.oracle in ("peer", "tests"):
-            file.project(oracle.about)
-            return Findings(oracle.about.name, tuple(_unproved(spec.oracle)))
+        file.project(oracle.about)
+        if spec.oracle == "tests":
+            return Findings(oracle.about.name, (_unproved(spec.oracle),))
         cases = domain.expand(spec, spec.cases)
         found = [*_coverage(oracle, cases)]
+        if spec.oracle == "peer":
+            found.append(_unproved(spec.oracle))
         passed: dict[str, list[str]] = {}
         looked, largest = 0, (-1, cases[0])
         for case in cases:
@@ -54,13 +56,12 @@ def lint(judge: Judge, file: SpecFile) -> Findings:
         if looked:
             found += _unused(oracle, largest[1])
         found += _vacuous(passed, looked)
-        file.project(oracle.about)
         return Findings(oracle.about.name, tuple(dict.fromkeys(found)), len(cases))
 
 
-def _unproved(oracle: str) -> Iterator[Finding]:
+def _unproved(oracle: str) -> Finding:
     text = f"oracle {oracle!r} compares with code that may itself be wrong"
-    yield Finding("unproved-oracle", "warning", text, "write a reference where there can be one")
+    return Finding("unproved-oracle", "warning", text, "write a reference where there can be one")
 
 
 def _coverage(oracle: Oracle, cases: tuple[Case, ...]) -> Iterator[Finding]:

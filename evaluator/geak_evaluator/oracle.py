@@ -7,36 +7,23 @@ import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
 
-from geak_evaluator import source
+from geak_evaluator import peer, source
+from geak_evaluator.kernel_child import SPACE, Kernel
 from geak_evaluator.proof import numbers
+from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Fault, Reply
 from geak_evaluator.sandbox.memory import SharedMemory
-from geak_evaluator.sandbox.policy import GIB, MIB, Limits
+from geak_evaluator.sandbox.policy import MIB, Limits
 from geak_evaluator.schema import codec, domain, layout
 from geak_evaluator.schema.exchange import CaseReply, CaseRequest, Trouble
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.spec import Case, Description
 
-T = TypeVar("T")
-
-SPACE = 2 * GIB
-"""What the inputs of a case may take, and what its outputs may; pages count only once they are written."""
 STATE_SPACE = 256 * MIB
 
 _ROLE = "geak_evaluator.children.spec"
-
-FAULTS = {
-    Fault.TIMEOUT: "it did not finish in the time it has",
-    Fault.DIED: "its process died",
-    Fault.PROTOCOL: "it did not keep to the protocol",
-    Fault.OUTPUT_FLOOD: "it printed without end",
-    Fault.OUT_OF_MEMORY: "it used more memory than it may",
-    Fault.TOO_MANY_PROCESSES: "it started more processes or threads than it may",
-    Fault.DISK_FLOOD: "it wrote more to disk than it may",
-}
 
 
 class SpecProblem(ValueError):
@@ -171,12 +158,30 @@ class Oracle:
         reply = read(CaseReply, answer)
         if reply is None:
             raise SpecProblem(self.file.path, f"case {case}: its child did not keep to the protocol")
+        if spec.oracle == "peer":
+            return self._ask_original(case, target, slots, reply)
         told = (*(e.truth for e in reply.outputs), *reply.state, *reply.gradients)
         if fault := layout.check(told, SPACE):
             raise SpecProblem(self.file.path, f"case {case}: it lies about its outputs: {fault}")
         used = layout.extent((*slots, *reply.state, *reply.gradients))
         filled = layout.extent(e.truth for e in reply.outputs)
         return Answer(slots, reply, self._inputs.read(0, used), self._truth.read(0, filled))
+
+    def _ask_original(self, case: Case, target: str, slots: tuple[Slot, ...], reply: CaseReply) -> Answer:
+        spec = self.about.spec
+        name, _, entry = spec.peer.partition(":")
+        original = self.file.beside(name, "peer")
+        try:
+            data = source.read(original, "the original kernel")
+        except source.SourceError as error:
+            raise SpecProblem(self.file.path, str(error)) from None
+        kernel = Kernel(data, entry, spec.contract, target, self.file.project(self.about))
+        inputs = self._inputs.read(0, layout.extent(slots))
+        outputs, truth, last = peer.expect(self._box, self._limits, kernel, spec, case, slots, inputs)
+        if not last.ok:
+            trouble = read(Trouble, last) or Trouble("protocol", FAULTS[last.fault or Fault.PROTOCOL])
+            raise SpecProblem(original, f"case {case}: the original kernel fails: {trouble.message}", line=trouble.line)
+        return Answer(slots, replace(reply, outputs=outputs), inputs, truth)
 
     def _described(self) -> Description:
         reply = self._child.ask(self.file.data)
@@ -195,11 +200,3 @@ class Oracle:
             return SpecProblem(self.file.path, f"{context}{FAULTS[reply.fault]}")
         trouble = read(Trouble, reply) or Trouble("protocol", FAULTS[Fault.PROTOCOL])
         return SpecProblem(self.file.path, context + trouble.message, line=trouble.line)
-
-
-def read(kind: type[T], reply: Reply) -> T | None:
-    """A child's body as one of the shared words, or None where it is not one."""
-    try:
-        return codec.from_json(kind, codec.loads(reply.body))
-    except codec.WireError:
-        return None

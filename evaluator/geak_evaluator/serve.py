@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 import platform
 import sys
+import traceback
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO
 
+from geak_evaluator.device.targets import UnknownTarget
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
 from geak_evaluator.oracle import SpecFile, SpecProblem
-from geak_evaluator.sandbox.box import Sandbox, SandboxError
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
 
@@ -67,18 +70,30 @@ def _answer(judge: Judge, line: str) -> Response:
         return Response(number, problem=Problem("request", f"a request that this judge cannot read: {error}"))
     except SpecProblem as error:
         return Response(number, problem=Problem("spec", str(error)))
+    except UnknownTarget as error:
+        return Response(number, problem=Problem("request", str(error)))
     except (SandboxError, OSError) as error:
         return Response(number, problem=Problem("sandbox", str(error)))
+    except Exception as error:
+        # A mistake of ours, or a lie that we did not see through: the next request is none the worse for it.
+        traceback.print_exc()
+        return Response(number, problem=Problem("sandbox", f"the judge failed: {type(error).__name__}: {error}"))
 
 
 def _result(judge: Judge, request: Request) -> Any:
-    file = SpecFile(Path(request.path), request.source.encode("utf-8", "surrogateescape"))
+    file = SpecFile(Path(request.path), _bytes(request.source))
     if request.op == "describe":
         return judge.describe(file)
     if request.op == "lint":
         return lint(judge, file)
-    kernel = request.kernel.encode("utf-8", "surrogateescape")
-    return judge.evaluate(file, kernel, target=request.target, name=request.name)
+    return judge.evaluate(file, _bytes(request.kernel), target=request.target)
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise codec.WireError("a file's text holds half a character that stands for no byte") from None
 
 
 def stdio(box: Sandbox) -> None:

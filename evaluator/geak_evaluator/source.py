@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import warnings
 from pathlib import Path
 
 LIMIT = 1 << 20
@@ -33,7 +34,9 @@ def check(data: bytes, name: str, what: str) -> None:
     if not data.strip():
         raise SourceError(f"{name} is empty; {what} is a Python file")
     try:
-        ast.parse(data)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(data)
     except SyntaxError as error:
         raise SourceError(f"{name}, line {error.lineno or 0}: {error.msg}: {what} must be Python") from None
     except (ValueError, RecursionError, MemoryError) as error:

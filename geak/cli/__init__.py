@@ -10,6 +10,7 @@ import typer
 
 from geak import __version__
 from geak.cli import doctor, evaluate, specs
+from geak.cli.display import say
 from geak.errors import GeakError
 
 app = typer.Typer(
@@ -47,7 +48,7 @@ def main() -> None:
     except GeakError as error:
         if os.environ.get("GEAK_DEBUG"):
             raise
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import platform
-import sys
 from importlib import metadata
 
 import typer
 
+from geak.cli.display import say
 from geak.cli.options import AsJson, JudgeCommand
 from geak.errors import JudgeError
 from geak_evaluator.schema import codec
@@ -33,13 +33,13 @@ def doctor(json: AsJson = False, judge: JudgeCommand = "") -> None:
         with Judge(judge or command(allow_weak_sandbox=True)) as room:
             hello = room.hello
     except JudgeError as error:
-        print(f"judge      does not start: {error}", file=sys.stderr)
+        say(f"judge      does not start: {error}", error=True)
         raise typer.Exit(3) from None
     fit = hello.sandbox != "base" and not hello.missing
     if json:
         print(codec.dumps(hello))
     else:
-        print("\n".join(report(hello)))
+        say("\n".join(report(hello)))
     raise typer.Exit(0 if fit else 3)
 
 
@@ -53,7 +53,7 @@ def report(hello: Hello) -> list[str]:
             lines.append(f"           it does not load: {hello.missing[name]}")
     devices = ", ".join(hello.devices) or "none: kernels are proved by an interpreter and never timed"
     lines.append(f"devices    {devices}")
-    lines.append(f"sandbox    {hello.sandbox}: {_LEVELS[hello.sandbox]}")
+    lines.append(f"sandbox    {hello.sandbox}: {_LEVELS.get(hello.sandbox, 'a level that this agent does not know')}")
     lines += [f"           leak: {leak}" for leak in hello.leaks]
     lines += [f"           broken: {broken}" for broken in hello.broken]
     if hello.sandbox == "base":

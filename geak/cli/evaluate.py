@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from geak.cli.display import say
 from geak.cli.options import AsJson, JudgeCommand, Target, WeakSandbox
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Status, Verdict
@@ -37,7 +38,7 @@ def evaluate(
 
 
 def _print(verdict: Verdict) -> None:
-    print(verdict.line())
+    say(verdict.line())
     failure = verdict.failure
     if failure is not None and len(verdict.cases) > 1:
         print(f"  {len(verdict.cases) - 1} of {verdict.asked} cases agreed before it")
@@ -46,9 +47,4 @@ def _print(verdict: Verdict) -> None:
     if failure is not None and verdict.log.strip():
         print("  it printed:")
         for line in verdict.log.strip().splitlines()[-4:]:
-            print(f"  | {_plain(line)[:160]}")
-
-
-def _plain(text: str) -> str:
-    """Without the control characters that could paint over a terminal."""
-    return "".join(c if c.isprintable() else "�" for c in text)
+            say(f"  | {line[:160]}")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from geak.cli.display import say
 from geak.cli.options import AsJson, JudgeCommand, WeakSandbox
 from geak.errors import SpecError, UsageError
 from geak_evaluator.schema import codec
@@ -37,7 +38,7 @@ def list_(
                 failed += 1
                 rows.append({"name": file.stem, "problem": str(error)})
                 if not json:
-                    print(f"{file.stem:<22} not a spec: {str(error).splitlines()[0]}")
+                    say(f"{file.stem:<20} not a spec: {str(error).splitlines()[0]}")
                 continue
             rows.append(
                 {
@@ -49,7 +50,7 @@ def list_(
                 }
             )
             if not json:
-                print(f"{about.name:<20} {about.spec.oracle:<9} {about.spec.contract:<12} {_short(about.title, 76)}")
+                say(f"{about.name:<20} {about.spec.oracle:<9} {about.spec.contract:<12} {_short(about.title, 76)}")
     if json:
         print(codec.dumps({"specs": rows}))
     if failed == len(files):
@@ -69,7 +70,7 @@ def show(
 
     with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
         about = room.describe(find(spec))
-    print(codec.dumps(about) if json else "\n".join(page(about)))
+    say(codec.dumps(about) if json else "\n".join(page(about)))
 
 
 @app.command()
@@ -96,12 +97,12 @@ def lint(
                 broken.append(str(error))
                 continue
             if not json:
-                print("\n".join(_findings(results[-1])))
+                say("\n".join(_findings(results[-1])))
     if json:
         print(codec.dumps({"specs": results, "broken": broken}))
     else:
         for text in broken:
-            print(f"not a spec: {text}")
+            say(f"not a spec: {text}")
     if broken or any(result.errors for result in results):
         raise typer.Exit(1)
 
@@ -153,7 +154,7 @@ def new(
         raise UsageError(f"{target}: {(error.strerror or str(error)).lower()}") from None
     print(f"wrote {target}")
     for question in draft.questions:
-        print(f"  check: {question}")
+        say(f"  check: {question}")
     print(f"next: geak specs lint {target}")
 
 

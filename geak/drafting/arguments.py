@@ -10,59 +10,10 @@ from typing import Literal
 from geak.drafting.draft import DraftError
 from geak.drafting.hints import Hint, hints
 from geak.drafting.source import Function, Source, dotted
+from geak.drafting.usage import FLOATS, by_name, is_name, is_tensor
 
 Kind = Literal["tensor", "int", "float", "bool", "bound", "bundle"]
 
-_FLOATS = frozenset(
-    [
-        "eps",
-        "epsilon",
-        "scale",
-        "sm_scale",
-        "softmax_scale",
-        "alpha",
-        "beta",
-        "temperature",
-        "temp",
-        "p",
-        "lr",
-        "momentum",
-        "decay",
-        "weight_decay",
-        "theta",
-        "base",
-        "slope",
-        "negative_slope",
-        "threshold",
-        "beta1",
-        "beta2",
-        "gamma_",
-        "smoothing",
-        "label_smoothing",
-        "factor",
-        "margin",
-    ]
-)
-_INTS = re.compile(
-    r"^(n|k|top_?k|dim|axis|heads|groups|.*_(dim|size|len|heads|groups|idx)|(num|n|max|block)_.*|window|step)$"
-)
-_INDICES = frozenset(
-    [
-        "idx",
-        "index",
-        "indices",
-        "ids",
-        "input_ids",
-        "token_ids",
-        "positions",
-        "position_ids",
-        "labels",
-        "targets",
-        "target",
-        "tokens",
-    ]
-)
-_OPTIONAL = re.compile(r"(bias|mask|weight|residual|gate|cache|gamma|beta|out|sinks?|slopes)$|^(w|b|z|pos|cos|sin)$")
 _CONFIGS = frozenset(["config", "cfg", "conf", "args", "opts", "options", "hparams", "params"])
 _RANDOM = re.compile(r"dropout|drop_p|^p_drop|drop_rate")
 
@@ -135,7 +86,7 @@ def _classified(source: Source, function: Function, arg: ast.arg, default: ast.e
         return _bound(made, "" if default is not None else "0.0", f"{name} is left at nothing random")
     base = re.sub(r"Optional\[(.*)\]|\s*\|\s*None|None\s*\|\s*", lambda m: m.group(1) or "", said)
     value = made.literal
-    if made.optional and (base in ("int", "float", "bool", "str") or (not said and not _is_tensor(function, name))):
+    if made.optional and (base in ("int", "float", "bool", "str") or (not said and not is_tensor(function, name))):
         return _bound(made, "" if default is not None else "None", f"{name} is left at None")
     kind: dict[str, Kind] = {"int": "int", "float": "float", "bool": "bool"}
     if base in kind:
@@ -144,14 +95,14 @@ def _classified(source: Source, function: Function, arg: ast.arg, default: ast.e
         made.kind = "bool"
     elif isinstance(value, int | float):
         made.kind = "int" if isinstance(value, int) else "float"
-        if made.kind == "int" and name in _FLOATS:
+        if made.kind == "int" and name in FLOATS:
             made.kind = "float"
     elif default is not None and not made.optional:
         return _bound(made, "", f"{name} is left at {ast.unparse(default)}")
-    elif said and base not in ("Any", "object", "") and not _is_tensor(function, name):
+    elif said and base not in ("Any", "object", "") and not is_tensor(function, name):
         return _bound(made, _literal_choice(arg.annotation), f"{name} ({said}) is nothing that a spec can pass")
-    elif not _is_tensor(function, name):
-        made.kind = _by_name(function, name)
+    elif not is_tensor(function, name):
+        made.kind = by_name(function, name)
         made.question = f"{name} is taken for {'a tensor' if made.kind == 'tensor' else 'one ' + made.kind}"
     if made.kind == "bool" and (name in ("training", "inplace", "return_dict") or name.startswith("return_")):
         return _bound(made, "" if default is not None else "False", f"{name} is left at {value or False}")
@@ -172,64 +123,13 @@ def _literal_choice(node: ast.expr | None) -> str:
     return "torch.float32" if text.endswith("dtype") else "None"
 
 
-def _is_tensor(function: Function, name: str) -> bool:
-    """Whether the code treats a name as only a tensor can be."""
-    if any(_tensor_use(node, name) for node in ast.walk(function)):
-        return True
-    return (bool(_OPTIONAL.search(name)) and name not in _FLOATS) or name in _INDICES
-
-
-def _tensor_use(node: ast.AST, name: str) -> bool:
-    if isinstance(node, ast.Attribute | ast.Subscript):
-        return _is_name(node.value, name)
-    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.MatMult):
-        return _is_name(node.left, name) or _is_name(node.right, name)
-    if isinstance(node, ast.Call) and dotted(node.func).startswith(("torch.", "F.", "nn.functional.")):
-        called = dotted(node.func).rsplit(".", 1)[1]
-        if called in ("zeros", "ones", "empty", "full", "arange", "tensor", "rand", "randn"):
-            return False
-        several = called.endswith(("attention", "where", "linear", "embedding", "norm", "entropy"))
-        return any(_is_name(a, name) for a in node.args[: 3 if several else 1])
-    return False
-
-
-def _is_name(node: ast.AST, name: str) -> bool:
-    return isinstance(node, ast.Name) and node.id == name
-
-
-def _by_name(function: Function, name: str) -> Kind:
-    if name in _FLOATS:
-        return "float"
-    if _INTS.match(name) or _sizes_something(function, name):
-        return "int"
-    return "bool" if re.match(r"^(is|use|has|do|with)_|causal$", name) else "tensor"
-
-
-def _sizes_something(function: Function, name: str) -> bool:
-    for node in ast.walk(function):
-        if isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else dotted(node.func)
-            sizes = called in (
-                "view",
-                "reshape",
-                "range",
-                "zeros",
-                "ones",
-                "empty",
-                "arange",
-                "chunk",
-                "topk",
-                "expand",
-            )
-            if sizes and any(_is_name(a, name) for a in node.args):
-                return True
-        elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.FloorDiv | ast.Mod) and _is_name(node.right, name):
-            return True
-    return False
-
-
 def _bundle(source: Source, function: Function, arg: ast.arg, default: ast.expr | None) -> Argument | None:
-    """A configuration object: the attributes that are read become arguments of their own."""
+    """A configuration object or a dictionary: what is read of it becomes arguments of their own."""
+    keys = _keys(function, arg.arg)
+    if keys:
+        made = tuple(Argument(key, "tensor", question=f"{key} of {arg.arg} is taken for a tensor") for key in keys)
+        passed = "{" + ", ".join(f'"{key}": {key}' for key in keys) + "}"
+        return Argument(arg.arg, "bundle", default, passed=passed, fields=made)
     said = dotted(arg.annotation).rsplit(".", 1)[-1] if arg.annotation is not None else ""
     node = source.classes.get(said)
     declared = {
@@ -250,7 +150,7 @@ def _bundle(source: Source, function: Function, arg: ast.arg, default: ast.expr 
         part = ast.arg(arg=name, annotation=statement.annotation if statement is not None else None)
         item = _classified(source, _EMPTY, part, statement.value if statement is not None else None, Hint())
         if item.kind == "tensor" and statement is None:
-            item.kind = _by_name(_EMPTY, name) if _by_name(_EMPTY, name) != "tensor" else "int"
+            item.kind = by_name(_EMPTY, name) if by_name(_EMPTY, name) != "tensor" else "int"
             item.question = f"{name} is taken for one {item.kind}"
         fields.append(item)
     for statement_name, statement in declared.items():
@@ -264,6 +164,18 @@ def _bundle(source: Source, function: Function, arg: ast.arg, default: ast.expr 
 
 
 _EMPTY: ast.FunctionDef = next(n for n in ast.parse("def _(): pass").body if isinstance(n, ast.FunctionDef))
+
+
+def _keys(function: Function, name: str) -> list[str]:
+    """The keys by which an argument is read, where they are names."""
+    found: dict[str, None] = {}
+    taken = {a.arg for a in ast.walk(function.args) if isinstance(a, ast.arg)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Subscript) and is_name(node.value, name) and isinstance(node.slice, ast.Constant):
+            key = node.slice.value
+            if isinstance(key, str) and key.isidentifier() and key not in taken:
+                found[key] = None
+    return list(found)
 
 
 def _attributes(source: Source, function: Function, name: str) -> list[str]:

@@ -18,7 +18,7 @@ _CONSTANT: dict[str, Callable[[int, int], int]] = {
 class Dim:
     """One size: a variable, a number, or a formula of two others."""
 
-    __slots__ = ("divisors", "floors", "formula", "link", "name", "strength", "value")
+    __slots__ = ("divisors", "floors", "formula", "limit", "link", "name", "strength", "value")
 
     def __init__(
         self,
@@ -34,6 +34,8 @@ class Dim:
         self.formula = formula
         self.divisors: list[Dim] = []
         """What the code divides it by, and so what it is a multiple of."""
+        self.limit: Dim | None = None
+        """For a loop's variable: where the loop ends."""
         self.floors: list[Dim] = []
         """What is cut out of it, and so what it is at least."""
 
@@ -118,6 +120,10 @@ def make(op: str, a: Dim, b: Dim) -> Dim:
         return a.formula[1].root()
     if op == "-" and b.formula and b.formula[0] == "//" and b.formula[2].root().value == 2 and same(b.formula[1], a):
         return b  # the other half
+    if op == "-" and a.formula and a.formula[0] == "+":
+        _, first, second = a.formula
+        if same(second, b) or same(first, b):
+            return (first if same(second, b) else second).root()
     if op == "//":
         a.divisors.append(b)
     return Dim(formula=(op, a, b))

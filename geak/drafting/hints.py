@@ -17,6 +17,11 @@ DTYPES = {
     "bool": "bool", "boolean": "bool", "fp8": "fp8_e4m3", "float8_e4m3fn": "fp8_e4m3fn", "float8_e5m2": "fp8_e5m2",
 }  # fmt: skip
 
+_TYPES = {
+    "LongTensor": "int64", "IntTensor": "int32", "BoolTensor": "bool", "HalfTensor": "fp16",
+    "Int64[": "int64", "Int32[": "int32", "Int[": "int64", "Bool[": "bool",
+}  # fmt: skip
+
 _WORDS = frozenset(
     [
         "tensor",
@@ -112,10 +117,10 @@ def hints(source: Source, function: Function, names: list[str], also: tuple[ast.
             if comment and alone and arg.lineno != function.lineno:
                 _said(found[arg.arg], comment)
     lines = source.lines[function.lineno - 1 : function.end_lineno]
-    texts = [c for c in map(_comment, lines) if c]
+    texts = [part for c in map(_comment, lines) for part in c.split(";")]
     for node in (function, *also):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module):
-            texts += (ast.get_docstring(node) or "").split("\n")
+            texts += re.split(r"[\n;]", ast.get_docstring(node) or "")
     for text in texts:
         match = re.match(
             r"^[\s\-*#:@`]*(?:param\s+)?([A-Za-z_]\w*(?:\s*(?:,|/|and|&)\s*[A-Za-z_]\w*)*)`?\s*[:(\[\-=]?", text
@@ -149,10 +154,7 @@ def _annotation(hint: Hint, node: ast.expr | None) -> None:
     if node is None:
         return
     text = ast.unparse(node)
-    for word, dtype in (("LongTensor", "int64"), ("IntTensor", "int32"), ("BoolTensor", "bool"), ("Bool[", "bool"),
-                        ("HalfTensor", "fp16"), ("Int[", "int64"), ("Int64[", "int64"), ("Int32[", "int32")):  # fmt: skip
-        if word in text:
-            hint.dtype = dtype
+    hint.dtype = next((dtype for word, dtype in _TYPES.items() if word in text), hint.dtype)
     for part in ast.walk(node):
         if isinstance(part, ast.Constant) and isinstance(part.value, str) and "Tensor" in text:
             words = [w for w in re.split(r"[\s,]+", part.value.strip("[]() ")) if w]

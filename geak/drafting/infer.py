@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import itertools
+import re
 from dataclasses import dataclass, field
 
 from geak.drafting.arguments import Argument
@@ -25,6 +27,8 @@ LETTERS = {
 _DEFAULTS = {0: (), 1: ("N",), 2: ("M", "N"), 3: ("B", "S", "D"), 4: ("B", "H", "S", "D")}
 _VECTORS = frozenset(["weight", "w", "bias", "b", "gamma", "beta", "scale", "shift", "norm_weight", "g"])
 _ATTENTION = ("q", "k", "v", "query", "key", "value", "xq", "xk", "xv")
+_KEYS = {"v": "k", "value": "key", "xv": "xk"}
+_TWINS = re.compile(r"residual|y$|other|out|gate|up$|d(y|o|out)$|grad|v$|k$|values?$")
 _DIMENSION = frozenset(["dim", "axis", "dim0", "dim1", "start_dim", "end_dim", "ndim"])
 
 
@@ -38,7 +42,8 @@ class Reading:
     stores: set[str] = field(default_factory=set)
     guessed: set[str] = field(default_factory=set)
     """Tensors of which nothing said how many dimensions they have."""
-    names: dict[str, Value] = field(default_factory=dict)
+    paired: list[str] = field(default_factory=list)
+    """Keys and values that were taken to go with the query."""
 
 
 def flat(arguments: list[Argument]) -> list[Argument]:
@@ -65,21 +70,53 @@ def read(
             open_ = [a for a in tensors if a.name not in ranks]
             if not open_:
                 break
-            first = next((a for a in open_ if a.name not in _VECTORS), open_[0])
+            known_twin = [a for a in open_ if a.name in _ATTENTION and ranks.keys() & set(_ATTENTION)]
+            first = next((a for a in [*known_twin, *open_] if a.name not in _VECTORS), open_[0])
             least = reading.tensors[first.name].least
-            guess = 1 if "index" in reading.tensors[first.name].roles or first.name in _VECTORS else 2
+            roles = reading.tensors[first.name].roles
+            guess = 1 if roles & {"index", "offsets"} or first.name in _VECTORS else 2
+            if _TWINS.match(first.name) and ranks:
+                guess = max(ranks.values())
             if first.name in _ATTENTION:
                 guess = max([ranks[n] for n in _ATTENTION if n in ranks] or [4])
             found = {first.name: max(least, guess)}
             guessed |= {first.name} if not least else set()
         ranks |= found
-    for name in sorted(guessed & _VECTORS):  # a weight that only a kernel sees goes along the last dimension
-        others = [a for n, a in reading.tensors.items() if n != name and n not in guessed and a.dims]
-        array = reading.tensors[name]
-        if others and array.dims and len(array.dims) == 1:
-            unify(array.dims[0], others[0].at(-1))
+    for name in guessed:
+        _like_another(reading, name, guessed)
+    _pair(reading)
     reading.guessed = guessed
     return reading
+
+
+def _like_another(reading: Reading, name: str, guessed: set[str]) -> None:
+    """A tensor of which nothing is known, such as a residual that only a kernel sees, goes along with a known one."""
+    array = reading.tensors[name]
+    others = {n: a for n, a in reading.tensors.items() if n not in guessed and a.dims}
+    elsewhere = {id(v) for n, a in reading.tensors.items() if n != name for d in a.dims or [] for v in d.variables()}
+    alone = [d.free and not d.root().name and id(d.root()) not in elsewhere for d in array.dims or []]
+    same_rank = {n: a for n, a in others.items() if a.dims and len(a.dims) == len(alone)}
+    like = same_rank.get(_KEYS.get(name, "")) or next(iter(same_rank.values()), None)
+    if name in _VECTORS and len(alone) == 1 and alone[0] and others:
+        unify(array.at(0), next(iter(others.values())).at(-1))
+    elif like is not None and _TWINS.match(name):
+        for one, other, open_ in zip(array.dims or [], like.dims or [], alone, strict=True):
+            if open_:
+                unify(one, other)
+
+
+def _pair(reading: Reading) -> None:
+    """Keys and values share the query's batch and heads where the code itself says nothing of theirs."""
+    for trio in (_ATTENTION[:3], _ATTENTION[3:6], _ATTENTION[6:]):
+        known = [(n, a.dims) for n in trio if (a := reading.tensors.get(n)) is not None and a.dims]
+        for (_, before), (name, sizes) in itertools.pairwise(known):
+            if len(before) != len(sizes):
+                continue
+            every = [id(v) for a in reading.tensors.values() for d in a.dims or [] for v in d.variables()]
+            for one, size in list(zip(before, sizes, strict=True))[:-2]:
+                if size.free and not size.root().name and every.count(id(size.root())) == 1:
+                    unify(size, one)
+                    reading.paired += [name] if name not in reading.paired else []
 
 
 def _once(
@@ -113,7 +150,6 @@ def _once(
     except RecursionError:
         pass  # what was read so far holds; the rest is asked
     reading.stores = reader.stores
-    reading.names = reader.names
     return reading
 
 
@@ -128,6 +164,8 @@ def _absent(value: Value) -> bool:
 
 
 def _value(argument: Argument, ranks: dict[str, int], named: object, reading: Reading) -> Value:
+    if argument.kind == "bundle" and argument.passed[:1] == "{":
+        return Config({f.name: _value(f, ranks, named, reading) for f in argument.fields})
     if argument.kind == "bundle":
         inner = {f.name: _value(f, ranks, named, reading) for f in argument.fields}
         return Seq(list(inner.values())) if argument.passed[:1] in "[(" else Config(inner)
@@ -152,34 +190,33 @@ def _value(argument: Argument, ranks: dict[str, int], named: object, reading: Re
 
 
 def names(reading: Reading, order: list[str], taken: set[str]) -> dict[int, str]:
-    """A name for every size that the inputs depend on, in the order of the arguments."""
+    """A name for every size that the arguments depend on."""
     chosen: dict[int, str] = {}
     used = set(taken)
-    groups: list[tuple[list[Dim], tuple[str, ...]]] = []
-    for name in order:
-        if name in reading.tensors:
-            sizes = reading.tensors[name].dims or []
-            groups.append((sizes, _DEFAULTS.get(len(sizes), ())))
-        elif name in reading.numbers:
-            groups.append(([reading.numbers[name]], ()))
-    variables = [(v, d, s, i) for s, d in groups for i, size in enumerate(s) for v in size.variables()]
-    for variable, *_ in variables:  # names from the code come first, so that no default takes one
+
+    def choose(variable: Dim, *defaults: str) -> None:
         name = variable.name
-        if id(variable) in chosen or not name.isidentifier():
-            continue
-        if name in used:
-            name = name.upper() if name.upper() not in used else _numbered(name, used)
+        if id(variable) in chosen or not (name.isidentifier() or defaults):
+            return
+        own = reading.numbers.get(name)
+        if not name.isidentifier():
+            name = next(n for n in (*defaults, *(f"{defaults[0]}{i}" for i in range(3, 1000))) if n not in used)
+        elif name in used and not (own is not None and own.root() is variable):  # an argument that is another thing
+            name = next(n for n in (name.upper(), *(f"{name}{i}" for i in range(2, 1000))) if n not in used)
         chosen[id(variable)] = name
         used.add(name)
-    for variable, defaults, sizes, i in variables:
-        if id(variable) not in chosen:
-            own = i < len(defaults) and sizes[i].root() is variable
-            name = next((n for n in (defaults[i], f"{defaults[i]}2") if n not in used), "") if own else ""
-            name = name or next((c for c in "NKDLPQRUVWXYZ" if c not in used), "") or _numbered("D", used)
-            chosen[id(variable)] = name
-            used.add(name)
+
+    shapes = [reading.tensors[n].dims or [] for n in order if n in reading.tensors]
+    shaped = [(v, dims, i) for dims in shapes for i, size in enumerate(dims) for v in size.variables()]
+    for variable, _, _ in shaped:  # names from the code come first, so that no default takes one
+        choose(variable)
+    for variable, dims, i in shaped:
+        places = _DEFAULTS.get(len(dims), ())
+        if len(dims) > 2 and dims[1].root().name == "C":
+            places = ("B", "C", "H", "W") if len(dims) == 4 else ("B", "C", "L")
+        own_place = i < len(places) and dims[i].root() is variable
+        choose(variable, *((places[i], f"{places[i]}2") if own_place else tuple("NKDLPQRUVWXYZ")))
+    # A number that sizes no tensor comes last: it must not take a name from one that does.
+    for variable in (v for n in order if n in reading.numbers for v in reading.numbers[n].variables()):
+        choose(variable, "N", "K")
     return chosen
-
-
-def _numbered(name: str, used: set[str]) -> str:
-    return next(f"{name}{i}" for i in range(2, 1000) if f"{name}{i}" not in used)

@@ -10,9 +10,10 @@ from geak.drafting.arguments import Argument, arguments
 from geak.drafting.draft import Draft, DraftError
 from geak.drafting.infer import flat, read
 from geak.drafting.launches import apply_target, is_kernel, launches, written
-from geak.drafting.render import Sketch, sketch, spec_text, uses
+from geak.drafting.render import spec_text, tuple_text, uses
+from geak.drafting.sketch import Sketch, sketch
 from geak.drafting.source import Definition, Function, Source
-from geak.drafting.torch_file import docstring, is_module, pick, snake, title
+from geak.drafting.torch_file import NOT_MEANT, docstring, is_module, pick, snake, title
 
 
 def from_kernel(path: Path, function: str | None = None) -> Draft:
@@ -81,10 +82,12 @@ def _chosen(
         listed = ", ".join(wrappers) or "none"
         raise DraftError(f"{source.path} has no {name!r} that launches a kernel; it has {listed}")
     plain: list[Definition] = [node for node, skip in wrappers.values() if not skip]
+    meant = [node for node in plain if not NOT_MEANT.match(node.name)]
+    plain = meant or ([] if len(wrappers) > len(plain) else plain)
     aliases = [n for n, (_, skip) in wrappers.items() if skip]
     inner = {n for node in plain for n in files.used(node)}
     aliases = [a for a in aliases if a not in inner]
-    if len(aliases) == 1 and not [p for p in plain if not p.name.startswith(("_", "test", "bench"))]:
+    if len(aliases) == 1 and not plain:
         return (aliases[0], *wrappers[aliases[0]])
     if (aliases and plain) or len(aliases) > 1:
         raise DraftError(f"{source.path} has several that launch: {', '.join(wrappers)}; name one")
@@ -100,7 +103,7 @@ def _draft(source: Source, entry: str, node: Function, skip: int, kernels: dict[
     for name in dropped:
         made.ask("inputs", name)
     _keep_order(made, given)
-    more = [f"changes=({', '.join(repr_(c) for c in changes)},)"] if changes else []
+    more = [f"changes={tuple_text(changes)}"] if changes else []
     if made.outputs:
         more.append(f"outputs={made.outputs}")
     elif any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(node)):

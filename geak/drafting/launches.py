@@ -208,6 +208,10 @@ def _written(source: Source, wrapper: Function, kernels: dict[str, Function], se
                 if isinstance(target, ast.Name):
                     before = roots.get(target.id, set()) if guarded else set()
                     roots[target.id] = reach(part.value) | before
+                elif isinstance(target, ast.Tuple) and isinstance(part.value, ast.Tuple):
+                    for name, value in zip(target.elts, part.value.elts, strict=False):
+                        if isinstance(name, ast.Name):
+                            roots[name.id] = reach(value) | (roots.get(name.id, set()) if guarded else set())
                 elif isinstance(target, ast.Subscript):
                     changed |= reach(target.value)
         elif isinstance(part, ast.AugAssign):

@@ -81,6 +81,9 @@ def applied(reader: Reader, layer: Layer, args: list[Value], keywords: dict[str,
         x.rank(_CONVOLUTIONS[layer.kind])
         _channels(x, _size(layer, 0, "in_channels"))
         assert x.dims is not None
+        kernel = layer.arg(2, "kernel_size")
+        for size in x.dims[2:]:
+            size.root().floors.extend([kernel.dim] if isinstance(kernel, Num) else [])
         return x.like([x.dims[0], _size(layer, 1, "out_channels"), *(Dim() for _ in x.dims[2:])])
     if layer.kind in _NORMS:
         x.rank(_NORMS[layer.kind])

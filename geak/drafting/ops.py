@@ -8,7 +8,21 @@ from typing import TYPE_CHECKING
 from geak.drafting import dims, layers, torch_ops, views
 from geak.drafting.dims import Dim
 from geak.drafting.source import Function, dotted
-from geak.drafting.values import Arr, DType, Known, Layer, Num, Seq, Shape, Value, arguments_of, integer, items, sizes
+from geak.drafting.values import (
+    Arr,
+    Config,
+    DType,
+    Known,
+    Layer,
+    Num,
+    Seq,
+    Shape,
+    Value,
+    arguments_of,
+    integer,
+    items,
+    sizes,
+)
 
 if TYPE_CHECKING:
     from geak.drafting.shapes import Reader
@@ -53,7 +67,9 @@ def subscript(reader: Reader, owner: Value, index: ast.expr) -> Value:
         return owner.items[number] if number is not None and -len(owner.items) <= number < len(owner.items) else Value()
     if isinstance(owner, Arr):
         return _indexed(reader, owner, index)
-    reader.value(index)
+    key = reader.value(index)
+    if isinstance(owner, Config) and isinstance(key, Known):
+        return owner.fields.get(str(key.value), Value())
     return Value()
 
 
@@ -97,7 +113,9 @@ def _indexed(reader: Reader, owner: Arr, index: ast.expr) -> Value:
             result.append(Dim(1))
         elif left:
             result += _taken(reader, part, values[id(part)], left.pop(0))
-    return owner.like([*result, *left])
+    taken_from = owner.like([*result, *left])
+    taken_from.base = owner
+    return taken_from
 
 
 def _is_dots(part: ast.expr) -> bool:
@@ -115,6 +133,11 @@ def _taken(reader: Reader, part: ast.expr, value: Value, size: Dim) -> list[Dim]
         start = low.dim if isinstance(low, Num) else Dim(0)
         if part.lower is None and part.upper is None:
             whole = size
+        elif isinstance(low, Arr) or isinstance(high, Arr):
+            for bound in (low, high):
+                if isinstance(bound, Arr):
+                    bound.mark("offsets", size)
+            return [Dim()]
         elif isinstance(high, Num) or part.upper is None:
             end = high.dim if isinstance(high, Num) else size
             if (end.root().value or 0) < 0:
@@ -122,11 +145,13 @@ def _taken(reader: Reader, part: ast.expr, value: Value, size: Dim) -> list[Dim]
             if (start.root().value or 0) < 0:
                 start = dims.make("+", size, start)
             whole = dims.make("-", end, start)
-            if size.free and end.free and not dims.same(size, end):
+            if size.free and end.root().value is None and not dims.same(size, end):
                 size.root().floors.append(end)
         else:
             return [Dim()]
         return [dims.make("//", whole, Dim(step)) if step and step > 1 else whole if step else Dim()]
+    if isinstance(value, Num) and value.dim.root().limit is not None and size.free:
+        dims.unify(value.dim.root().limit or size, size)  # `for t in range(S): x[:, t]`
     if isinstance(value, Arr):
         _index_role(value, size)
         return list(value.dims) if value.dims is not None else [Dim()]
@@ -200,6 +225,10 @@ def _builtin(name: str, args: list[Value]) -> Value:
         return Num(Dim(len(known) if known is not None else None))
     if name == "int" and isinstance(first, Num):
         return first
+    if name == "range" and len(args) == 1 and isinstance(first, Num):
+        step = Dim()
+        step.limit = first.dim
+        return Seq([Num(step)])
     if name in ("cdiv", "triton.cdiv", "math.ceil", "int", "max", "min", "range", "triton.next_power_of_2"):
         return Num(Dim())
     if name in ("tuple", "list", "reversed"):

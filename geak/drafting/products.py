@@ -192,6 +192,8 @@ def _topk(args: list[Value], keywords: Keywords) -> Value:
     if x is None or x.dims is None or not isinstance(count, Num):
         return Seq([Arr(), Arr()])
     at = integer(args[2] if len(args) > 2 else keywords.get("dim"), -1)
+    if at is not None and x.at(at).free:
+        x.at(at).root().floors.append(count.dim)
     shape = [count.dim if at is not None and i == at % len(x.dims) else d for i, d in enumerate(x.dims)]
     return Seq([x.like(shape), x.like(shape, "int64")])
 
@@ -222,6 +224,11 @@ def _convolved(rank: int) -> Handler:
         assert weight.dims is not None
         if integer(keywords.get("groups"), 1) == 1 and len(args) < 7:
             unify(x.at(1), weight.at(1))
+        for name, size in zip("OC", weight.dims, strict=False):
+            size.call(name, 8)
+        for name, size, kernel in zip(("KH", "KW", "KD"), x.dims[2:], weight.dims[2:], strict=False):
+            kernel.call(name, 8)
+            size.root().floors.append(kernel)
         if bias is not None:
             bias.rank(1)
             bias.set_last(weight.dims[0])

@@ -8,6 +8,7 @@ from geak.drafting import dims, layers, ops, products
 from geak.drafting.dims import Dim, unify
 from geak.drafting.hints import DTYPES
 from geak.drafting.source import Function, Source, dotted
+from geak.drafting.syntax import is_method, is_none, is_sizes, load
 from geak.drafting.values import Arr, Config, DType, Known, Layer, Num, Seq, Shape, Value, broadcast, items, sizes
 
 _DEPTH = 6
@@ -54,7 +55,7 @@ class Reader:
             if node.value is not None:
                 self.bind(node.target, self.value(node.value), node.value)
         elif isinstance(node, ast.AugAssign):
-            joined = ast.BinOp(left=_load(node.target), op=node.op, right=node.value)
+            joined = ast.BinOp(left=load(node.target), op=node.op, right=node.value)
             self._store(node.target, always=True)
             self.bind(node.target, self.value(ast.copy_location(joined, node)), joined, augmented=True)
         elif isinstance(node, ast.Return):
@@ -80,7 +81,7 @@ class Reader:
 
     def _if(self, node: ast.If) -> None:
         self.value(node.test)
-        absent = _is_none(node.test)
+        absent = is_none(node.test)
         given = absent is not None and not (isinstance(v := self.names.get(absent), Known) and v.value is None)
         if all(isinstance(s, ast.Raise) for s in node.body):
             self._assert(node.test, negated=True)
@@ -107,7 +108,7 @@ class Reader:
             self.value(test)
             return
         left, right = self.value(test.left), self.value(test.comparators[0])
-        if (isinstance(test.left, ast.Attribute) and test.left.attr == "ndim") or _is_method(test.left, "dim"):
+        if (isinstance(test.left, ast.Attribute) and test.left.attr == "ndim") or is_method(test.left, "dim"):
             inner = test.left.func if isinstance(test.left, ast.Call) else test.left
             about = self.value(inner.value) if isinstance(inner, ast.Attribute) else Value()
             if isinstance(about, Arr) and isinstance(right, Num) and right.dim.value is not None:
@@ -130,7 +131,7 @@ class Reader:
             self.names[target.id] = value
         elif isinstance(target, ast.Tuple | ast.List):
             parts = self._parts(target, value)
-            from_shape = isinstance(value, Shape) or _is_sizes(given)
+            from_shape = isinstance(value, Shape) or is_sizes(given)
             for part, item in zip(target.elts, parts, strict=True):
                 if isinstance(part, ast.Name) and isinstance(item, Num):
                     if from_shape and part.id in self.unpacked and part.id != "_":
@@ -140,7 +141,11 @@ class Reader:
                         self.unpacked[part.id] = item.dim
                 self.bind(part.value if isinstance(part, ast.Starred) else part, item, given, augmented=True)
         elif isinstance(target, ast.Subscript):
-            self.value(target)
+            place = self.value(target)
+            if isinstance(place, Arr) and isinstance(value, Arr) and value.dims:
+                if place.dims is None and place.settles:
+                    place.rank(len(value.dims))
+                broadcast(place, value, self.trailing)
             self._store(target)
         elif isinstance(target, ast.Attribute):
             owner = self.value(target.value)
@@ -213,6 +218,18 @@ class Reader:
 
     _List = _Tuple
 
+    def _ListComp(self, node: ast.ListComp | ast.GeneratorExp) -> Value:
+        before = dict(self.names)
+        for loop in node.generators:
+            over = self.value(loop.iter)
+            first = over.items[0] if isinstance(over, Seq) and over.items else Value()
+            self.bind(loop.target, first, loop.iter, augmented=True)
+        item = self.value(node.elt)
+        self.names = before
+        return Seq([item])
+
+    _GeneratorExp = _ListComp
+
     def _Starred(self, node: ast.Starred) -> Value:
         return self.value(node.value)
 
@@ -224,7 +241,7 @@ class Reader:
     def _IfExp(self, node: ast.IfExp) -> Value:
         self.value(node.test)
         first, second = self.value(node.body), self.value(node.orelse)
-        absent = _is_none(node.test)
+        absent = is_none(node.test)
         if absent is not None:
             given = self.names.get(absent)
             return first if isinstance(given, Known) and given.value is None else second
@@ -298,29 +315,3 @@ class Reader:
         self.steps = reader.steps
         self.stores |= reader.stores
         return result
-
-
-def _load(node: ast.expr) -> ast.expr:
-    copy: ast.expr = ast.parse(ast.unparse(node), mode="eval").body
-    return copy
-
-
-def _is_none(test: ast.expr) -> str | None:
-    """`x` for the tests `x is None` and `not x`."""
-    if isinstance(test, ast.Compare) and isinstance(test.ops[0], ast.Is) and isinstance(test.left, ast.Name):
-        right = test.comparators[0]
-        return test.left.id if isinstance(right, ast.Constant) and right.value is None else None
-    return None
-
-
-def _is_method(node: ast.expr, name: str) -> bool:
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == name
-
-
-def _is_sizes(node: ast.expr) -> bool:
-    """`x.shape[0], x.shape[1]` or `x.size()`: what stands left of it names sizes."""
-    if isinstance(node, ast.Tuple):
-        return all(_is_sizes(e) for e in node.elts)
-    if isinstance(node, ast.Subscript):
-        return _is_sizes(node.value)
-    return dotted(node).endswith((".shape", ".size"))

@@ -21,6 +21,7 @@ class AxisDraft:
     name: str
     multiple_of: int = 1
     choices: tuple[int, ...] = ()
+    least: int = 1
     role: tuple[int, ...] = field(default=())
     """Sizes for the three cases, for timing, and the most."""
 
@@ -33,14 +34,15 @@ class AxisDraft:
         if self.choices:
             return Axis(choices=self.choices)
         most = -(-self.role[4] // self.multiple_of) * self.multiple_of
-        return Axis(self.multiple_of, most, self.multiple_of)
+        least = -(-self.least // self.multiple_of) * self.multiple_of
+        return Axis(least, max(least, most), self.multiple_of)
 
     def size(self, number: int) -> int:
         """The size in one of the three cases (0 to 2), or for timing (3)."""
         if self.choices:
             return self.choices[min(number, len(self.choices) - 1)]
         step = self.multiple_of
-        return min(max(step, -(-self.role[number] // step) * step), self.axis.max)
+        return min(max(self.axis.min, -(-self.role[number] // step) * step), self.axis.max)
 
     @property
     def text(self) -> str:
@@ -56,6 +58,8 @@ _ROLES: tuple[tuple[str, tuple[int, ...]], ...] = (
     (r"(h|n_?|num_?)?(kv|hkv|kv_heads|n_kv_heads|num_kv_heads|num_key_value_heads)|hk", (1, 2, 2, 8, 64)),
     (r"h|hq|nh|heads|(n|num|q|attention)_.*heads?|n_head|nheads|num_attention_heads", (1, 4, 4, 32, 128)),
     (r"g|groups|.*num_groups|n_groups", (1, 2, 4, 8, 64)),
+    (r"pos|start|offset", (1, 2, 3, 16, 64)),
+    (r"kernel_size|k[hw]", (1, 3, 3, 3, 7)),
     (r"top_?k|(num|n)_experts", (1, 4, 8, 8, 256)),
     (r"s|t|l|sq|sk|skv|lq|lk|q_len|k_len|seq.*|tokens|.*_len|length|n_ctx", (1, 17, 33, 2048, 16384)),
     (r"k", (16, 40, 64, 4096, 16384)),
@@ -100,9 +104,9 @@ def _repaired(axes: list[AxisDraft], spec: Spec, sizes: dict[str, Value]) -> dic
     """Sizes moved up to what the relations `A % B == 0` and `A >= B` ask."""
     fixed = dict(sizes)
     for relation in (*spec.where, *spec.where):
-        match = re.fullmatch(r"(\w+) (%|>=) (\w+)(?: == 0)?", relation)
-        if match and match[1] in fixed and match[3] in fixed:
-            one, other = int(fixed[match[1]]), int(fixed[match[3]])
+        match = re.fullmatch(r"(\w+) (%|>=) (.+?)(?: == 0)?", relation)
+        if match and match[1] in fixed:
+            one, other = int(fixed[match[1]]), expr.integer(match[3], fixed)
             fixed[match[1]] = -(-one // other) * other if match[2] == "%" else max(one, other)
     return fixed if all(fixed[a.name] in a.axis for a in axes) else sizes
 
@@ -131,10 +135,10 @@ def _shrunk(axes: list[AxisDraft], spec: Spec, sizes: dict[str, Value], most: in
                 break
         except (expr.ExprError, ValueError):
             break
-        free = [a for a in axes if not a.choices and int(sizes[a.name]) > a.multiple_of]
+        free = [a for a in axes if not a.choices and int(sizes[a.name]) > a.axis.min]
         if not free:
             break
         largest = max(free, key=lambda a: int(sizes[a.name]))
         half = int(sizes[largest.name]) // 2
-        sizes[largest.name] = max(half // largest.multiple_of, 1) * largest.multiple_of
+        sizes[largest.name] = max(half // largest.multiple_of * largest.multiple_of, largest.axis.min)
     return sizes

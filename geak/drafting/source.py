@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import builtins
+import symtable
+import sys
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -134,13 +136,26 @@ def bare(node: ast.AST) -> ast.AST:
 
 
 def used(node: ast.AST) -> set[str]:
-    """The names that a definition refers to when it runs."""
-    return {n.id for n in ast.walk(bare(node)) if isinstance(n, ast.Name)}
+    """The names of the module that a definition refers to when it runs: not its own arguments and variables."""
+    names: set[str] = set()
+    todo = [symtable.symtable(ast.unparse(bare(node)), "", "exec")]
+    while todo:
+        table = todo.pop()
+        top = table.get_type() == "module"
+        names |= {s.get_name() for s in table.get_symbols() if (s.is_referenced() if top else s.is_global())}
+        todo += table.get_children()
+    return names
 
 
 def annotated(node: ast.AST) -> set[str]:
     """The names that only the annotations of a definition refer to."""
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)} - used(node)
+    parts: list[ast.AST] = []
+    for part in ast.walk(node):
+        if isinstance(part, ast.arg | ast.AnnAssign) and part.annotation is not None:
+            parts.append(part.annotation)
+        elif isinstance(part, Function) and part.returns is not None:
+            parts.append(part.returns)
+    return {n.id for part in parts for n in ast.walk(part) if isinstance(n, ast.Name)}
 
 
 def needs(source: Source, roots: list[str], extra: ast.AST | None = None) -> tuple[list[ast.stmt], list[str], set[str]]:
@@ -172,7 +187,9 @@ def needs(source: Source, roots: list[str], extra: ast.AST | None = None) -> tup
         elif isinstance(part, Definition) or (isinstance(part, ast.ExceptHandler) and part.name):
             bound.add(str(part.name))
     for name in {n for node in wanted.values() for n in annotated(node)} & source.imports.keys():
-        imports.setdefault(name, source.imports[name])  # an annotation needs no more than its import
+        root = _import_line(*source.imports[name]).split()[1].split(".")[0]
+        if root == "torch" or root in sys.stdlib_module_names:  # of others it does without
+            imports.setdefault(name, source.imports[name])
     lines = [_import_line(statement, alias) for statement, alias in imports.values()]
     return [wanted[k] for k in sorted(wanted)], lines, missing - bound
 

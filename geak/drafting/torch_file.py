@@ -15,12 +15,13 @@ from geak.drafting.arguments import Argument, arguments
 from geak.drafting.draft import Draft, DraftError
 from geak.drafting.infer import read
 from geak.drafting.layers import find
-from geak.drafting.render import Sketch, sketch, spec_text, tuple_text, uses
+from geak.drafting.render import spec_text, tuple_text, uses
 from geak.drafting.shapes import Reader
+from geak.drafting.sketch import Sketch, sketch
 from geak.drafting.source import Definition, Function, Source, dotted
 from geak.drafting.values import Arr, Seq
 
-_NOT_MEANT = re.compile(r"^(test_|bench|main$|get_inputs$|get_init_inputs$|_|run_|check_|setup|plot|profile)")
+NOT_MEANT = re.compile(r"^(test_|bench|main$|get_inputs$|get_init_inputs$|_|run_|check_|setup|plot|profile)")
 _HEAVY = ("torch", "math", "numpy", "functools", "typing", "dataclasses", "collections", "itertools", "enum", "types",
           "__future__", "operator", "abc", "typing_extensions")  # fmt: skip
 
@@ -53,7 +54,7 @@ def _candidates(source: Source) -> list[Definition]:
 
 def pick(source: Source, name: str | None, candidates: list[Definition]) -> Definition:
     """The definition that is asked for, or the only one that can be meant."""
-    public = [c for c in candidates if not _NOT_MEANT.match(c.name)]
+    public = [c for c in candidates if not NOT_MEANT.match(c.name)]
     listed = ", ".join(c.name for c in sorted(public or candidates, key=lambda c: c.lineno)) or "none"
     if name is not None:
         found = next((c for c in candidates if c.name == name), None)
@@ -130,21 +131,35 @@ def _constructor(source: Source, built: list[Argument]) -> None:
     for node in ast.walk(example) if example is not None else ():
         if isinstance(node, ast.Return) and isinstance(node.value, ast.List):
             passed = node.value.elts
+    plural = any(_example(source, node) is None for node in passed)
     for i, argument in enumerate(built):
-        if argument.kind != "tensor" or argument.optional or "a tensor" not in argument.question:
-            continue
-        value = passed[i] if i < len(passed) else None
-        constant = source.constants.get(value.id) if isinstance(value, ast.Name) else None
-        value = constant.value if isinstance(constant, ast.Assign) else value
-        argument.kind = "int"
-        argument.question = f"the constructor's {argument.name} is taken for one int"
-        if isinstance(value, ast.Constant) and isinstance(value.value, bool | float):
-            argument.kind = "bool" if isinstance(value.value, bool) else "float"
-            argument.default, argument.question = value, ""
-        elif isinstance(value, ast.Constant) and isinstance(value.value, int):
-            argument.question = ""
-        elif re.search(r"factor|slope|value|rate|prob|_min|_max|scale", argument.name):
-            argument.kind, argument.question = "float", f"the constructor's {argument.name} is taken for one float"
+        given = passed[i] if i < len(passed) else None
+        value = _example(source, given)
+        if argument.default is None and given is not None and value is None:
+            argument.kind, argument.passed = "bound", ast.unparse(given)
+            argument.question = f"the constructor's {argument.name} is left at {argument.passed}"
+        elif argument.default is None and isinstance(value, bool | float):
+            argument.kind = "bool" if isinstance(value, bool) else "float"
+            argument.default, argument.question = ast.Constant(value), ""
+        elif argument.default is None and isinstance(value, int):
+            argument.kind, argument.question = "int", ""
+            if value <= 8 or plural:  # a dimension, a kernel's size; or tied to what is left as it is
+                argument.default = ast.Constant(value)
+        elif argument.kind == "tensor" and not argument.optional and "a tensor" in argument.question:
+            number = re.search(r"factor|slope|value|rate|prob|_min|_max|scale", argument.name)
+            argument.kind = "float" if number else "int"
+            argument.question = f"the constructor's {argument.name} is taken for one {argument.kind}"
+
+
+def _example(source: Source, node: ast.expr | None) -> int | float | bool | None:
+    """The number that an example passes, itself or by a constant's name."""
+    for _ in range(5):
+        constant = source.constants.get(node.id) if isinstance(node, ast.Name) else None
+        if not isinstance(constant, ast.Assign) or isinstance(constant.targets[0], ast.Tuple):
+            break
+        node = constant.value
+    value = node.value if isinstance(node, ast.Constant) else None
+    return value if isinstance(value, int | float) else None
 
 
 def _given_ranks(source: Source, given: list[Argument]) -> dict[str, int]:
@@ -161,7 +176,8 @@ def _given_ranks(source: Source, given: list[Argument]) -> dict[str, int]:
 def _needed(source: Source, node: Definition, given: list[Argument]) -> tuple[list[ast.stmt], list[str], set[str]]:
     makers = [a.passed.split("(")[0] for a in given if a.kind == "bundle" and a.passed[:1].isalpha()]
     known = [m for m in makers if m in source.classes]
-    body, imports, missing = files.needs(source, [node.name, *known])
+    exprs = [ast.parse(a.passed) for a in given if a.kind == "bound" and a.passed]
+    body, imports, missing = files.needs(source, [node.name, *known, *(n for e in exprs for n in files.used(e))])
     if "SimpleNamespace" in makers and "SimpleNamespace" not in source.imports:
         imports.append("from types import SimpleNamespace")
     if any(a.passed.startswith("torch.") for a in given) and "import torch" not in imports:
@@ -273,7 +289,8 @@ def title(node: Definition | Function, name: str) -> str:
     first = doc.split("\n\n")[0].strip() if doc else ""
     if re.match(r"(?i)(args?|arguments|parameters|inputs?|returns?)\s*:|\w+(, \w+)*\s*[:(]", first):
         first = ""  # it tells of arguments, not of what is wanted
-    return " ".join(first.split())[:200].rstrip(" .:") or name.replace("_", " ").capitalize()
+    plain = node.name if isinstance(node, ast.ClassDef) else name.replace("_", " ").capitalize()
+    return " ".join(first.split())[:200].rstrip(" .:") or plain
 
 
 def docstring(first: str, rest: str) -> str:

@@ -67,7 +67,7 @@ class Arr(Value):
 
     def rank(self, count: int) -> None:
         """It has exactly so many dimensions (the first who says so is believed)."""
-        if self.base is not None and self.base.dims is None and count >= self.more:
+        if self.dims is None and self.base is not None and self.base.dims is None and count >= self.more:
             self.base.rank(count - self.more)
         if self.dims is None:
             self.dims = [Dim() for _ in range(max(count, self.least))]
@@ -156,6 +156,8 @@ def broadcast(a: Arr, b: Arr, trailing: frozenset[str]) -> Arr:
                 count = min(count, max(x.least, 1))
             elif _SHARED.search(x.source):
                 count = min(count, max(x.least, 2))
+            elif x.least >= 2 and not x.base:
+                count = min(count, x.least)  # its sizes were asked for by number
             elif count < 2:
                 return x  # a vector along its last dimension says nothing of the others
             x.rank(count)

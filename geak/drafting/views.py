@@ -91,10 +91,17 @@ def _reshape(args: list[Value], keywords: Keywords) -> Value:
     if wanted is None:
         return Arr()
     open_at = next((i for i, d in enumerate(wanted) if d.root().value == -1), None)
+    if x.dims is None and sum(d.root().value != 1 for d in wanted) == 1 and len(wanted) > 1:
+        x.rank(1)  # view(1, -1, 1): a vector laid along one dimension
     if x.dims is None:
-        return Arr([Dim() if i == open_at else d for i, d in enumerate(wanted)])
+        result = Arr([Dim() if i == open_at else d for i, d in enumerate(wanted)], x.dtype)
+        result.base = x
+        return result
     if open_at is not None:
         rest = [d for i, d in enumerate(wanted) if i != open_at]
+        last = x.dims[-1].root() if x.dims else Dim(1)
+        if open_at == 0 and len(rest) == 1 and len(x.dims) > 1 and last.free and not last.name and rest[0].free:
+            unify(last, rest[0])  # view(-1, N) keeps the last dimension
         return _view(x, [dims.quotient(x.dims, rest) if i == open_at else d for i, d in enumerate(wanted)])
     old, new = list(x.dims), list(wanted)
     for end in (0, -1):  # what is equal at either end says nothing; the middle must hold the same

@@ -151,8 +151,9 @@ class Arena:
         return found
 
     @staticmethod
-    def prepared(source: str) -> bytes:
-        return f"{_PRELUDE}\n{textwrap.dedent(source)}\nanswer = answer or json.dumps(found).encode()\n".encode()
+    def prepared(*parts: str) -> bytes:
+        source = "\n".join(textwrap.dedent(part) for part in parts)
+        return f"{_PRELUDE}\n{source}\nanswer = answer or json.dumps(found).encode()\n".encode()
 
     @property
     def target(self) -> int:

@@ -4,6 +4,7 @@ import pytest
 import torch
 import triton
 import triton.language as tl
+
 from geak_evaluator import device
 
 
@@ -67,6 +68,11 @@ def test_a_device_as_a_context_and_as_the_default(room):
         assert torch.zeros(3).is_cuda
     finally:
         torch.set_default_device(None)
+
+
+def test_the_active_device_is_where_tensors_say_they_are(room):
+    active = triton.runtime.driver.active.get_active_torch_device()
+    assert torch.zeros(3, device=active).device == active
 
 
 class _Double(torch.autograd.Function):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import torch
+
 from geak_evaluator.device import formats
 
 FP8 = {

@@ -5,6 +5,7 @@ import pytest
 import torch
 import triton
 import triton.language as tl
+from triton.runtime.interpreter import InterpreterBuilder
 
 pytestmark = pytest.mark.usefixtures("gfx942")
 
@@ -436,3 +437,119 @@ def test_a_kernel_in_a_closure():
     out = torch.empty(4, dtype=torch.int32)
     kernel[(1,)](out, 4)
     assert out.tolist() == [0, 5, 10, 15]
+
+
+@triton.jit
+def _attention(q, k, v, out, n, scale, D: tl.constexpr, BM: tl.constexpr, BN: tl.constexpr, CAUSAL: tl.constexpr):
+    m, d = tl.program_id(0) * BM + tl.arange(0, BM), tl.arange(0, D)
+    base = tl.program_id(1) * n * D
+    rows = tl.load(q + base + m[:, None] * D + d[None, :], mask=m[:, None] < n, other=0.0)
+    top = tl.full((BM,), -float("inf"), tl.float32)
+    total = tl.zeros((BM,), tl.float32)
+    acc = tl.zeros((BM, D), tl.float32)
+    end = tl.minimum((tl.program_id(0) + 1) * BM, n) if CAUSAL else n
+    for start in range(0, end, BN):
+        j = start + tl.arange(0, BN)
+        keys = tl.load(k + base + j[None, :] * D + d[:, None], mask=j[None, :] < n, other=0.0)
+        scores = tl.dot(rows, keys) * scale
+        seen = j[None, :] < n
+        if CAUSAL:
+            seen = seen & (j[None, :] <= m[:, None])
+        scores = tl.where(seen, scores, -float("inf"))
+        higher = tl.maximum(top, tl.max(scores, 1))
+        p = tl.exp(scores - higher[:, None])
+        shrink = tl.exp(top - higher)
+        values = tl.load(v + base + j[:, None] * D + d[None, :], mask=j[:, None] < n, other=0.0)
+        acc = acc * shrink[:, None] + tl.dot(p.to(values.dtype), values)
+        total = total * shrink + tl.sum(p, 1)
+        top = higher
+    tl.store(out + base + m[:, None] * D + d[None, :], (acc / total[:, None]).to(out.dtype.element_ty), m[:, None] < n)
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_attention_with_a_loop_as_long_as_the_program_needs(causal):
+    q, k, v = (random(2, 50, 16, dtype=torch.float16, seed=s) for s in range(3))
+    out = torch.empty_like(q)
+    _attention[(4, 2)](q, k, v, out, 50, 0.25, 16, 16, 16, causal)
+    expected = torch.nn.functional.scaled_dot_product_attention(
+        q.float(), k.float(), v.float(), is_causal=causal, scale=0.25
+    )
+    torch.testing.assert_close(out.float(), expected, rtol=3e-3, atol=3e-3)
+
+
+@triton.jit
+def _map_one(x, y):
+    if x > y:
+        out = x - y
+    else:
+        out = x * y
+    return out
+
+
+@triton.jit
+def _mapped(x, y, out, N: tl.constexpr):
+    i = tl.arange(0, N)
+    tl.store(out + i, tl.map_elementwise(_map_one, tl.load(x + i), tl.load(y + i)))
+
+
+@pytest.mark.skipif(not hasattr(tl, "map_elementwise"), reason="this triton has no map_elementwise")
+def test_a_scalar_function_that_branches_is_mapped_over_a_block():
+    x, y = random(32), random(32, seed=1)
+    out = torch.empty(32)
+    _mapped[(1,)](x, y, out, 32)
+    torch.testing.assert_close(out, torch.where(x > y, x - y, x * y), rtol=0, atol=0)
+
+
+@triton.jit
+def _scaled(a, a_scale, b, b_scale, c, N: tl.constexpr, K: tl.constexpr):
+    n, k, s = tl.arange(0, N), tl.arange(0, K), tl.arange(0, K // 32)
+    x = tl.load(a + n[:, None] * K + k[None, :])
+    y = tl.load(b + k[:, None] * N + n[None, :])
+    xs = tl.load(a_scale + n[:, None] * (K // 32) + s[None, :])
+    ys = tl.load(b_scale + n[:, None] * (K // 32) + s[None, :])
+    z = tl.dot_scaled(x, xs, "e5m2", y, ys, "e5m2")
+    tl.store(c + n[:, None] * N + n[None, :], z)
+
+
+@pytest.mark.skipif(not hasattr(InterpreterBuilder, "create_dot_scaled"), reason="this triton can not interpret it")
+def test_scaled_products():
+    a, b = random(32, 64).to(torch.float8_e5m2), random(64, 32, seed=1).to(torch.float8_e5m2)
+    scales = torch.randint(125, 130, (2, 32, 2), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    c = torch.empty(32, 32)
+    _scaled[(1,)](a.view(torch.uint8), scales[0], b.view(torch.uint8), scales[1], c, 32, 64)
+    x_scale, y_scale = (2.0 ** (s.double() - 127).repeat_interleave(32, 1) for s in scales)
+    expected = (a.double() * x_scale) @ (b.double() * y_scale.T)
+    torch.testing.assert_close(c.double(), expected, rtol=1e-5, atol=1e-5)
+
+
+@triton.jit
+def _hinted(x, out, n, BLOCK: tl.constexpr):
+    start = tl.multiple_of(tl.program_id(0) * BLOCK, BLOCK)
+    i = tl.max_contiguous(start + tl.arange(0, BLOCK), BLOCK)
+    tl.store(out + i, tl.load(x + i, mask=i < n) + 1, mask=i < n)
+
+
+def test_hints_for_the_compiler_change_nothing():
+    x, out = random(100), torch.zeros(100)
+    _hinted[(4,)](x, out, 100, 32)
+    torch.testing.assert_close(out, x + 1, rtol=0, atol=0)
+
+
+@triton.jit
+def _rebound(x, out, N: tl.constexpr):
+    i = tl.arange(0, N)
+    v = tl.load(x + i)
+    for step in range(3):
+        i = i + N * (step > 0)
+        v = v * 2 + step
+        tl.store(out + i, v + (tl.program_id(0) * 0 + step) * 10)
+
+
+def test_the_same_expression_of_other_values_is_computed_again():
+    x, out = torch.arange(8, dtype=torch.int32), torch.zeros(3, 8, dtype=torch.int32)
+    _rebound[(2,)](x, out, 8)
+    v, expected = x.clone(), []
+    for step in range(3):
+        v = v * 2 + step
+        expected.append((v + step * 10).tolist())
+    assert out.tolist() == expected

@@ -7,6 +7,7 @@ import pytest
 import torch
 import triton
 import triton.language as tl
+
 from geak_evaluator import device
 from geak_evaluator.device import KernelAssertion, Unsupported
 

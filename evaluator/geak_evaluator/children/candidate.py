@@ -12,7 +12,10 @@ from typing import Any
 from geak_evaluator.children.loading import load, raised
 from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.exchange import RunRequest, Trouble
+from geak_evaluator.schema.exchange import Call, RunRequest, Trouble
+
+CALLS = "calls"
+"""A contract of its own: each request is a call by somebody's test, with whatever arguments it has."""
 
 
 class Mismatch(Exception):
@@ -44,9 +47,12 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
 
         while (body := channel.receive()) is not None:
             try:
-                request = codec.from_json(RunRequest, codec.loads(body))
                 launches.clear()
-                reply = running.run(entry, job["contract"], request, launches)
+                if job["contract"] == CALLS:
+                    reply: object = running.call(entry, codec.from_json(Call, codec.loads(body)), launches)
+                else:
+                    asked = codec.from_json(RunRequest, codec.loads(body))
+                    reply = running.run(entry, job["contract"], asked, launches)
                 channel.reply(codec.dumps(reply).encode())
             except (Exception, SystemExit) as error:
                 channel.reply(codec.dumps(trouble(error, name)).encode(), RAISED)

@@ -55,7 +55,7 @@ def _bits(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator)
         return torch.randn(shape, generator=rng, dtype=torch.float64) * torch.exp2(spread.double())
     bits = 8 * format.bytes
     low = -(1 << (bits - 1)) if format.signed else 0
-    return torch.randint(low, low + (1 << bits) - 1, shape, generator=rng)
+    return torch.randint(low, min(low + (1 << bits), (1 << 63) - 1), shape, generator=rng)
 
 
 def _constant(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:

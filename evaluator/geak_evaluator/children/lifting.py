@@ -27,6 +27,8 @@ class Lift(TorchFunctionMode):
         """Called by torch for each of its functions."""
         if func in _CASTS:
             return args[0].double()
+        if func is torch.Tensor.view:
+            return func(*args, **(kwargs or {}))  # with a type it reads bits anew, and must keep their number
         return func(*tree_map(_lifted, args), **tree_map(_lifted, kwargs or {}))
 
 

@@ -47,13 +47,11 @@ def raised(error: BaseException, name: str) -> Raised:
     file = f"{name}.py"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(here)]
     line = frames[-1].lineno or 0 if frames else 0
-    if isinstance(error, SyntaxError):
-        line = error.lineno or 0
-        message = error.msg
-    else:
-        message = str(error)
     text = "".join(traceback.format_list(frames))
     try:
+        if isinstance(error, SyntaxError):
+            line = error.lineno or 0
+        message = error.msg if isinstance(error, SyntaxError) else str(error)
         message = message.replace(here, "").replace(str(Path.cwd()), ".")
     except Exception:
         message = "(its message could not be read)"

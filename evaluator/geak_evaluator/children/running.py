@@ -9,9 +9,10 @@ import torch
 
 from geak_evaluator.children.candidate import Mismatch
 from geak_evaluator.children.tensors import Arena, dtype_of, format_of, leaves
+from geak_evaluator.children.values import CannotCross, Packer, unpack
 from geak_evaluator.sandbox.confine import FIRST_SHARED
 from geak_evaluator.schema import layout
-from geak_evaluator.schema.exchange import RunReply, RunRequest
+from geak_evaluator.schema.exchange import Call, Returned, RunReply, RunRequest
 from geak_evaluator.schema.layout import Slot
 
 
@@ -102,6 +103,21 @@ def _describe(found: list[tuple[str, Any]], outputs: Arena) -> tuple[Slot, ...]:
     for slot, (_, value) in zip(placed, found, strict=True):
         outputs.tensor(slot).copy_(value.detach())
     return placed
+
+
+def call(entry: Callable[..., Any], asked: Call, launches: list[str]) -> Returned:
+    """One call by a test; its result goes to the second memory."""
+    inputs, outputs = Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)
+    tensors = [inputs.tensor(slot) for slot in asked.slots]
+    args = [unpack(argument, tensors) for argument in asked.args]
+    result = entry(*args, **{name: unpack(argument, tensors) for name, argument in asked.kwargs.items()})
+    packer = Packer()
+    try:
+        packed = packer.pack(result)
+        slots = packer.lay(outputs)
+    except CannotCross as error:
+        raise Mismatch("wrong_type", f"it returned something that a test cannot be given: {error}") from None
+    return Returned(slots, packed, launches=len(launches))
 
 
 def warm() -> None:

@@ -19,13 +19,17 @@ from .formats import FP8, decode_bf16, decode_fp8, encode_bf16, encode_fp8, floa
 
 Array = NDArray[Any]
 Handle = Any  # triton's TensorHandle
+# Asked for with every operation, and Triton answers from a table that it makes anew each time.
+_NP_DTYPES: dict[str, np.dtype[Any]] = {}
 _BITWISE = (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift)
 
 
 def np_dtype(scalar: Any) -> np.dtype[Any]:
     """The numpy type that holds a scalar Triton type."""
-    found: np.dtype[Any] = np.dtype(upstream._get_np_dtype(scalar))
-    return found
+    name = scalar.name
+    if name not in _NP_DTYPES:
+        _NP_DTYPES[name] = np.dtype(upstream._get_np_dtype(scalar))
+    return _NP_DTYPES[name]
 
 
 def values_of(handle: Handle) -> Array:
@@ -74,6 +78,12 @@ class Arithmetic(upstream.InterpreterBuilder):  # type: ignore[misc]
         if out.data.dtype == np.bool_ and out.dtype.scalar != tl.int1:
             return upstream.TensorHandle(out.data, tl.int1)
         return out
+
+    def create_splat(self, ret_ty: Any, arg: Handle) -> Handle:
+        """A block of one value."""
+        return upstream.TensorHandle(
+            np.full(ret_ty.shape, arg.data.reshape(()), dtype=arg.data.dtype), arg.dtype.scalar
+        )
 
     def create_maxnumf(self, lhs: Handle, rhs: Handle) -> Handle:
         """The larger one, leaving out a NaN."""

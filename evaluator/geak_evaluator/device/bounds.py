@@ -1,6 +1,7 @@
 """Which memory a launch may touch, and a check of every active lane against it before anything is read or written."""
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,7 +30,7 @@ class _Region:
     end: int
     name: str
     # Which program wrote each element, by element size; 0 is nobody. Made on the first store.
-    writers: dict[int, NDArray[np.int64]]
+    writers: dict[int, NDArray[np.int32]]
     # The first storage is kept alive for the launch; so are storages found through tables of pointers.
     owner: Any
 
@@ -138,27 +139,28 @@ class Memory:
         values: NDArray[Any],
         mask: NDArray[np.bool_],
         place: NDArray[np.int64],
-        old: NDArray[Any],
         program: int,
+        read: Callable[[NDArray[np.uint64]], NDArray[Any]],
     ) -> None:
-        """Remember who stored where, and record a conflict if another program stored something else there."""
+        """Remember who stores where, and record a conflict if another program has stored something else there.
+
+        To be called before the store; `read` gives what is there now.
+        """
         size = values.itemsize
         for number in np.unique(place[mask]):
             region = self._regions[int(number)]
             lanes = mask & (place == number)
             offsets = (pointers[lanes].astype(np.int64) - region.start) // size
             if size not in region.writers:
-                region.writers[size] = np.zeros((region.end - region.start) // size + 1, dtype=np.int64)
+                region.writers[size] = np.zeros((region.end - region.start) // size + 1, dtype=np.int32)
             writers = region.writers[size]
             before = writers[offsets]
             others = (before != 0) & (before != program + 1)
             if others.any():
-                new, was = values[lanes], old[lanes]
-                differ = others & (
-                    new.view(np.uint8).reshape(len(new), -1) != was.view(np.uint8).reshape(len(was), -1)
-                ).any(1)
+                new, was = values[lanes][others], read(pointers[lanes][others])
+                differ = (new.view(np.uint8).reshape(len(new), -1) != was.view(np.uint8).reshape(len(was), -1)).any(1)
                 if differ.any():
-                    first = int(np.argmax(differ))
+                    first = int(np.flatnonzero(others)[np.argmax(differ)])
                     self.conflicts.append(
                         Conflict(region.name, int(offsets[first]), int(differ.sum()), (int(before[first]) - 1, program))
                     )

@@ -105,8 +105,12 @@ class Builder(Arithmetic):
             # The lanes were checked for the pointer's type; anything wider would write past them.
             raise Unsupported(f"the interpreter can not store {data.dtype} through {ptrs.dtype}")
         if self.memory.tracks_stores and lanes.any():
-            old = _memory.load(pointers, lanes, np.zeros_like(data), data.dtype)
-            self.memory.note_store(pointers, data, lanes, place, old, self.program)
+
+            def read(where: Array) -> Array:
+                zeros = np.zeros(where.shape, data.dtype)
+                return np.asarray(_memory.load(where, np.ones(where.shape, np.bool_), zeros, data.dtype))
+
+            self.memory.note_store(pointers, data, lanes, place, self.program, read)
         _memory.store(pointers, data, lanes)
 
     def create_atomic_rmw(self, op: Any, ptr: Handle, val: Handle, mask: Any, sem: Any, scope: Any) -> Handle:

@@ -54,8 +54,9 @@ class _Utils:
         return self._properties
 
     def load_binary(self, name: str, kernel: bytes, shared: int, device: Any) -> tuple[Any, Any, int, int, int]:
-        # Module, function, registers, spills, and the most threads a block may have.
-        return None, None, 0, 0, 1024
+        # Module, function, registers, spills, and the most threads a block may have. Nobody has counted registers,
+        # but wrappers that size a persistent grid divide by them.
+        return None, None, 64, 0, 1024
 
     def unload_module(self, module: Any) -> None:
         pass
@@ -130,8 +131,8 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         return self.described.capability
 
     def get_active_torch_device(self) -> torch.device:
-        """Where the tensors really are."""
-        return torch.device("cpu")
+        """Where the tensors are, or say that they are."""
+        return torch.empty(0).device
 
     def get_device_interface(self) -> Any:
         """Enough of torch.cuda to time something that takes no time."""

@@ -26,6 +26,7 @@ from .arithmetic import np_dtype, values_of
 from .bounds import Conflict, Memory
 from .builder import Builder
 from .errors import DeviceError, OutOfBounds, Unsupported
+from .purity import Pure
 from .reductions import Semantic, TruthOfMany
 
 # Parsed sources by cache key: the key covers the source, and parsing for every call would cost more than running.
@@ -90,6 +91,7 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         self.known_globals: dict[str, Any] = {}
         self.global_name: Any = self._define_name_lookup()
         self.names = [p.name for p in function.params]
+        self.pure = Pure(self.gscope)
 
     def call(self, values: dict[str, Any]) -> Any:
         """Run the body with these values for the parameters; what it returns."""
@@ -121,7 +123,12 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         if hasattr(node, "lineno"):
             self.cur_node = node
         visitor: Any = getattr(self, "visit_" + node.__class__.__name__, self.generic_visit)
-        return visitor(node)
+        names = self.pure.reads(node, self.lscope)
+        if names is None:
+            return visitor(node)
+        inputs = [self.lscope.get(name) for name in names]
+        found, result = self.pure.recall(node, inputs)
+        return result if found else self.pure.keep(node, inputs, visitor(node))
 
     def _maybe_set_loc_to_name(self, val: Any, name: str) -> None:
         pass

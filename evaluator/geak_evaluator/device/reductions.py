@@ -137,6 +137,12 @@ class Semantic(TritonSemantic):  # type: ignore[misc]
             for a, t in zip(arrays, types, strict=True)
         )
 
+    def multiple_of(self, x: Any, values: Any) -> Any:
+        """A hint for the compiler."""
+        return x
+
+    max_contiguous = max_constancy = multiple_of
+
     def map_scalars(self, function: Callable[..., Any], tensors: Sequence[Any]) -> Any:
         """Apply a scalar function to every element; one tensor, or a tuple of them."""
         inputs = self.broadcast_tensors(*tensors)

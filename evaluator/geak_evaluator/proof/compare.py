@@ -40,13 +40,15 @@ def compare(path: str, got: Array, truth: Array, format: str, tolerance: float) 
 def _errors(got: Array, truth: Array, format: str, floor: float) -> Array:
     """The error of each element in steps, measured at the element's size or the output's typical size if larger."""
     kind = resolve(format)
-    largest = float(np.exp2(-kind.min_exponent + 1)) * 2  # beyond it even the truth does not fit the format
-    finite = np.isfinite(truth) & (np.abs(truth) < largest)
+    finite = np.isfinite(truth)
     with np.errstate(invalid="ignore", over="ignore"):
-        difference = np.abs(got - truth)
-        steps = step(np.maximum(np.abs(np.where(finite, truth, 0.0)), floor), kind)
+        # A truth that does not fit the format rounds to infinity, which is one step beyond its largest number.
+        beyond = kind.largest + float(step(np.asarray(kind.largest), kind))
+        known = np.clip(np.where(finite, truth, 0.0), -beyond, beyond)
+        given = np.where(finite & ~np.isnan(got), np.clip(got, -beyond, beyond), got)
+        steps = step(np.maximum(np.abs(known), min(floor, kind.largest)), kind)
         same = (np.isnan(truth) & np.isnan(got)) | (got == truth)
-        errors: Array = np.where(same, 0.0, np.where(finite & np.isfinite(got), difference / steps, np.inf))
+        errors: Array = np.where(same, 0.0, np.where(finite & ~np.isnan(got), np.abs(given - known) / steps, np.inf))
     return errors
 
 
@@ -56,7 +58,8 @@ def _scale(truth: Array) -> float:
     for part in _chunks(truth.shape):
         values = truth[part]
         values = values[np.isfinite(values)]
-        total += float(np.sum(np.square(values)))
+        with np.errstate(over="ignore"):
+            total += float(np.sum(np.square(values)))
         count += values.size
     return float(np.sqrt(total / count)) if count and np.isfinite(total) else 0.0
 

@@ -51,10 +51,9 @@ def tensor(data: bytes, slot: Slot) -> Array:
 
 def step(values: Array, format: Format) -> Array:
     """The distance between neighbouring numbers of a format at each value's magnitude."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        exponent = np.floor(np.log2(np.abs(values)))
-    exponent = np.where(np.isfinite(exponent), exponent, float(format.min_exponent))
-    steps: Array = np.exp2(np.maximum(exponent, float(format.min_exponent)) - format.mantissa)
+    _, exponent = np.frexp(values)
+    exponent = np.where(np.isfinite(values) & (values != 0), exponent - 1, format.min_exponent)
+    steps: Array = np.exp2(np.maximum(exponent, format.min_exponent).astype(np.float64) - format.mantissa)
     return steps
 
 

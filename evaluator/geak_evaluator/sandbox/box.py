@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import json
 import os
 import secrets
-import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from geak_evaluator.sandbox import landlock, policy, seccomp, watchdog
+from geak_evaluator.sandbox import folder, landlock, policy, seccomp, watchdog
 from geak_evaluator.sandbox.child import Child
+from geak_evaluator.sandbox.errors import SandboxError, WeakSandbox
 from geak_evaluator.sandbox.policy import LAYERS, Level, Limits, Policy
 from geak_evaluator.sandbox.selftest import Report, examine
 from geak_evaluator.sandbox.syscalls import PR_SET_DUMPABLE, prctl
@@ -40,14 +42,6 @@ PRELOAD = (
 
 _FIRST_UID, _UIDS = 60578, 600
 """A range that Linux distributions leave to nobody."""
-
-
-class SandboxError(RuntimeError):
-    """The sandbox itself could not do its work; never a candidate's fault."""
-
-
-class WeakSandbox(SandboxError):
-    """This machine cannot confine foreign code as far as was asked."""
 
 
 class Sandbox:
@@ -104,7 +98,7 @@ class Sandbox:
             self._process.kill()
             self._process.wait()
         self._process = None
-        shutil.rmtree(self._root, ignore_errors=True)
+        _removed(self._root)
 
     def spawn(
         self,
@@ -126,7 +120,9 @@ class Sandbox:
                     raise SandboxError(f"the warm process ended twice while forking a child: {error}") from error
                 self.close()
             except OSError as error:
-                raise SandboxError(f"a child could not be started: {error}") from error
+                if attempt == 2 or not self._hung_up():
+                    raise SandboxError(f"a child could not be started: {error}") from error
+                self.close()
         raise AssertionError
 
     def __enter__(self) -> Sandbox:
@@ -207,7 +203,9 @@ class Sandbox:
         allowed = (*self._readable, *(os.path.realpath(p) for p in read))
         with contextlib.ExitStack() as undo:
             os.mkdir(workdir, 0o700)
-            undo.callback(os.rmdir, workdir)
+            undo.callback(_removed, workdir)
+            if folder.room(workdir) < policy.LEAST_ROOM:
+                raise OSError(errno.ENOSPC, "the disk is full", workdir)
             if uid >= 0:
                 os.chown(workdir, uid, uid)
             rules = Policy(
@@ -227,17 +225,36 @@ class Sandbox:
             log, log_end = os.pipe()
             undo.callback(os.close, log)
             try:
-                message = {"op": "spawn", "role": role, "job": job, "policy": to_json(rules)}
+                message = {"op": "spawn", "role": role, "policy": to_json(rules)}
                 number = self._control(message, (theirs.fileno(), log_end, *shared))["pid"]
             finally:
                 theirs.close()
                 os.close(log_end)
-            child = Child(ours, log, workdir, limits, self._born_with, self._ask, number)
+            ask = partial(self._ask, self._process)
+            failed = undo.enter_context(contextlib.ExitStack())
+            failed.callback(ask, op="end", pid=number)
+            child = Child(ours, log, workdir, limits, self._born_with, ask, number)
+            failed.pop_all()
             undo.pop_all()
-            return child
+        try:
+            child.give(json.dumps(job).encode())
+        except SandboxError:
+            child.end()
+            raise
+        return child
 
-    def _ask(self, **message: Any) -> dict[str, Any]:
+    def _ask(self, forked_by: object, **message: Any) -> dict[str, Any]:
+        if forked_by is not self._process:  # a number that its successor may have given to another
+            raise ConnectionError("the warm process that forked this child has ended")
         return self._control(message, ())
+
+    def _hung_up(self) -> bool:
+        try:
+            return self._process is None or not self._control_socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
 
     def _control(self, message: dict[str, Any], fds: Sequence[int]) -> dict[str, Any]:
         if self._process is None:
@@ -256,13 +273,18 @@ class Sandbox:
         return answer
 
 
+def _removed(path: str) -> None:
+    with contextlib.suppress(OSError):
+        folder.remove(path)
+
+
 class _Unavailable(SandboxError):
     """Namespaces were asked for and are not to be had here."""
 
 
 def weakness(report: Report, minimum: Level) -> str:
     """Three lines: what is missing, what that means, what to do."""
-    why = "; ".join(report.leaks[:4]) or "namespaces are not available"
+    why = "; ".join((*report.leaks, *report.broken)[:4]) or "namespaces are not available"
     has = "this kernel has Landlock" if landlock.abi() else "this kernel has no Landlock (Linux 5.13 and later have it)"
     architecture = "" if seccomp.supported() else ", and seccomp is only supported on x86-64"
     return (

@@ -7,8 +7,8 @@ import struct
 
 HEADER = struct.Struct("<16sBI")
 
-OK, RAISED, REFUSED = 0, 1, 2
-"""A child's own word on how it went: done, an exception, or a request that it could not serve."""
+OK, RAISED, REFUSED, CALLS = 0, 1, 2, 3
+"""A child's own word on how it went: done, an exception, a request it could not serve, or it needs a call made first."""
 
 
 class Channel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import errno
 import os
 import secrets
 import select
@@ -16,7 +17,9 @@ from typing import Any
 
 from geak_evaluator.sandbox import folder, watchdog
 from geak_evaluator.sandbox.channel import HEADER, OK
-from geak_evaluator.sandbox.policy import Limits
+from geak_evaluator.sandbox.errors import SandboxError
+from geak_evaluator.sandbox.policy import LEAST_ROOM, Limits
+from geak_evaluator.sandbox.syscalls import kill_group
 
 _LOOK_EVERY_S = 0.1
 
@@ -77,8 +80,10 @@ class Child:
         self.workdir, self.limits, self._born_with = workdir, limits, born_with
         self.pid = _credentials(channel)
         """Its number as the judge sees it."""
+        self._pidfd = os.pidfd_open(self.pid)
         channel.setblocking(False)
         os.set_blocking(log, False)
+        self._log_open, self._look_at = True, 0.0
         self._log = bytearray()
         self._logged = 0
         self._ending: Ending | None = None
@@ -90,6 +95,7 @@ class Child:
             return Reply(Fault.PROTOCOL)  # an answer before the question
         nonce = secrets.token_bytes(16)
         deadline = time.monotonic() + limit
+        self._look_at = time.monotonic() + _LOOK_EVERY_S
         try:
             self._send(HEADER.pack(nonce, 0, len(body)) + body, deadline)
             started = time.perf_counter()
@@ -101,14 +107,29 @@ class Child:
             return Reply(None, status, answer, time.perf_counter() - started)
         except _Failed as failed:
             return Reply(failed.fault)
+        except OSError as error:
+            raise SandboxError(f"a child cannot be looked after: {error}") from error
+
+    def give(self, job: bytes) -> None:
+        """The first thing that a child hears, before it confines itself and anything foreign runs."""
+        try:
+            self._send(HEADER.pack(bytes(16), 0, len(job)) + job, time.monotonic() + self.limits.wall_s)
+        except _Failed as failed:
+            raise SandboxError(f"a child did not take its job: {failed}") from None
 
     def freeze(self) -> None:
         """Stops every thread and process of the child, so that nothing late can reach its outputs."""
-        self._control(op="freeze", pid=self._number)
+        self._stop("freeze")
 
     def thaw(self) -> None:
         """Lets a frozen child go on."""
-        self._control(op="thaw", pid=self._number)
+        self._stop("thaw")
+
+    def _stop(self, op: str) -> None:
+        try:
+            self._control(op=op, pid=self._number)
+        except (OSError, EOFError) as error:
+            raise SandboxError(f"a child could not be stopped or let go on: {error}") from error
 
     def end(self) -> Ending:
         """Kills the child and all that it started, and removes its folder."""
@@ -116,13 +137,21 @@ class Child:
             try:
                 ended = self._control(op="end", pid=self._number)
                 self._ending = Ending(ended.get("status"), ended.get("cpu_s", 0.0), ended["stuck"])
-            except OSError:
-                self._ending = Ending(None)  # the warm process is gone, and its guardian ended all of it
+            except (OSError, EOFError):
+                # The warm process is gone, and its guardian ends all of it; unless that was killed as well.
+                with contextlib.suppress(OSError):
+                    kill_group(self._pidfd)
+                self._ending = Ending(None)
             with contextlib.suppress(_Failed):
                 self._drain()
             self._channel.close()
             os.close(self._log_fd)
-            folder.remove(self.workdir)
+            os.close(self._pidfd)
+            if self._ending.status is None:  # others may be removing it, or still be filling it
+                with contextlib.suppress(OSError):
+                    folder.remove(self.workdir)
+            else:
+                folder.remove(self.workdir)
         return self._ending
 
     @property
@@ -149,20 +178,22 @@ class Child:
     def _send(self, data: bytes, deadline: float) -> None:
         view = memoryview(data)
         while view:
+            self._keep_watch(deadline)
             try:
                 view = view[self._channel.send(view) :]
             except BlockingIOError:
-                self._wait(deadline, writing=True)
+                self._wait(deadline, select.POLLOUT)
             except OSError:
                 raise _Failed(Fault.DIED) from None
 
     def _receive(self, size: int, deadline: float) -> bytes:
         parts = bytearray()
         while len(parts) < size:
+            self._keep_watch(deadline)
             try:
                 part = self._channel.recv(min(size - len(parts), 1 << 20))
             except BlockingIOError:
-                self._wait(deadline)
+                self._wait(deadline, select.POLLIN)
                 continue
             except OSError:
                 raise _Failed(Fault.DIED) from None
@@ -171,20 +202,31 @@ class Child:
             parts += part
         return bytes(parts)
 
-    def _wait(self, deadline: float, writing: bool = False) -> None:
+    def _keep_watch(self, deadline: float) -> None:
+        """By the clock, whatever the child says: one that never falls silent is looked at all the same."""
+        now = time.monotonic()
+        if now >= deadline:
+            raise _Failed(Fault.TIMEOUT)
+        if now >= self._look_at:
+            self._look()
+            self._look_at = time.monotonic() + _LOOK_EVERY_S
+
+    def _wait(self, deadline: float, event: int) -> None:
         """Until the channel moves; a look at the child's use of the machine in between."""
+        poll = select.poll()
+        poll.register(self._channel, event)
+        if self._log_open:
+            poll.register(self._log_fd, select.POLLIN)
         while True:
-            now = time.monotonic()
-            if now >= deadline:
-                raise _Failed(Fault.TIMEOUT)
-            readers: list[Any] = [self._log_fd] if writing else [self._channel, self._log_fd]
-            writers = [self._channel] if writing else []
-            ready, writable, _ = select.select(readers, writers, [], min(_LOOK_EVERY_S, deadline - now))
-            closed = self._drain() if self._log_fd in ready else False
-            if self._channel in ready or writable:
+            self._keep_watch(deadline)
+            pause = min(self._look_at, deadline) - time.monotonic()
+            ready = {fd for fd, _ in poll.poll(max(0.0, pause) * 1000)}
+            if self._log_fd in ready and self._drain():
+                self._log_open = False
+                poll.unregister(self._log_fd)
+                self._look()  # nobody holds the log any more: all of it may have ended
+            if self._channel.fileno() in ready:
                 return
-            if not ready or closed:
-                self._look()
 
     def _drain(self) -> bool:
         """Reads the log; true when nobody holds its other end any more."""
@@ -204,8 +246,9 @@ class Child:
     def _look(self) -> None:
         used = watchdog.of_group(self.pid, self._born_with)
         if not used.leader_alive:
-            # The channel may hold a last answer; only an empty one means that none will come.
-            raise _Failed(Fault.DIED) if not self._pending() else _Failed(Fault.PROTOCOL)
+            if self._pending():
+                return  # a last answer, or the rest of one
+            raise _Failed(Fault.DIED)
         if used.processes > self.limits.processes or used.threads > self.limits.threads:
             raise _Failed(Fault.TOO_MANY_PROCESSES)
         if used.memory > self.limits.memory:
@@ -213,6 +256,8 @@ class Child:
         size, entries = folder.usage(self.workdir, self.limits.disk_entries)
         if size > self.limits.disk_bytes or entries > self.limits.disk_entries:
             raise _Failed(Fault.DISK_FLOOD)
+        if folder.room(self.workdir) < LEAST_ROOM:  # by whom, cannot be told: a file without a name is not found
+            raise OSError(errno.ENOSPC, "the disk is full", self.workdir)
 
 
 class _Failed(Exception):

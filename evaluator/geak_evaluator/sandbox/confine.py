@@ -58,6 +58,8 @@ def environment(workdir: str) -> None:
 
 def confine(policy: Policy) -> None:
     """Applies every layer of the policy to this process; nothing foreign has run yet."""
+    if (threads := len(os.listdir("/proc/self/task"))) != 1:
+        raise RuntimeError(f"{threads} threads: Landlock confines only the one that asks for it")
     _die_with_parent()
     _first_for_the_oom_killer()
     address_space = _address_space() + 2 * policy.shared_bytes if policy.limits.address_space else 0

@@ -3,29 +3,54 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import secrets
 import stat
+
+from geak_evaluator.sandbox.syscalls import open_beneath
+
+_GONE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 
 
 def usage(path: str, most_entries: int) -> tuple[int, int]:
     """Bytes and entries below a folder; counting stops at the limit, and what cannot be counted counts as over it."""
     size = entries = 0
-    todo = [path]
-    while todo:
-        try:
-            with os.scandir(todo.pop()) as found:
-                for entry in found:
-                    entries += 1
-                    if entries > most_entries:
-                        return size, entries
-                    size += entry.stat(follow_symlinks=False).st_blocks * 512
-                    if entry.is_dir(follow_symlinks=False):
-                        todo.append(entry.path)
-        except FileNotFoundError:
-            continue  # it went away while we looked
-        except OSError:
-            return size, most_entries + 1  # a name too long to be opened is not an honest one
+    top = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    todo = ["."]
+    try:
+        while todo:
+            name = todo.pop()
+            try:
+                opened = open_beneath(top, name)
+            except OSError as error:
+                if error.errno in _OURS:
+                    raise
+                if error.errno in _GONE:
+                    continue  # it went away while we looked, or became a link
+                return size, most_entries + 1  # a name too long to be opened is not an honest one
+            try:
+                with os.scandir(opened) as found:
+                    for entry in found:
+                        entries += 1
+                        if entries > most_entries:
+                            return size, entries
+                        with contextlib.suppress(FileNotFoundError):
+                            size += entry.stat(follow_symlinks=False).st_blocks * 512
+                            if entry.is_dir(follow_symlinks=False):
+                                todo.append(f"{name}/{entry.name}")
+            finally:
+                os.close(opened)
+    finally:
+        os.close(top)
     return size, entries
+
+
+def room(path: str) -> int:
+    """Bytes that are free where a folder lies."""
+    found = os.statvfs(path)
+    return found.f_bavail * found.f_frsize
 
 
 def remove(path: str, *, dir_fd: int | None = None) -> None:
@@ -42,7 +67,7 @@ def remove(path: str, *, dir_fd: int | None = None) -> None:
 
 
 def _empty(top: int) -> None:
-    lifted = 0
+    mark, lifted = secrets.token_hex(8), 0  # a name that cannot have been taken in advance
     while names := _names(top):
         for name in names:
             if _unlinked(name, top):
@@ -52,7 +77,8 @@ def _empty(top: int) -> None:
                 for child in _names(inside):
                     if not _unlinked(child, inside):
                         lifted += 1
-                        os.rename(child, f".geak-lifted-{os.getpid()}-{lifted}", src_dir_fd=inside, dst_dir_fd=top)
+                        os.chmod(child, 0o700, dir_fd=inside)  # a folder that cannot be written cannot be moved
+                        os.rename(child, f"{mark}-{lifted}", src_dir_fd=inside, dst_dir_fd=top)
             finally:
                 os.close(inside)
             os.rmdir(name, dir_fd=top)
@@ -71,7 +97,5 @@ def _unlinked(name: bytes, folder: int) -> bool:
 
 
 def _opened(name: bytes, folder: int) -> int:
-    with contextlib.suppress(OSError):
-        return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
     os.chmod(name, 0o700, dir_fd=folder)
     return os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -9,10 +10,9 @@ import signal
 import socket
 import sys
 import time
-from pathlib import Path
 from typing import NoReturn
 
-from geak_evaluator.sandbox import folder, namespaces, zygote
+from geak_evaluator.sandbox import folder, namespaces, watchdog, zygote
 from geak_evaluator.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, prctl
 
 CONTROL, LIFELINE = 3, 4
@@ -48,7 +48,8 @@ def main() -> NoReturn:
     _wait(warm)
     os.kill(warm, signal.SIGKILL)  # with namespaces it is their first process, and all of them end with it
     _reap(sweep=not settings["namespaces"])
-    folder.remove(name, dir_fd=outside)
+    with contextlib.suppress(OSError):  # the judge, if it lives, removes what it knows of at the same time
+        folder.remove(name, dir_fd=outside)
     os._exit(0)
 
 
@@ -82,23 +83,11 @@ def _reap(sweep: bool) -> None:
             return
         if pid == 0:
             if sweep:  # never with namespaces: /proc then numbers processes otherwise than `kill` does
-                for child in _children():
-                    os.kill(child, signal.SIGKILL)
+                for child, group in watchdog.children():
+                    with contextlib.suppress(ProcessLookupError):
+                        # By the group, at once: one that forks and dies would outrun a list.
+                        os.kill(child, signal.SIGKILL) if group == os.getpgrp() else os.killpg(group, signal.SIGKILL)
             time.sleep(0.002)
-
-
-def _children() -> list[int]:
-    """Our own children that are not yet reaped, so that none of these numbers can mean another process."""
-    mine = os.getpid()
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                if int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[1]) == mine:
-                    found.append(int(name))
-            except (OSError, IndexError, ValueError):
-                continue
-    return found
 
 
 if __name__ == "__main__":

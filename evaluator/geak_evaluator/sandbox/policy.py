@@ -12,6 +12,10 @@ MIB = 1 << 20
 GIB = 1 << 30
 
 
+LEAST_ROOM = 32 * MIB
+"""What must be free on the disk; with less, no child is started or left running, and none is blamed."""
+
+
 class Level(str, enum.Enum):
     """What the start-up self-test proved about a machine; stamped on every result."""
 
@@ -73,7 +77,8 @@ class Policy:
     """What the user already runs, where the limit on processes counts all of a user's."""
 
 
-DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+DEVICES = ("/dev/null", "/dev/urandom", "/dev/random")
+"""Not /dev/zero: mapped shared, it is memory that stays when no process shows it."""
 
 _SYSTEM = (
     *("/usr", "/lib", "/lib64", "/bin", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime"),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
+import signal
+import struct
 
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
@@ -21,6 +24,8 @@ CAP_DAC_READ_SEARCH = 2
 
 _CAPSET = 126  # x86-64
 _CLOSE_RANGE = 436
+_OPENAT2 = 437
+_PIDFD_SEND_SIGNAL = 424
 
 
 def _checked(result: int, what: str) -> int:
@@ -73,3 +78,21 @@ def set_capabilities(kept: tuple[int, ...]) -> None:
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
     sets = (ctypes.c_uint32 * 6)(low, low, 0, 0, 0, 0)  # effective, permitted, inheritable; then the upper halves
     syscall(_CAPSET, header, sets)
+
+
+def open_beneath(folder: int, path: str) -> int:
+    """Opens a folder below another; no link is followed anywhere on the way."""
+    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    how = struct.pack("QQQ", flags, 0, 0x04 | 0x08)  # no symbolic links, nothing above
+    name = ctypes.c_char_p(os.fsencode(path))
+    try:
+        return syscall(_OPENAT2, ctypes.c_int(folder), name, ctypes.c_char_p(how), ctypes.c_size_t(len(how)))
+    except OSError as error:
+        if error.errno != errno.ENOSYS:  # before Linux 5.6
+            raise
+        return os.open(path, flags, dir_fd=folder)
+
+
+def kill_group(leader: int) -> None:
+    """Kills a process group by a descriptor of its leader, which stays right when the number is used again."""
+    syscall(_PIDFD_SEND_SIGNAL, ctypes.c_int(leader), ctypes.c_int(signal.SIGKILL), None, ctypes.c_uint(1 << 2))

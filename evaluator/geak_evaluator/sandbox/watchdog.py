@@ -26,8 +26,8 @@ def of_group(leader: int, born_with: int) -> Usage:
         if not name.isdigit():
             continue
         try:
-            fields = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
-            if int(fields[2]) != leader or fields[0] in "ZX":
+            fields = _stat(name)
+            if int(fields[2]) != leader or fields[0] in b"ZX":
                 continue
             leader_alive |= int(name) == leader
             processes += 1
@@ -41,8 +41,8 @@ def of_group(leader: int, born_with: int) -> Usage:
 def own_memory(pid: int | str) -> int:
     """Anonymous and shared memory of one process, without the files it maps."""
     kib = 0
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(("RssAnon:", "RssShmem:", "VmSwap:")):
+    for line in Path(f"/proc/{pid}/status").read_bytes().splitlines():
+        if line.startswith((b"RssAnon:", b"RssShmem:", b"VmSwap:")):
             kib += int(line.split()[1])
     return kib << 10
 
@@ -54,7 +54,38 @@ def user_threads(uid: int) -> int:
         if name.isdigit():
             try:
                 if os.stat(f"/proc/{name}").st_uid == uid:
-                    total += int(Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()[17])
+                    total += int(_stat(name)[17])
             except (OSError, IndexError, ValueError):
                 continue
     return total
+
+
+def running(leader: int) -> bool:
+    """Whether any thread of a group may still run; one that is stuck in the kernel stops before it leaves it."""
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            if int(_stat(name)[2]) == leader:
+                threads = os.listdir(f"/proc/{name}/task")
+                if any(_stat(f"{name}/task/{thread}")[0] not in b"TtDZX" for thread in threads):
+                    return True
+        except (OSError, IndexError, ValueError):
+            continue
+    return False
+
+
+def children() -> list[tuple[int, int]]:
+    """Our own children that are not yet reaped, each with its group: neither number can mean another process."""
+    mine, found = os.getpid(), []
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            fields = _stat(name)
+            if int(fields[1]) == mine:
+                found.append((int(name), int(fields[2])))
+        except (OSError, IndexError, ValueError):
+            continue
+    return found
+
+
+def _stat(name: str) -> list[bytes]:
+    # In bytes: a process may give itself a name that is no text, and must not vanish from here by it.
+    return Path(f"/proc/{name}/stat").read_bytes().rpartition(b")")[2].split()

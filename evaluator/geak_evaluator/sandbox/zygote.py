@@ -31,11 +31,13 @@ Message = dict[str, Any]
 
 _MESSAGE_LIMIT = 1 << 17
 _STUCK_AFTER_S = 10.0
+_STOPPED_AFTER_S = 2.0
 
 
 def serve(control: socket.socket, preload: list[str]) -> NoReturn:
     """Loads what children will need, says ready, and forks until the judge hangs up."""
-    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGTERM, _orphaned)
+    prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_DUMPABLE, 0)
     started = time.perf_counter()
@@ -57,6 +59,18 @@ def serve(control: socket.socket, preload: list[str]) -> NoReturn:
         finally:
             for fd in fds:
                 os.close(fd)
+
+
+_alive: set[int] = set()
+"""The first processes of children, not yet reaped: the only numbers that are ever signalled."""
+
+
+def _orphaned(*_: object) -> NoReturn:
+    """The guardian was killed, and its work is ours."""
+    for leader in _alive:
+        with contextlib.suppress(OSError):
+            os.killpg(leader, signal.SIGKILL)
+    os._exit(0)
 
 
 def _load(names: list[str]) -> dict[str, str]:
@@ -87,6 +101,7 @@ def _spawn(control: socket.socket, request: Message, fds: list[int]) -> Message:
     pid = os.fork()
     if pid == 0:
         _child(control, request, policy, fds)
+    _alive.add(pid)
     return {"pid": pid}
 
 
@@ -104,8 +119,11 @@ def _child(control: socket.socket, request: Message, policy: Policy, fds: list[i
         environment(policy.workdir)
         _reseed()
         role = importlib.import_module(request["role"])
+        # Through the channel, not by way of the warm process, whose memory every later child inherits.
+        received = Channel(CHANNEL)
+        job = json.loads(received.receive() or b"{}")
         confine(policy)
-        role.main(Channel(CHANNEL), request["job"])
+        role.main(received, job)
         status = 0
     except SystemExit:
         status = 0
@@ -131,13 +149,28 @@ def _reseed() -> None:
 
 
 def _freeze(control: socket.socket, request: Message, fds: list[int]) -> Message:
-    os.killpg(request["pid"], signal.SIGSTOP if request["op"] == "freeze" else signal.SIGCONT)
+    leader = _known(request)
+    if request["op"] == "thaw":
+        os.killpg(leader, signal.SIGCONT)
+        return {}
+    os.killpg(leader, signal.SIGSTOP)
+    deadline = time.monotonic() + _STOPPED_AFTER_S
+    while watchdog.running(leader):  # the signal only asks: a thread on another processor runs on for a moment
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"child {leader} could not be stopped")
+        time.sleep(0.0002)
     return {}
+
+
+def _known(request: Message) -> int:
+    if request["pid"] not in _alive:
+        raise ProcessLookupError(f"no child {request['pid']} lives here")
+    return int(request["pid"])
 
 
 def _end(control: socket.socket, request: Message, fds: list[int]) -> Message:
     """Kills a child's whole group and reaps it until nothing of it is left."""
-    leader = request["pid"]
+    leader = _known(request)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, signal.SIGKILL)
     ended: Message = {"stuck": False}
@@ -147,6 +180,7 @@ def _end(control: socket.socket, request: Message, fds: list[int]) -> Message:
         try:
             pid, status, used = os.wait4(-leader, os.WNOHANG)
         except ChildProcessError:
+            _alive.discard(leader)
             return ended
         if pid == leader:
             ended |= {"status": os.waitstatus_to_exitcode(status), "cpu_s": used.ru_utime + used.ru_stime}

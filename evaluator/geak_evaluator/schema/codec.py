@@ -6,6 +6,7 @@ import dataclasses
 import enum
 import json
 import math
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -30,8 +31,9 @@ def loads(text: str | bytes, *, limit: int = 1 << 24) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """One line of JSON for a dataclass (or plain data), with inf and nan as strings."""
-    return json.dumps(to_json(value), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """One line of ASCII for a dataclass (or plain data), with inf and nan as strings."""
+    # ASCII: foreign text holds lone surrogates, which no stream would take.
+    return json.dumps(to_json(value), allow_nan=False, separators=(",", ":"))
 
 
 def to_json(value: Any) -> Any:
@@ -51,7 +53,10 @@ def to_json(value: Any) -> Any:
 
 def from_json(cls: type[T], data: Any, path: str = "$") -> T:
     """The dataclass that `to_json` wrote, or a WireError that names the place."""
-    result: T = _read(cls, data, path)
+    try:
+        result: T = _read(cls, data, path)
+    except RecursionError:
+        raise WireError(f"{path}: nested too deeply") from None
     return result
 
 
@@ -68,7 +73,10 @@ def _hints(cls: type) -> dict[str, Any]:
     return typing.get_type_hints(cls)
 
 
-def _read(hint: Any, data: Any, path: str) -> Any:
+def _read(hint: Any, data: Any, path: str, names: Mapping[str, Any] = types.MappingProxyType({})) -> Any:
+    """`names` is where a type that contains itself is looked up."""
+    if isinstance(hint, str | typing.ForwardRef):
+        hint = names[hint if isinstance(hint, str) else hint.__forward_arg__]
     if hint is Any:
         return data
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
@@ -80,22 +88,26 @@ def _read(hint: Any, data: Any, path: str) -> Any:
             raise WireError(f"{path}: {data!r} is none of {[m.value for m in hint]}") from None
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
-        return _read_union(args, data, path)
+        return _read_union(args, data, path, names)
     if origin is typing.Literal:
         if data in args and not (isinstance(data, bool) and True not in args):
             return data
         raise WireError(f"{path}: {data!r} is none of {list(args)}")
     if origin is tuple and isinstance(data, list):
         if len(args) == 2 and args[1] is Ellipsis:
-            return tuple(_read(args[0], item, f"{path}[{i}]") for i, item in enumerate(data))
+            return tuple(_read(args[0], item, f"{path}[{i}]", names) for i, item in enumerate(data))
         if len(args) == len(data):
-            return tuple(_read(a, item, f"{path}[{i}]") for i, (a, item) in enumerate(zip(args, data, strict=True)))
+            pairs = enumerate(zip(args, data, strict=True))
+            return tuple(_read(a, item, f"{path}[{i}]", names) for i, (a, item) in pairs)
     if isinstance(data, dict) and isinstance(origin, type) and issubclass(origin, Mapping):
-        return {k: _read(args[1], v, f"{path}.{k}") for k, v in data.items()}
+        return {k: _read(args[1], v, f"{path}.{k}", names) for k, v in data.items()}
     if hint is float and isinstance(data, str) and data in ("inf", "-inf", "nan"):
         return float(data)
     if hint is float and type(data) in (int, float):
-        return float(data)
+        try:
+            return float(data)
+        except OverflowError:
+            raise WireError(f"{path}: a number of {len(str(data))} digits is too large") from None
     if hint in (int, str, bool) and type(data) is hint:
         return data
     if hint in (None, type(None)) and data is None:
@@ -109,8 +121,8 @@ def _read_dataclass(cls: type, data: Any, path: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(cls)}
     if unknown := sorted(set(data) - set(fields)):
         raise WireError(f"{path}: {cls.__name__} has no {', '.join(map(repr, unknown[:5]))}")
-    hints = _hints(cls)
-    values = {name: _read(hints[name], item, f"{path}.{name}") for name, item in data.items()}
+    hints, names = _hints(cls), vars(sys.modules[cls.__module__])
+    values = {name: _read(hints[name], item, f"{path}.{name}", names) for name, item in data.items()}
     missing = [n for n, f in fields.items() if n not in values and _default(f) is dataclasses.MISSING]
     if missing:
         raise WireError(f"{path}: {cls.__name__} needs {', '.join(missing)}")
@@ -120,15 +132,19 @@ def _read_dataclass(cls: type, data: Any, path: str) -> Any:
         raise WireError(f"{path}: {error}") from None
 
 
-def _read_union(options: tuple[Any, ...], data: Any, path: str) -> Any:
-    errors = []
+def _read_union(options: tuple[Any, ...], data: Any, path: str, names: Mapping[str, Any]) -> Any:
+    inner = []
     for option in options:
         try:
-            return _read(option, data, path)
+            return _read(option, data, path, names)
         except WireError as error:
-            errors.append(str(error))
-    raise WireError(max(errors, key=len))
+            if not str(error).startswith(f"{path}: expected "):
+                inner.append(str(error))  # it was meant to be this one
+    if inner:
+        raise WireError(max(inner, key=len))
+    raise WireError(f"{path}: expected {' or '.join(map(_name, options))}, got {type(data).__name__}")
 
 
 def _name(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint)
+    kind = typing.get_origin(hint) or hint
+    return "None" if kind in (None, type(None)) else kind.__name__ if isinstance(kind, type) else str(kind)

@@ -7,9 +7,13 @@ import itertools
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from math import prod
 
 from geak_evaluator.schema import dtypes, expr
 from geak_evaluator.schema.spec import Axis, Case, Description, Fill, Scalar, Spec, Tensor, Value, leaves
+
+MOST_RUNS = 1000
+"""How often one case may be run, once for each choice that it leaves open."""
 
 _RESERVED = frozenset({"min", "max", "abs", "cdiv"})
 
@@ -36,7 +40,10 @@ def scalar(item: Scalar, name: str, sizes: Mapping[str, Value]) -> int | float |
         given = expr.value(given, sizes)
     if item.type == "bool":
         return bool(given)
-    return int(given) if item.type == "int" else float(given)
+    try:
+        return int(given) if item.type == "int" else float(given)
+    except (OverflowError, ValueError) as error:
+        raise expr.ExprError(f"{name} is {given} here: {error}") from None
 
 
 def shape(texts: tuple[str, ...], sizes: Mapping[str, Value]) -> tuple[int, ...]:
@@ -82,7 +89,7 @@ def _broken(spec: Spec, sizes: Mapping[str, Value]) -> Iterator[str]:
         elif sizes[name] not in axis:
             yield f"has {name}={sizes[name]}, outside {axis}"
     for name, choices in spec.dtypes.items():
-        if sizes.get(name, choices[0]) not in choices:
+        if name in sizes and sizes[name] not in choices:
             yield f"has {name}={sizes[name]}, which is none of {', '.join(choices)}"
     for relation in spec.where:
         if expr.names_in(relation) <= set(sizes) and not expr.value(relation, sizes):
@@ -198,14 +205,30 @@ def _case_problems(spec: Spec, known: set[str]) -> Iterator[str]:
                     yield f"{label} leaves out {name}, which is no optional input"
             try:
                 yield from (f"{label} {fault}" for fault in _broken(spec, case.sizes))
-                for filled in expand(spec, (case,)):
-                    for item in spec.tensors.values():
-                        if set(spec.axes) <= set(filled.sizes):
-                            shape(item.shape, with_scalars(spec, filled.sizes))
-            except (expr.ExprError, ValueError) as error:
+                if (runs := _runs(spec, case)) > MOST_RUNS:
+                    yield f"{label} leaves so much open that it is run {runs} times; {MOST_RUNS} is the most"
+                elif set(spec.axes) <= set(case.sizes):
+                    for filled in expand(spec, (case,)):
+                        _place_inputs(spec, filled)
+            except ValueError as error:
                 yield f"{label}: {error}"
     if not spec.cases and spec.axes and draw(spec, random.Random(0)) is None:
         yield f"no sizes were found that meet {' and '.join(spec.where) or 'the axes'}"
+
+
+def _runs(spec: Spec, case: Case) -> int:
+    scalars = {n: item.choices for n, item in spec.inputs.items() if isinstance(item, Scalar) and item.choices}
+    return prod(len(c) for n, c in (spec.dtypes | scalars).items() if n not in case.sizes)
+
+
+def _place_inputs(spec: Spec, case: Case) -> None:
+    """Finds out every size that a case has, so that an expression without a value is told now."""
+    sizes = with_scalars(spec, case.sizes)
+    for item in spec.tensors.values():
+        shape(item.shape, sizes)
+        shape(item.strides, sizes)
+        for text in Fill.parse(item.fill).args if item.fill else ():
+            expr.value(text, sizes)
 
 
 def with_scalars(spec: Spec, sizes: Mapping[str, Value]) -> dict[str, Value]:

@@ -21,18 +21,20 @@ class Format:
     """Explicit mantissa bits; a step of the format near x is 2**(exponent(x) - mantissa)."""
     min_exponent: int = 0
     """Exponent of the smallest normal number: below it steps stop shrinking."""
+    largest: float = 0.0
+    """The largest finite number of a float format."""
     signed: bool = True
 
 
 _ALL = (
-    Format("fp64", "float64", "float", 8, 52, -1022),
-    Format("fp32", "float32", "float", 4, 23, -126),
-    Format("fp16", "float16", "float", 2, 10, -14),
-    Format("bf16", "bfloat16", "float", 2, 7, -126),
-    Format("fp8_e4m3fn", "float8_e4m3fn", "float", 1, 3, -6),
-    Format("fp8_e4m3fnuz", "float8_e4m3fnuz", "float", 1, 3, -7),
-    Format("fp8_e5m2", "float8_e5m2", "float", 1, 2, -14),
-    Format("fp8_e5m2fnuz", "float8_e5m2fnuz", "float", 1, 2, -15),
+    Format("fp64", "float64", "float", 8, 52, -1022, float.fromhex("0x1.fffffffffffffp1023")),
+    Format("fp32", "float32", "float", 4, 23, -126, float.fromhex("0x1.fffffep127")),
+    Format("fp16", "float16", "float", 2, 10, -14, 65504.0),
+    Format("bf16", "bfloat16", "float", 2, 7, -126, float.fromhex("0x1.fep127")),
+    Format("fp8_e4m3fn", "float8_e4m3fn", "float", 1, 3, -6, 448.0),
+    Format("fp8_e4m3fnuz", "float8_e4m3fnuz", "float", 1, 3, -7, 240.0),
+    Format("fp8_e5m2", "float8_e5m2", "float", 1, 2, -14, 57344.0),
+    Format("fp8_e5m2fnuz", "float8_e5m2fnuz", "float", 1, 2, -15, 57344.0),
     Format("int8", "int8", "int", 1),
     Format("int16", "int16", "int", 2),
     Format("int32", "int32", "int", 4),

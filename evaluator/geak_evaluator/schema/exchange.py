@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.spec import Value
@@ -90,3 +91,46 @@ class Trouble:
     message: str
     line: int = 0
     trace: str = ""
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One value of a call that crosses between children: a tensor's slot, a plain value, or a nest of them."""
+
+    kind: Literal["tensor", "value", "none", "dtype", "device", "tuple", "list", "dict"]
+    slot: int = -1
+    """Which of the call's slots, for a tensor."""
+    value: Value | None = None
+    """A plain value; for a dtype or a device its name."""
+    items: tuple[Argument, ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Call:
+    """A test's call of the entry: from the tests' child to the judge, and from there to the candidate's."""
+
+    slots: tuple[Slot, ...]
+    args: tuple[Argument, ...] = ()
+    kwargs: dict[str, Argument] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What the entry returned, its tensors in the second memory; `trouble` where it raised."""
+
+    slots: tuple[Slot, ...] = ()
+    result: Argument = Argument("none")
+    trouble: Trouble | None = None
+    launches: int = 0
+
+
+@dataclass(frozen=True)
+class Tested:
+    """How the tests went, by the account of the child that ran them, which never loaded the candidate."""
+
+    exit_code: int
+    passed: int = 0
+    failed: int = 0
+    first: str = ""
+    """The first failure, as pytest words it."""

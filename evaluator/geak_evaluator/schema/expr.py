@@ -36,6 +36,11 @@ def _cdiv(a: Number, b: Number) -> Number:
 
 _CALLS: dict[str, Callable[..., Number]] = {"min": min, "max": max, "abs": abs, "cdiv": _cdiv}
 
+_GRAMMAR = (
+    *(ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Call, ast.IfExp),
+    *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context),
+)
+
 
 class ExprError(ValueError):
     """An expression that cannot be read or has no value here."""
@@ -56,14 +61,22 @@ def split(text: str) -> tuple[str, ...]:
     if not text.strip():
         return ()
     node = _parse(f"({text},)" if not text.rstrip().endswith(",") else f"({text})")
-    assert isinstance(node, ast.Tuple)
-    return tuple(ast.unparse(part) for part in node.elts)
+    if not isinstance(node, ast.Tuple):
+        raise ExprError(f"{text!r} is not a list of expressions")
+    return tuple(_text(part) for part in node.elts)
 
 
 @lru_cache(maxsize=4096)
 def names_in(text: str) -> frozenset[str]:
-    """The axis names that an expression mentions."""
-    return frozenset(node.id for node in ast.walk(_parse(text)) if isinstance(node, ast.Name) and node.id not in _CALLS)
+    """The axis names that an expression mentions; ExprError where it is more than arithmetic."""
+    names = set()
+    for node in ast.walk(_parse(text)):
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+        elif not isinstance(node, _GRAMMAR) or (isinstance(node, ast.Call) and not _is_known(node)):
+            shown = _text(node) if isinstance(node, ast.expr) else text
+            raise ExprError(f"{shown!r} is not arithmetic over axis names")
+    return frozenset(names - _CALLS.keys())
 
 
 def call(text: str) -> tuple[str, tuple[str, ...]]:
@@ -72,8 +85,19 @@ def call(text: str) -> tuple[str, tuple[str, ...]]:
     if isinstance(node, ast.Name):
         return node.id, ()
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
-        return node.func.id, tuple(ast.unparse(arg) for arg in node.args)
+        return node.func.id, tuple(_text(arg) for arg in node.args)
     raise ExprError(f"{text!r} is neither a name nor a call such as 'uniform(-1, 1)'")
+
+
+def _text(node: ast.expr) -> str:
+    try:
+        return ast.unparse(node)
+    except RecursionError:
+        raise ExprError("an expression is nested too deeply") from None
+
+
+def _is_known(node: ast.Call) -> bool:
+    return isinstance(node.func, ast.Name) and node.func.id in _CALLS and not node.keywords
 
 
 def value(text: str, names: Mapping[str, Number | str | bool]) -> Number:
@@ -82,7 +106,9 @@ def value(text: str, names: Mapping[str, Number | str | bool]) -> Number:
         return _value(_parse(text), names)
     except ZeroDivisionError as error:
         raise ExprError(f"{text!r} divides by zero") from error
-    except (OverflowError, RecursionError, TypeError) as error:
+    except (OverflowError, RecursionError, TypeError, ValueError) as error:
+        if isinstance(error, ExprError):
+            raise
         raise ExprError(f"{text!r} has no value: {error}") from error
 
 
@@ -98,14 +124,14 @@ def integer(text: str, names: Mapping[str, Number | str | bool]) -> int:
 
 def _value(node: ast.expr, names: Mapping[str, Number | str | bool]) -> Number:
     if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
-        return node.value
+        return _bounded(node.value)
     if isinstance(node, ast.Name):
         found = names.get(node.id)
         if isinstance(found, str):
             raise ExprError(f"{node.id!r} is a type here, not a number")
         if found is None:
             raise ExprError(f"nothing is named {node.id!r}; known are {', '.join(sorted(names)) or 'no names'}")
-        return found
+        return _bounded(found)
     if isinstance(node, ast.BinOp) and type(node.op) in _BINARY:
         left, right = _value(node.left, names), _value(node.right, names)
         if isinstance(node.op, ast.Pow) and (abs(right) > _MAX_BITS or abs(left) > 1 << 32):
@@ -125,11 +151,11 @@ def _value(node: ast.expr, names: Mapping[str, Number | str | bool]) -> Number:
     if isinstance(node, ast.Compare) and all(type(op) in _COMPARE for op in node.ops):
         terms = [_value(part, names) for part in (node.left, *node.comparators)]
         return all(_COMPARE[type(op)](a, b) for op, a, b in zip(node.ops, terms, terms[1:], strict=False))
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _CALLS and not node.keywords:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and _is_known(node):
         return _CALLS[node.func.id](*(_value(arg, names) for arg in node.args))
     if isinstance(node, ast.IfExp):
         return _value(node.body if _value(node.test, names) else node.orelse, names)
-    raise ExprError(f"{ast.unparse(node)!r} is not arithmetic over axis names")
+    raise ExprError(f"{_text(node)!r} is not arithmetic over axis names")
 
 
 def _bounded(number: Number) -> Number:

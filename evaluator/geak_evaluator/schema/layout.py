@@ -89,8 +89,11 @@ def check(slots: Iterable[Slot], limit: int) -> str:
             return f"{slot.path}: there is no format {slot.format!r}"
         if len(slot.shape) > MAX_RANK or len(slot.strides) != len(slot.shape):
             return f"{slot.path}: {len(slot.shape)} dimensions with {len(slot.strides)} strides"
-        if any(n < 0 for n in (*slot.shape, *slot.strides, slot.offset)) or max((*slot.shape, 0)) > limit:
+        if any(not 0 <= n <= limit for n in (*slot.shape, *slot.strides, slot.offset)):
             return f"{slot.path}: shape {slot.shape} with strides {slot.strides} at {slot.offset}"
+        # Also where strides of 0 or a size of 0 make the storage small: numpy must be able to hold the shape.
+        if math.prod(max(n, 1) for n in slot.shape) * dtypes.FORMATS[slot.format].bytes > limit:
+            return f"{slot.path}: shape {slot.shape} is too large"
         if slot.end > limit:
             return f"{slot.path}: it ends at byte {slot.end} of {limit}"
     return ""

@@ -34,6 +34,8 @@ FILLS: dict[str, tuple[int, int]] = {
 """How values are drawn, and how many arguments each takes at least and at most (docs/write-a-spec.md lists them)."""
 
 
+_LARGEST = 1 << 62
+
 _DEFAULT_STEPS = {"fp64": 256.0, "fp32": 128.0, "fp16": 4.0, "bf16": 4.0}
 
 
@@ -67,6 +69,8 @@ class Axis:
         if self.choices:
             _set(self, "min", min(self.choices))
             _set(self, "max", max(self.choices))
+        if self.max > _LARGEST:
+            raise SpecError("an axis ends at 2**62 at the latest")
         if self.multiple_of < 1 or self.min < 0 or self.max < self.min:
             raise SpecError(f"an axis from {self.min} to {self.max} in steps of {self.multiple_of} holds no size")
         if not self.choices and self.max // self.multiple_of * self.multiple_of < self.min:

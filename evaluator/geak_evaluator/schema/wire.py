@@ -37,7 +37,6 @@ class Request:
     source: str
     """The spec file's text; bytes that are no UTF-8 as lone surrogates."""
     kernel: str = ""
-    name: str = ""
     target: str = "gfx942"
 
 

@@ -11,21 +11,21 @@ import functools
 import importlib.machinery
 import inspect
 import json
-import math
 import os
 import sys
 import threading
 import time
 import types
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from collections.abc import Callable
+from typing import Any
+
+from geak_describe import describe, signature  # type: ignore[import-not-found]  # they share a folder, no package
 
 TARGET, OUTPUT, LIMIT = "GEAK_RECORD_TARGET", "GEAK_RECORD_OUTPUT", "GEAK_RECORD_LIMIT"
-_TEXT = 100  # characters kept of a string
-_ITEMS = 64  # items kept of a list
 _EAGER = 64  # so many calls are written at once; later ones at most every half second
 _PERIOD = 0.5
 
-_recorder: Optional[Recorder] = None
+_recorder: Recorder | None = None
 
 
 def install() -> None:
@@ -45,15 +45,15 @@ class Recorder:
         self.module, self.name, self.folder, self.limit = module, name, folder, limit
         self.found = False
         self.problem = ""
-        self.functions: List[str] = []
-        self.signature: List[Dict[str, Any]] = []
+        self.functions: list[str] = []
+        self.signature: list[dict[str, Any]] = []
         self.method = False
         self._start()
 
     def _start(self) -> None:
         """A fresh page: at the beginning, and in a forked child, where another thread may have held the lock."""
-        self.lock = threading.Lock()
-        self.counts: Dict[Any, int] = {}
+        self.lock = threading.RLock()  # a signal's handler may call the function while a call is noted
+        self.counts: dict[Any, int] = {}
         self.total = self.lost = 0
         self.written = -1.0
         self.pid = os.getpid()
@@ -90,11 +90,10 @@ class Recorder:
         if holder is None:
             return
         sys.setprofile(None)
-        code = getattr(inspect.unwrap(holder) if callable(holder) else holder, "__code__", None)
+        code = getattr(holder, "__code__", None)
         self.look(main)
         if code is not None and frame.f_code is code and self.found:  # this very call came before the wrapper
-            names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
-            self.note((), {name: frame.f_locals[name] for name in names[1 if self.method else 0 :]})
+            self.note(*_passed(frame))
 
     def look(self, module: types.ModuleType) -> None:
         """Wraps the function in a module that has run."""
@@ -119,12 +118,12 @@ class Recorder:
             self.problem = f"{self.module}:{self.name} is a {type(function).__name__}; name the function that calls it"
             return
         self.method = inspect.isclass(owner) and kind is not staticmethod
-        self.signature = _signature(function, self.method)
+        self.signature = signature(function, self.method)
         wrapper = _wrapped(self, function)
         setattr(owner, last, kind(wrapper) if kind is not None else wrapper)
         self.found, self.problem = True, ""
 
-    def note(self, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
+    def note(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """One call."""
         torch = sys.modules.get("torch")
         tensor = getattr(torch, "Tensor", None)
@@ -172,6 +171,22 @@ class Recorder:
             os.replace(path + ".new", path)
         except OSError:
             pass  # the folder is gone: the program outlived its recording
+
+
+def _passed(frame: types.FrameType) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments of a call that has just begun."""
+    code, found = frame.f_code, frame.f_locals
+    names = code.co_varnames
+    count, only = code.co_argcount, code.co_kwonlyargcount
+    args = tuple(found[name] for name in names[:count])
+    kwargs = {name: found[name] for name in names[count : count + only]}
+    at = count + only
+    if code.co_flags & inspect.CO_VARARGS:
+        args += tuple(found[names[at]])
+        at += 1
+    if code.co_flags & inspect.CO_VARKEYWORDS:
+        kwargs.update(found[names[at]])
+    return args, kwargs
 
 
 class _Finder:
@@ -237,55 +252,14 @@ def _wrapped(recorder: Recorder, function: Any) -> Any:
     return wrapper
 
 
-def _note(recorder: Recorder, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> None:
+def _note(recorder: Recorder, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     try:
         recorder.note(args, kwargs)
     except Exception:
         pass
 
 
-def describe(value: Any, tensor: Any, depth: int = 0) -> Any:
-    """What is kept of an argument, as nested tuples: shapes and formats, scalars, capped strings, type names."""
-    if value is None or type(value) in (bool, int):
-        return value
-    if isinstance(value, float):
-        value = float(value)
-        return value if math.isfinite(value) else ("float", str(value))
-    if isinstance(value, str):
-        return ("str", str(value)[:_TEXT])
-    if tensor is not None and isinstance(value, tensor):
-        shape = tuple(n if type(n) is int else -1 for n in value.shape)
-        try:
-            strides = None if value.is_contiguous() else tuple(int(n) for n in value.stride())
-        except Exception:  # sparse and nested ones have none
-            strides = None
-        return ("tensor", shape, str(value.dtype).replace("torch.", ""), strides)
-    if isinstance(value, (tuple, list)) and depth < 8:
-        items = tuple(describe(v, tensor, depth + 1) for v in value[:_ITEMS])
-        return ("tuple" if isinstance(value, tuple) else "list", items, len(value))
-    if isinstance(value, dict) and depth < 8:
-        pairs = list(value.items())[:_ITEMS]
-        return ("dict", tuple((str(k)[:_TEXT], describe(v, tensor, depth + 1)) for k, v in pairs), len(value))
-    if type(value).__module__ == "torch" and type(value).__name__ == "dtype":
-        return ("dtype", str(value).replace("torch.", ""))
-    return ("object", f"{type(value).__module__}.{type(value).__qualname__}"[:_TEXT])
-
-
-def _signature(function: Any, method: bool) -> List[Dict[str, Any]]:
-    try:
-        parameters = list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []
-    result = []
-    for parameter in parameters[1 if method else 0 :]:
-        entry: Dict[str, Any] = {"name": parameter.name, "kind": parameter.kind.name.lower()}
-        if parameter.default is not inspect.Parameter.empty:
-            entry["default"] = describe(parameter.default, None)
-        result.append(entry)
-    return result
-
-
-def _functions(module: types.ModuleType) -> List[str]:
+def _functions(module: types.ModuleType) -> list[str]:
     names = []
     for name, value in list(vars(module).items()):
         if inspect.isfunction(value) and value.__module__ == module.__name__:
@@ -295,7 +269,7 @@ def _functions(module: types.ModuleType) -> List[str]:
     return names
 
 
-def _near(module: str) -> List[str]:
+def _near(module: str) -> list[str]:
     """Modules that end like the one that was asked for, under another name."""
     last = module.rsplit(".", 1)[-1]
     near = [n for n in list(sys.modules) if n != module and n.rsplit(".", 1)[-1] == last]

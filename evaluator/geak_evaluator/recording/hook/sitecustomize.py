@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 
@@ -9,9 +10,7 @@ _here = os.path.dirname(os.path.abspath(__file__))
 _others = [path for path in sys.path if os.path.abspath(path or ".") != _here]
 
 try:
-    import geak_recorder
-
-    geak_recorder.install()
+    import_module("geak_recorder").install()
 except Exception as error:  # the program runs as it would have, recorded or not
     sys.stderr.write(f"geak: not recording: {error}\n")
 

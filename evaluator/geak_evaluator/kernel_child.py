@@ -1,0 +1,73 @@
+"""Running a kernel file in a child of its own: a candidate, or an original kernel that serves as oracle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.child import Child, Reply
+from geak_evaluator.sandbox.memory import SharedMemory
+from geak_evaluator.sandbox.policy import GIB, Limits
+from geak_evaluator.schema import codec, domain
+from geak_evaluator.schema.exchange import RunRequest
+from geak_evaluator.schema.layout import Slot
+from geak_evaluator.schema.spec import Case, Scalar, Spec
+
+SPACE = 2 * GIB
+"""What the inputs of a case may take, and what its outputs may; pages count only once they are written."""
+
+_ROLE = "geak_evaluator.children.candidate"
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A kernel file and how it is called."""
+
+    source: bytes
+    entry: str
+    contract: str
+    target: str
+    project: str = ""
+    """A folder that it may import from."""
+    relative: str = ""
+    """The file of the project that it stands for."""
+
+    def spawn(self, box: Sandbox, limits: Limits, given: SharedMemory, got: SharedMemory) -> Child:
+        """A child that will load it when asked."""
+        job = {
+            "name": "kernel",
+            "entry": self.entry,
+            "contract": self.contract,
+            "target": self.target,
+            "project": self.project,
+            "relative": self.relative,
+        }
+        folders = (self.project,) if self.project else ()
+        return box.spawn(_ROLE, job, limits=limits, read=folders, shared=(given.fd, got.fd))
+
+
+def request(spec: Spec, case: Case, slots: tuple[Slot, ...], wanted: tuple[Slot, ...] | None) -> RunRequest:
+    """How a kernel is called on one case; with `wanted` None it says itself what came back."""
+    destination: tuple[Slot, ...] = ()
+    if spec.contract == "destination" and wanted is not None:
+        names = list(spec.outputs) if isinstance(spec.outputs, dict) else ["out"]
+        returned = [slot for slot in wanted if not slot.path.startswith("changed.")]
+        destination = tuple(replace(slot, path=name) for name, slot in zip(names, returned, strict=True))
+    return RunRequest(
+        slots=slots,
+        arguments=tuple(spec.inputs),
+        scalars={n: domain.scalar(s, n, case.sizes) for n, s in spec.inputs.items() if isinstance(s, Scalar)},
+        outputs=wanted,
+        destination=destination,
+        init={name: domain.scalar(item, name, case.sizes) for name, item in spec.init.items()},
+        wrt=spec.wrt,
+    )
+
+
+def run(child: Child, kernel: Kernel, request: RunRequest) -> Reply:
+    """Loads the kernel and calls it once; afterwards all of the child stands still."""
+    reply = child.ask(kernel.source)
+    if reply.ok:
+        reply = child.ask(codec.dumps(request).encode())
+        child.freeze()
+    return reply

@@ -1,0 +1,61 @@
+"""An original kernel as oracle: it runs as a candidate would, and what it leaves behind is what is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from geak_evaluator.kernel_child import SPACE, Kernel, request, run
+from geak_evaluator.replies import read
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.child import Reply
+from geak_evaluator.sandbox.memory import SharedMemory
+from geak_evaluator.sandbox.policy import Limits
+from geak_evaluator.schema import domain, layout
+from geak_evaluator.schema.exchange import Expected, RunReply
+from geak_evaluator.schema.layout import Slot
+from geak_evaluator.schema.spec import Case, Spec, Tensor, Value, leaves
+
+
+def declared(spec: Spec, sizes: Mapping[str, Value], target: str) -> tuple[Slot, ...] | None:
+    """The outputs that a spec declares, laid out; None where it leaves them to the kernel."""
+    if spec.outputs is None:
+        return None
+    slots = []
+    for path, tensor in leaves(spec.outputs):
+        assert isinstance(tensor, Tensor)
+        shape = domain.shape(tensor.shape, sizes)
+        slots.append(Slot(path or "0", spec.format(tensor.dtype, sizes, target).name, shape, layout.contiguous(shape)))
+    return layout.place(slots)
+
+
+def expect(
+    box: Sandbox,
+    limits: Limits,
+    kernel: Kernel,
+    spec: Spec,
+    case: Case,
+    slots: tuple[Slot, ...],
+    inputs: bytes,
+) -> tuple[tuple[Expected, ...], bytes, Reply]:
+    """Runs the original; its outputs and changed inputs, with their bytes, or a reply that says why there are none."""
+    sizes = domain.with_scalars(spec, case.sizes)
+    wanted = declared(spec, sizes, kernel.target)
+    with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
+        given.map[: len(inputs)] = inputs
+        with kernel.spawn(box, limits, given, got) as child:
+            reply = run(child, kernel, request(spec, case, slots, wanted))
+            if not reply.ok:
+                return (), b"", reply
+            told = read(RunReply, reply)
+            outputs = wanted if wanted is not None else told.outputs if told is not None else ()
+            if layout.check(outputs, SPACE):
+                return (), b"", replace(reply, status=1, body=b"")
+            changed = [replace(slot, path=f"changed.{slot.path}") for slot in slots if slot.path in spec.changes]
+            pieces = [(slot, got.read(slot.offset, slot.bytes)) for slot in outputs]
+            pieces += [(slot, given.read(slot.offset, slot.bytes)) for slot in changed]
+    placed = layout.place(slot for slot, _ in pieces)
+    truth = bytearray(layout.extent(placed))
+    for slot, (_, data) in zip(placed, pieces, strict=True):
+        truth[slot.offset : slot.end] = data
+    return tuple(Expected(slot.path, slot.format, slot) for slot in placed), bytes(truth), reply

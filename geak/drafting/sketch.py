@@ -1,0 +1,279 @@
+"""From what a function does with its arguments to the axes, inputs and cases of a spec."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+
+from geak.drafting.arguments import Argument
+from geak.drafting.dims import Dim
+from geak.drafting.infer import Reading, flat, names
+from geak.drafting.sizes import AxisDraft, cases
+from geak.drafting.values import Arr, Seq, Value
+from geak_evaluator.schema.spec import Axis, Scalar, Spec, SpecError, Tensor
+
+TYPES = ("fp16", "bf16", "fp32")
+
+
+@dataclass
+class Sketch:
+    """A spec between reading and writing."""
+
+    axes: list[AxisDraft] = field(default_factory=list)
+    inputs: dict[str, str] = field(default_factory=dict)
+    """By argument, the source of its declaration."""
+    init: dict[str, str] = field(default_factory=dict)
+    where: list[str] = field(default_factory=list)
+    type_name: str = "T"
+    outputs: str = ""
+    optional: list[str] = field(default_factory=list)
+    checks: dict[str, list[str]] = field(default_factory=dict)
+    """By place (an input, "axes", "cases"), what to ask there."""
+    cases: list[dict[str, object]] = field(default_factory=list)
+    bench: list[dict[str, object]] = field(default_factory=list)
+
+    def ask(self, place: str, question: str) -> None:
+        """A question at a place; the same one is asked once."""
+        asked = self.checks.setdefault(place, [])
+        if question and question not in asked:
+            asked.append(question)
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """All of them, in the order of the file."""
+        return tuple(dict.fromkeys(q for asked in self.checks.values() for q in asked))
+
+
+def sketch(reading: Reading, arguments: list[Argument], init: list[Argument]) -> Sketch:
+    """Names the axes, declares the inputs and picks the cases."""
+    result = Sketch()
+    items = flat(arguments)
+    order = [*(a.name for a in flat(init)), *(a.name for a in items)]
+    tensors_first = sorted(order, key=lambda n: n not in reading.tensors)
+    called = names(reading, tensors_first, {a.name for a in [*items, *flat(init)]})
+    pinned = _axes(result, reading, tensors_first, called, [*items, *flat(init)], flat(init))
+    if any(a.name == "T" for a in result.axes) or "T" in order:
+        result.type_name = "DT"
+    for argument in [*arguments, *init]:
+        if argument.kind == "bundle" and argument.question:
+            result.ask(flat([argument])[0].name if argument.fields else "inputs", argument.question)
+    for argument in flat(init):
+        _scalar(result, result.init, argument, reading, called, pinned)
+    for argument in items:
+        if argument.kind == "tensor":
+            _tensor(result, argument, reading, called)
+        else:
+            _scalar(result, result.inputs, argument, reading, called, pinned)
+    for name in reading.paired:
+        result.ask(name, f"{name} is taken to have the batch and the heads of the query")
+    result.outputs = _outputs(result, reading, called)
+    _cases(result)
+    return result
+
+
+def _axes(
+    result: Sketch,
+    reading: Reading,
+    order: list[str],
+    called: dict[int, str],
+    arguments: list[Argument],
+    init: list[Argument],
+) -> set[int]:
+    """Declares an axis for each size; returns the numbers among the arguments that are sizes."""
+    shaped = {id(v) for a in reading.tensors.values() for d in a.dims or [] for v in d.variables()}
+    sizes = {
+        id(d.root()) for d in reading.numbers.values() if d.free and (id(d.root()) in shaped or _divides(d, shaped))
+    }
+    sizes |= {id(d.root()) for d in reading.numbers.values() if d.free and _by_shape(reading, d)}
+    made = [a.name for a in init if a.kind == "int" and a.literal is None]
+    sizes |= {id(reading.numbers[n].root()) for n in made if reading.numbers[n].free}
+    defaults = {a.name: a.literal for a in arguments if a.kind == "int"}
+    seen: dict[int, AxisDraft] = {}
+    variables = [v for n in order for d in _dims_of(reading, n) for v in d.variables()]
+    for variable in variables:
+        key = id(variable)
+        if key in seen or not (key in shaped or key in sizes):
+            continue
+        axis = seen[key] = AxisDraft(called[key])
+        for name, dim in reading.numbers.items():
+            value = defaults.get(name)
+            if dim.root() is variable and isinstance(value, int) and not isinstance(value, bool) and value > 0:
+                axis.choices = (value,)
+        result.axes.append(axis)
+    for variable in {id(v): v for v in variables if id(v) in seen}.values():
+        for divisor in variable.divisors:
+            by = divisor.root()
+            if by.value is not None and 1 < by.value <= 4096:
+                step = seen[id(variable)]
+                step.multiple_of = step.multiple_of * by.value // _gcd(step.multiple_of, by.value)
+            elif id(by) in seen and by is not variable:
+                relation = f"{called[id(variable)]} % {called[id(by)]} == 0"
+                if relation not in result.where:
+                    result.where.append(relation)
+        for floor in variable.floors:
+            inner = list(floor.variables())
+            least = floor.root().value
+            if least is not None and 1 < least < 4096:
+                seen[id(variable)].least = max(seen[id(variable)].least, least)
+            if inner and all(id(v) in seen and v is not variable for v in inner):
+                relation = f"{called[id(variable)]} >= {floor.text(called)}"
+                if relation not in result.where:
+                    result.where.append(relation)
+    return sizes
+
+
+def _gcd(a: int, b: int) -> int:
+    while b:
+        a, b = b, a % b
+    return a
+
+
+def _dims_of(reading: Reading, name: str) -> list[Dim]:
+    if name in reading.tensors:
+        return reading.tensors[name].dims or []
+    return [reading.numbers[name]] if name in reading.numbers else []
+
+
+def _divides(dim: Dim, shaped: set[int]) -> bool:
+    return any(id(v) in shaped for d in dim.root().divisors for v in d.variables())
+
+
+def _by_shape(reading: Reading, dim: Dim) -> bool:
+    """Whether an input's size is divided by it in the code, as `D // num_heads` is."""
+    root = dim.root()
+    every = [v for a in reading.tensors.values() for d in a.dims or [] for v in d.variables()]
+    return any(w is root for v in every for d in [*v.divisors, *v.floors] for w in d.variables())
+
+
+def _tensor(result: Sketch, argument: Argument, reading: Reading, called: dict[int, str]) -> None:
+    name = argument.name
+    array = reading.tensors[name]
+    shape = ", ".join(d.text(called) for d in array.dims or [])
+    dtype, fill = _format(result, argument, array, called)
+    if name in reading.guessed:
+        result.ask(name, f"nothing in the code says what shape {name} has")
+    elif argument.hint.shape is None and name.endswith("mask"):
+        result.ask(name, f"the shape of {name} is a guess")
+    if argument.hint.shape is not None and "..." in argument.hint.shape:
+        result.ask(name, f"{name} may have any leading sizes; one is drafted")
+    if name not in reading.guessed and not argument.question.endswith("a tensor"):
+        result.ask(name, argument.question)
+    extra = f", fill={quoted(fill)}" if fill else ""
+    extra += ", optional=True" if argument.optional else ""
+    result.inputs[name] = f'Tensor("{shape}", "{dtype}"{extra})'
+    if argument.optional:
+        result.optional.append(name)
+
+
+def _format(result: Sketch, argument: Argument, array: Arr, called: dict[int, str]) -> tuple[str, str]:
+    name, said = argument.name, argument.hint.dtype
+    index = "index" in array.roles or (
+        name in ("input_ids", "token_ids", "labels", "targets", "idx", "indices", "index", "positions", "position_ids")
+        and "arithmetic" not in array.roles
+    )
+    if index and said in ("", "int64", "int32"):
+        high = array.high
+        if high is not None and all(id(v) in called for v in high.variables()):
+            return said or "int64", f"integers(0, {high.text(called)})"
+        result.ask(name, f"{name} holds indices; how far they go is a guess")
+        return said or "int64", "integers(0, 2)"
+    segments = "offsets" in array.roles and said in ("", "int64", "int32")
+    if segments and array.high is not None and all(id(v) in called for v in array.high.variables()):
+        return said or "int64", f"offsets({array.high.text(called)})"
+    if (
+        said == "bool"
+        or (not said and "bool" in array.roles)
+        or (not said and name.endswith("mask") and "arithmetic" not in array.roles)
+    ):
+        return "bool", "mask"
+    if said.startswith("int") or said == "uint8":
+        result.ask(name, f"the values of {name} are a guess")
+        return said, "integers(0, 8)"
+    return (said if said and said not in TYPES else result.type_name), ""
+
+
+def quoted(text: str) -> str:
+    """A string literal."""
+    return f'"{text}"'
+
+
+def _scalar(
+    result: Sketch,
+    place: dict[str, str],
+    argument: Argument,
+    reading: Reading,
+    called: dict[int, str],
+    sizes: set[int],
+) -> None:
+    name, value = argument.name, argument.literal
+    result.ask(name if argument.kind != "bound" else "inputs", argument.question)
+    if argument.kind == "bound":
+        return
+    if argument.kind == "int":
+        dim = reading.numbers.get(name)
+        root = dim.root() if dim is not None else None
+        if root is not None and (id(root) in sizes or root.formula is not None):
+            known = {a.name for a in result.axes}
+            if all(called.get(id(v)) in known for v in root.variables()):
+                place[name] = f'Scalar("int", "{root.text(called)}")'
+                return
+        if root is not None and root.value is not None:
+            value = root.value
+        elif not isinstance(value, int):
+            value = 2
+            result.ask(name, f"the value of {name} is a guess")
+        place[name] = f'Scalar("int", {int(value)})'
+    elif argument.kind == "bool":
+        place[name] = (
+            'Scalar("bool", choices=(False, True))' if place is result.inputs else (f'Scalar("bool", {bool(value)})')
+        )
+    else:
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            value = 1e-5 if name.startswith("eps") else 0.5
+            result.ask(name, f"the value of {name} is a guess")
+        place[name] = f'Scalar("float", {float(value)!r})'
+
+
+def _outputs(result: Sketch, reading: Reading, called: dict[int, str]) -> str:
+    known = {a.name for a in result.axes}
+
+    def one(value: Value) -> str:
+        if isinstance(value, Seq):
+            parts = [one(v) for v in value.items]
+            return f"({', '.join(parts)})" if len(parts) > 1 and all(parts) else ""
+        if not isinstance(value, Arr) or value.dims is None:
+            return ""
+        if not all(called.get(id(v)) in known for d in value.dims for v in d.variables()):
+            return ""
+        dtype = value.dtype or result.type_name
+        return f'Tensor("{", ".join(d.text(called) for d in value.dims)}", "{dtype}")'
+
+    return one(reading.returned[0]) if len(reading.returned) == 1 else ""
+
+
+def _build(text: str) -> Tensor | Scalar:
+    """The declaration behind its source, which is ours and holds literals only."""
+    node = ast.parse(text, mode="eval").body
+    assert isinstance(node, ast.Call)
+    args = [ast.literal_eval(a) for a in node.args]
+    keywords = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
+    return Tensor(*args, **keywords) if text.startswith("Tensor") else Scalar(*args, **keywords)
+
+
+def _cases(result: Sketch) -> None:
+    axes: dict[str, Axis] = {}
+    for axis in result.axes:
+        if axis.choices and any(c % axis.multiple_of for c in axis.choices):
+            axis.choices = ()
+        axes[axis.name] = axis.axis
+    inputs = {n: _build(t) for n, t in {**result.init, **result.inputs}.items()}
+    try:
+        spec = Spec(axes=axes, inputs=inputs, cases=(), where=tuple(result.where))
+        small, large = cases(result.axes, spec)
+    except SpecError:
+        small, large = [], []
+    if not small and result.axes:
+        result.ask("cases", "no sizes were found that meet the relations; write one case")
+        small = [{a.name: a.size(2) for a in result.axes}]
+    result.cases = [dict(c) for c in small] or [{}]
+    result.bench = [dict(c) for c in large]

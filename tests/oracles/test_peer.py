@@ -1,0 +1,68 @@
+"""The oracle `peer`: an original kernel says what is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from geak_evaluator.judge import Judge
+from geak_evaluator.lint import lint
+from geak_evaluator.oracle import SpecFile, SpecProblem
+from geak_evaluator.schema.verdict import Cause, Status
+
+from .conftest import KERNEL, SPEC
+
+PLAIN = KERNEL.format(imports="")
+IN_PLACE = PLAIN.replace("    y = torch.empty_like(x)", "    y = x").replace("    return y\n", "")
+
+
+def spec(folder: Path, original: str = PLAIN, more: str = "") -> SpecFile:
+    (folder / "original.py").write_text(original)
+    path = folder / "scaled.py"
+    path.write_text(SPEC.format(more=f'oracle="peer", peer="original.py:scale", {more}'))
+    return SpecFile.read(path)
+
+
+def test_the_original_agrees_with_itself(judge: Judge, tmp_path: Path) -> None:
+    found = judge.evaluate(spec(tmp_path), PLAIN.encode())
+    assert found.status is Status.ACCEPTED, found.line()
+    assert found.oracle == "peer"
+    assert len(found.cases) == 2
+
+
+def test_another_answer_is_wrong(judge: Judge, tmp_path: Path) -> None:
+    found = judge.evaluate(spec(tmp_path), PLAIN.replace("* factor, mask", "* 2.5, mask").encode())
+    assert found.failure is not None
+    assert found.failure.cause is Cause.WRONG_VALUES
+    assert "everything" in found.failure.message
+
+
+def test_what_the_original_changes_in_place_is_compared(judge: Judge, tmp_path: Path) -> None:
+    file = spec(tmp_path, IN_PLACE, 'changes="x"')
+    assert judge.evaluate(file, IN_PLACE.encode()).status is Status.ACCEPTED
+    lazy = judge.evaluate(file, IN_PLACE.replace("* factor, mask", "* 1.0, mask").encode())
+    assert lazy.failure is not None
+    assert lazy.failure.cause is Cause.WRONG_VALUES
+
+
+def test_declared_outputs_bind_the_original_too(judge: Judge, tmp_path: Path) -> None:
+    file = spec(tmp_path, more='outputs=Tensor("N", "fp16")')
+    with pytest.raises(SpecProblem, match=r"the original kernel fails: output 0 is torch.float32"):
+        judge.evaluate(file, PLAIN.encode())
+
+
+def test_an_original_that_fails_is_named_with_its_line(judge: Judge, tmp_path: Path) -> None:
+    file = spec(tmp_path, PLAIN.replace("    y = torch.empty_like(x)", "    raise ValueError('broken')"))
+    with pytest.raises(SpecProblem, match=r"original.py, line \d+: case N=5.*broken"):
+        judge.evaluate(file, PLAIN.encode())
+
+
+def test_an_original_that_is_not_there(judge: Judge, tmp_path: Path) -> None:
+    file = spec(tmp_path)
+    (tmp_path / "original.py").unlink()
+    with pytest.raises(SpecProblem, match="peer 'original.py' is not there"):
+        judge.evaluate(file, PLAIN.encode())
+
+
+def test_lint_says_that_a_peer_proves_nothing(judge: Judge, tmp_path: Path) -> None:
+    assert [finding.rule for finding in lint(judge, spec(tmp_path)).findings] == ["unproved-oracle"]
