@@ -35,5 +35,5 @@ def reference(q, k, v, scale, causal):
     k, v = (t.repeat_interleave(q.shape[1] // t.shape[1], dim=1) for t in (k, v))
     scores = q @ k.mT * scale
     if causal:
-        scores = scores.masked_fill(torch.ones_like(scores, dtype=torch.bool).triu(1 + k.shape[2] - q.shape[2]), -torch.inf)
+        scores = scores + torch.full_like(scores, -torch.inf).triu(1 + k.shape[2] - q.shape[2])
     return torch.softmax(scores, dim=-1) @ v

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from geak_evaluator.sandbox.box import Sandbox, SandboxError
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.sandbox.policy import Level
 
 

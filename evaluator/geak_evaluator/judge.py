@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from geak_evaluator import source
-from geak_evaluator.device.targets import find
 from geak_evaluator.kernel_child import SPACE, Kernel, request, run
 from geak_evaluator.oracle import Answer, Oracle, SpecFile, TooBig
 from geak_evaluator.proof import numbers
@@ -22,6 +21,7 @@ from geak_evaluator.schema import domain, layout
 from geak_evaluator.schema.exchange import RunReply
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.spec import Case, Description
+from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Mismatch, Status, Verdict
 
 

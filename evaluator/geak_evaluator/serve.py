@@ -10,13 +10,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO
 
-from geak_evaluator.device.targets import UnknownTarget
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.target import UnknownTarget
 from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from geak_evaluator.judge import Judge
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import Limits

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
 from geak_evaluator.oracle import SpecFile, SpecProblem
@@ -60,7 +61,7 @@ def test_an_original_that_fails_is_named_with_its_line(judge: Judge, tmp_path: P
 def test_an_original_that_is_not_there(judge: Judge, tmp_path: Path) -> None:
     file = spec(tmp_path)
     (tmp_path / "original.py").unlink()
-    with pytest.raises(SpecProblem, match="peer 'original.py' is not there"):
+    with pytest.raises(SpecProblem, match=r"peer 'original\.py' is not there"):
         judge.evaluate(file, PLAIN.encode())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.schema.verdict import Cause, Status, Verdict

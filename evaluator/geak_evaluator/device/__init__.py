@@ -8,11 +8,11 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
-from .errors import DeviceError, KernelAssertion, OutOfBounds, Unsupported
-from .targets import TARGETS, Target, UnknownTarget, find
+from geak_evaluator.device.errors import DeviceError, KernelAssertion, OutOfBounds, Unsupported
+from geak_evaluator.schema.target import TARGETS, Target, UnknownTarget, find
 
 if TYPE_CHECKING:
-    from .driver import Launch, SimulatedDriver
+    from geak_evaluator.device.driver import Launch, SimulatedDriver
 
 __all__ = [
     "TARGETS",
@@ -38,21 +38,21 @@ def activate(
     execute: bool = True,
 ) -> "AbstractContextManager[SimulatedDriver]":
     """Make a described device Triton's device for the length of a with block (see `simulated.activate`)."""
-    from . import simulated
+    from geak_evaluator.device import simulated
 
     return simulated.activate(target, on_launch=on_launch, compile=compile, execute=execute)
 
 
 def compile_for(target: Target | str, launch: "Launch") -> Any:
     """Compile a recorded launch for another target; raises what Triton raises."""
-    from . import simulated
+    from geak_evaluator.device import simulated
 
     return simulated.compile_for(target, launch)
 
 
 def pretend_cuda(target: Target | str) -> AbstractContextManager[None]:
     """Let code that says device='cuda' run on CPU tensors for the length of a with block."""
-    from .cuda_on_cpu import cuda_on_cpu
+    from geak_evaluator.device.cuda_on_cpu import cuda_on_cpu
 
     return cuda_on_cpu(target)
 
@@ -64,6 +64,6 @@ def prepare() -> None:
     """
     for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
-    from . import simulated
+    from geak_evaluator.device import simulated
 
     simulated.warm()

@@ -8,9 +8,9 @@ import numpy as np
 import triton.language as tl
 from triton.runtime import interpreter as upstream
 
-from .arithmetic import handle_of, np_dtype
-from .errors import Unsupported
-from .reductions import Semantic
+from geak_evaluator.device.arithmetic import handle_of, np_dtype
+from geak_evaluator.device.errors import Unsupported
+from geak_evaluator.device.reductions import Semantic
 
 
 @dataclass(frozen=True)

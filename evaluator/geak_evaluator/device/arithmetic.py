@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from triton._C.libtriton import ir
 from triton.runtime import interpreter as upstream
 
-from . import mathlib
-from .errors import Unsupported
-from .formats import FP8, decode_bf16, decode_fp8, encode_bf16, encode_fp8, float_to_int, round_bf16, round_tf32
+from geak_evaluator.device import mathlib
+from geak_evaluator.device.errors import Unsupported
+from geak_evaluator.device.formats import (
+    FP8,
+    decode_bf16,
+    decode_fp8,
+    encode_bf16,
+    encode_fp8,
+    float_to_int,
+    round_bf16,
+    round_tf32,
+)
 
 Array = NDArray[Any]
 Handle = Any  # triton's TensorHandle

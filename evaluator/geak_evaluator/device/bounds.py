@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .errors import OutOfBounds, Unsupported
+from geak_evaluator.device.errors import OutOfBounds, Unsupported
 
 Program = tuple[int, int, int]
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from triton._C.libtriton import interpreter as _memory
 from triton.runtime import interpreter as upstream
 
-from .arithmetic import Arithmetic, Array, Handle, handle_of, is_packed, np_dtype, values_of
-from .bounds import Memory
-from .errors import KernelAssertion, Unsupported
-from .reductions import Block
+from geak_evaluator.device.arithmetic import Arithmetic, Array, Handle, handle_of, is_packed, np_dtype, values_of
+from geak_evaluator.device.bounds import Memory
+from geak_evaluator.device.errors import KernelAssertion, Unsupported
+from geak_evaluator.device.reductions import Block
 
 
 class Builder(Arithmetic):

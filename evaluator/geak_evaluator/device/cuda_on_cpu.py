@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
-from .driver import Event
-from .simulated import _set
-from .targets import Target, find
+from geak_evaluator.device.driver import Event
+from geak_evaluator.device.simulated import _set
+from geak_evaluator.schema.target import Target, find
 
 _CUDA = torch.device("cuda", 0)
 _CPU = torch.device("cpu")

@@ -9,8 +9,8 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
-from .bounds import Conflict
-from .targets import Target
+from geak_evaluator.device.bounds import Conflict
+from geak_evaluator.schema.target import Target
 
 
 @dataclass

@@ -21,13 +21,13 @@ from triton.language.core import _unwrap_if_constexpr as unwrap
 from triton.runtime import interpreter as upstream
 from triton.runtime.jit import JITFunction
 
-from .arguments import Code, argument
-from .arithmetic import np_dtype, values_of
-from .bounds import Conflict, Memory
-from .builder import Builder
-from .errors import DeviceError, OutOfBounds, Unsupported
-from .purity import Pure
-from .reductions import Semantic, TruthOfMany
+from geak_evaluator.device.arguments import Code, argument
+from geak_evaluator.device.arithmetic import np_dtype, values_of
+from geak_evaluator.device.bounds import Conflict, Memory
+from geak_evaluator.device.builder import Builder
+from geak_evaluator.device.errors import DeviceError, OutOfBounds, Unsupported
+from geak_evaluator.device.purity import Pure
+from geak_evaluator.device.reductions import Semantic, TruthOfMany
 
 # Parsed sources by cache key: the key covers the source, and parsing for every call would cost more than running.
 _TREES: dict[str, ast.FunctionDef] = {}

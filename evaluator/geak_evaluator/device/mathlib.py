@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .errors import Unsupported
-from .formats import float_to_int
+from geak_evaluator.device.errors import Unsupported
+from geak_evaluator.device.formats import float_to_int
 
 Array = NDArray[Any]
 Function = Callable[..., Any]

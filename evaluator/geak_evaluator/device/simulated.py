@@ -12,8 +12,8 @@ import triton
 import triton.compiler
 from triton.runtime.autotuner import Autotuner
 
-from .driver import Launch, OnLaunch, SimulatedDriver, active, gpu_target
-from .targets import Target, find
+from geak_evaluator.device.driver import Launch, OnLaunch, SimulatedDriver, active, gpu_target
+from geak_evaluator.schema.target import Target, find
 
 _MISSING = object()
 
@@ -90,7 +90,7 @@ def _backend(target: Target) -> Any:
 
 def _execute(launch: Launch) -> None:
     # Here, so that a process which only compiles does not load it.
-    from . import arguments, interpreter
+    from geak_evaluator.device import arguments, interpreter
 
     backend = _backend(launch.target)
     known = backend.parse_options({}).__dict__

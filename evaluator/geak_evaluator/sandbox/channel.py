@@ -8,7 +8,7 @@ import struct
 HEADER = struct.Struct("<16sBI")
 
 OK, RAISED, REFUSED, CALLS = 0, 1, 2, 3
-"""A child's own word on how it went: done, an exception, a request it could not serve, or it needs a call made first."""
+"""A child's own word on how it went: done, an exception, a request it could not serve, a call that it needs made."""
 
 
 class Channel:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from geak_evaluator.schema.target import TARGETS
+
 Kind = Literal["float", "int", "bool"]
 
 
@@ -45,15 +47,13 @@ _ALL = (
 
 FORMATS: dict[str, Format] = {f.name: f for f in _ALL}
 
-_FNUZ_TARGETS = frozenset({"gfx940", "gfx941", "gfx942"})
-
 NAMES: tuple[str, ...] = (*FORMATS, "fp8_e4m3")
 
 
 def resolve(name: str, target: str = "") -> Format:
     """The format behind a name on a target: `fp8_e4m3` is e4m3fnuz on gfx942 and e4m3fn elsewhere."""
     if name == "fp8_e4m3":
-        name = "fp8_e4m3fnuz" if target in _FNUZ_TARGETS else "fp8_e4m3fn"
+        name = f"fp8_e4m3{TARGETS[target].fp8_e4m3 if target in TARGETS else 'fn'}"
     if name not in FORMATS:
         raise ValueError(f"there is no number format {name!r}; there are {', '.join(NAMES)}")
     return FORMATS[name]

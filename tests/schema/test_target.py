@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from geak_evaluator.device import targets
+from geak_evaluator.schema import target as targets
 
 
 def test_there_are_six_and_products_name_them():
