@@ -82,7 +82,9 @@ class Candidate:
 
     def until_decided(self, cases: tuple[Case, ...]) -> Iterator[Ran]:
         """Case after case, up to the first that is not right."""
-        for case in cases:
+        for number, case in enumerate(cases):
+            # Compiling costs as much as running: one case tells whether Triton takes the kernel for this target.
+            self._kernel = replace(self._kernel, compiled=number == 0)
             ran = self.run(case)
             yield ran
             if ran.result.cause is not None:

@@ -31,6 +31,8 @@ class Kernel:
     """A folder that it may import from."""
     relative: str = ""
     """The file of the project that it stands for."""
+    compiled: bool = False
+    """Compile each launch for the target too, so that Triton's own errors show; else it is only interpreted."""
 
     def spawn(self, box: Sandbox, limits: Limits, given: SharedMemory, got: SharedMemory) -> Child:
         """A child that will load it when asked."""
@@ -41,6 +43,7 @@ class Kernel:
             "target": self.target,
             "project": self.project,
             "relative": self.relative,
+            "compile": self.compiled,
         }
         folders = (self.project,) if self.project else ()
         return box.spawn(_ROLE, job, limits=limits, read=folders, shared=(given.fd, got.fd))

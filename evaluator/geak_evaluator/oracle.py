@@ -193,6 +193,9 @@ class Oracle:
             raise SpecProblem(self.file.path, f"it describes itself in a way that cannot be: {error}") from None
         if problems := domain.problems(about):
             raise SpecProblem(self.file.path, *problems[:20])
+        self.file.project(about)
+        if about.spec.starter:
+            self.file.beside(about.spec.starter, "starter")
         return about
 
     def _problem(self, reply: Reply, context: str = "") -> SpecProblem:

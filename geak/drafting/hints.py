@@ -153,6 +153,11 @@ def _annotation(hint: Hint, node: ast.expr | None) -> None:
     """`torch.LongTensor`, jaxtyping's `Float[Tensor, "b s d"]`, `Annotated[Tensor, "B, S"]`."""
     if node is None:
         return
+    if isinstance(node, ast.Constant) and isinstance(node.value, str):
+        try:
+            node = ast.parse(node.value, mode="eval").body
+        except (SyntaxError, ValueError):
+            return
     text = ast.unparse(node)
     hint.dtype = next((dtype for word, dtype in _TYPES.items() if word in text), hint.dtype)
     for part in ast.walk(node):

@@ -82,9 +82,9 @@ def read(
             found = {first.name: max(least, guess)}
             guessed |= {first.name} if not least else set()
         ranks |= found
-    for name in guessed:
-        _like_another(reading, name, guessed)
     _pair(reading)
+    for name in sorted(guessed):  # the same draft every time
+        _like_another(reading, name, guessed)
     reading.guessed = guessed
     return reading
 

@@ -150,8 +150,9 @@ def _taken(reader: Reader, part: ast.expr, value: Value, size: Dim) -> list[Dim]
         else:
             return [Dim()]
         return [dims.make("//", whole, Dim(step)) if step and step > 1 else whole if step else Dim()]
-    if isinstance(value, Num) and value.dim.root().limit is not None and size.free:
-        dims.unify(value.dim.root().limit or size, size)  # `for t in range(S): x[:, t]`
+    limit = value.dim.root().limit if isinstance(value, Num) else None
+    if limit is not None and limit.free and size.free:
+        dims.unify(limit, size)  # `for t in range(S): x[:, t]`
     if isinstance(value, Arr):
         _index_role(value, size)
         return list(value.dims) if value.dims is not None else [Dim()]
@@ -221,6 +222,8 @@ def _resolved(reader: Reader, name: str) -> str:
 def _builtin(name: str, args: list[Value]) -> Value:
     first = args[0] if args else Value()
     if name == "len":
+        if isinstance(first, Arr):
+            return Num(first.at(0))
         known = sizes(first) if isinstance(first, Seq | Shape) else None
         return Num(Dim(len(known) if known is not None else None))
     if name == "int" and isinstance(first, Num):

@@ -246,7 +246,7 @@ def _draft(
 
 def _postponed(source: Source, texts: list[str], imports: list[str]) -> bool:
     """Whether annotations name what the drafted file does not have, and so must not be evaluated."""
-    trees = [ast.parse(t) for t in texts]
+    trees = [files.parsed(t) for t in texts]
     known = {d.name for t in trees for d in t.body if isinstance(d, Definition)} | set(dir(builtins))
     known |= {line.split()[-1].split(".")[0] for line in imports}
     earlier = any(line.startswith("from __future__ import annotations") for line in source.lines)
@@ -268,7 +268,7 @@ def _spaced(texts: list[str]) -> Iterator[str]:
     """Definitions two lines apart; assignments that follow one another stay together."""
     before = True
     for text in texts:
-        defines = isinstance(ast.parse(text).body[0], Definition)
+        defines = isinstance(files.parsed(text).body[0], Definition)
         yield ("\n\n" if defines or before else "") + text + "\n"
         before = defines
 

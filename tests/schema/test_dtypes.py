@@ -37,10 +37,12 @@ def test_size_sign_and_kind_are_torch_s(format):
 
 @pytest.mark.parametrize("format", FLOATS, ids=str)
 def test_mantissa_range_and_smallest_normal_are_torch_s(format):
-    info = torch.finfo(getattr(torch, format.torch))
-    assert info.max == format.largest
-    assert info.eps == 2.0**-format.mantissa
-    assert info.smallest_normal == 2.0**format.min_exponent
+    dtype = getattr(torch, format.torch)
+    assert torch.finfo(dtype).max == format.largest
+    assert torch.finfo(dtype).smallest_normal == 2.0**format.min_exponent
+    whole = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[format.bytes]
+    after_one = (torch.ones(1).to(dtype).view(whole) + 1).view(dtype).double()  # torch.finfo(e5m2fnuz).eps is wrong
+    assert float(after_one) == 1 + 2.0**-format.mantissa
 
 
 def test_what_torch_has_and_we_do_not():

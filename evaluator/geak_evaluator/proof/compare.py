@@ -25,7 +25,7 @@ class Agreement:
 def compare(path: str, got: Array, truth: Array, format: str, tolerance: float) -> Agreement:
     """Whether every element is within the tolerance; NaN agrees only with NaN, and infinity with the same infinity."""
     if resolve(format).kind != "float":
-        wrong = got != truth
+        wrong = got != truth if tolerance == 0 else np.abs(got.astype(np.float64) - truth) > tolerance
         return Agreement(0.0, _mismatch(path, got, truth, wrong) if wrong.any() else None)
     floor = _scale(truth)
     worst, wrong = 0.0, np.zeros(truth.shape, bool)

@@ -42,8 +42,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not Path(path).parent.is_dir():
             return _usage(parser, f"there is no folder {Path(path).parent} to write {Path(path).name} to")
     with tempfile.TemporaryDirectory(prefix="geak-record-") as folder:
-        code = _run(command, environment(options.target, folder, options.limit))
-        record = merge(Path(folder))
+        shared = Path(folder) / "running"
+        shared.mkdir()
+        code = _run(command, environment(options.target, str(shared), options.limit))
+        # What outlives the command (a helper of multiprocessing, a server) writes to a folder that is gone.
+        record = merge(shared.rename(Path(folder) / "ended"))
     if not record.calls:
         _say(_nothing(options.target, record))
         return code or 1

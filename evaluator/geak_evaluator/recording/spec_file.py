@@ -11,7 +11,9 @@ def spec_file(record: Record, target: str) -> str:
     found = suggest(record)
     lines = ['"""What ' + target.partition(":")[2] + " computes: say it here.", ""]
     lines += [f"Its cases were recorded: {record.total} calls of {target}, {len(record.calls)} of them distinct."]
-    lines += ['"""', "", "from geak_evaluator import Axis, Case, Scalar, Spec, Tensor", ""]
+    declared = " ".join(["Spec(", *found.axes.values(), *found.inputs.values(), *found.cases])
+    words = [word for word in ("Axis", "Case", "Scalar", "Spec", "Tensor") if f"{word}(" in declared]
+    lines += ['"""', "", f"from geak_evaluator import {', '.join(words)}", ""]
     lines += [f"# CHECK: {' '.join(note.split())}" for note in found.notes]
     lines += ["spec = Spec("]
     for name, entries in (("axes", found.axes), ("dtypes", found.dtypes), ("inputs", found.inputs)):

@@ -222,6 +222,7 @@ class Sandbox:
             # Before the child can say a word: the kernel notes who spoke at the time of speaking.
             ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
             undo.callback(ours.close)
+            undo.callback(theirs.close)
             log, log_end = os.pipe()
             undo.callback(os.close, log)
             try:

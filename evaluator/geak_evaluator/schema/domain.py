@@ -130,12 +130,12 @@ def _problems(about: Description) -> Iterator[str]:
 
 
 def _tensor_problems(spec: Spec, label: str, item: object, known: set[str]) -> Iterator[str]:
-    if isinstance(item, Scalar):
+    if isinstance(item, Scalar) and label.startswith("input"):
         if isinstance(item.value, str):
             yield from _expression_problems(label, item.value, known)
         return
     if not isinstance(item, Tensor):
-        yield f"{label} is a {type(item).__name__}; it must be a Tensor{' or a Scalar' if label[0] == 'i' else ''}"
+        yield f"{label} is a {type(item).__name__}; it must be a Tensor{' or a Scalar' if label.startswith('input') else ''}"
         return
     if item.dtype not in dtypes.NAMES and item.dtype not in spec.dtypes:
         yield f"{label}: {item.dtype!r} is no number format; there are {', '.join((*spec.dtypes, *dtypes.NAMES))}"
@@ -182,6 +182,10 @@ def _oracle_problems(spec: Spec) -> Iterator[str]:
         yield "oracle 'peer' needs peer='FILE:FUNCTION', the original kernel"
     if spec.oracle == "tests" and not spec.tests:
         yield "oracle 'tests' needs tests='pytest ...'"
+    if spec.oracle == "peer" and spec.contract not in ("function", "destination"):
+        yield f"oracle 'peer' goes with contracts 'function' and 'destination', not {spec.contract!r}"
+    if spec.precision == "as_written" and spec.oracle != "declared":
+        yield "precision 'as_written' needs oracle='declared': the reference's own roundings are the answer"
     if spec.files and not spec.project:
         yield "files=... are named relative to project=..., which is not given"
     for name in (*spec.tolerance.steps,):

@@ -69,8 +69,6 @@ class RunRequest:
     init: dict[str, int | float | bool] = field(default_factory=dict)
     wrt: tuple[str, ...] = ()
     gradients: tuple[Slot, ...] = ()
-    compile: bool = False
-    """Compile each launch for the target as well as interpreting it."""
 
 
 @dataclass(frozen=True)

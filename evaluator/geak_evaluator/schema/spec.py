@@ -189,7 +189,9 @@ class Tolerance:
     """By format name; "*" is any other."""
 
     def of(self, name: str) -> float:
-        """The steps that hold for one format."""
+        """The steps that hold for one format; integers are equal unless their format is named."""
+        if resolve(name).kind != "float":
+            return self.steps.get(name, 0.0)
         return self.steps.get(name, self.steps.get("*", _DEFAULT_STEPS.get(name, 2.0)))
 
 
