@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -155,7 +156,10 @@ def describe(mismatch: Mismatch, *, several: bool) -> str:
     where = f"{mismatch.output}[{index}]" if several else f"[{index}]"
     share = f"{mismatch.wrong} of {mismatch.elements} elements"
     pattern = f", {mismatch.pattern}" if mismatch.pattern else ""
-    return f"wrong at {where}: got {mismatch.got:.6g}, expected {mismatch.expected:.6g}; {share}{pattern}"
+    got = f"{mismatch.got:.6g}"
+    if math.isnan(mismatch.got) and not math.isnan(mismatch.expected):
+        got += " (never written?)"
+    return f"wrong at {where}: got {got}, expected {mismatch.expected:.6g}; {share}{pattern}"
 
 
 def _unreadable(kernel: bytes, case: Case) -> Ran | None:

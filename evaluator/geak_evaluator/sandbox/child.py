@@ -112,9 +112,10 @@ class Child:
 
     def give(self, job: bytes) -> None:
         """The first thing that a child hears, before it confines itself and anything foreign runs."""
+        self._look_at = time.monotonic() + _LOOK_EVERY_S
         try:
             self._send(HEADER.pack(bytes(16), 0, len(job)) + job, time.monotonic() + self.limits.wall_s)
-        except _Failed as failed:
+        except (_Failed, OSError) as failed:
             raise SandboxError(f"a child did not take its job: {failed}") from None
 
     def freeze(self) -> None:
@@ -147,11 +148,11 @@ class Child:
             self._channel.close()
             os.close(self._log_fd)
             os.close(self._pidfd)
-            if self._ending.status is None:  # others may be removing it, or still be filling it
-                with contextlib.suppress(OSError):
-                    folder.remove(self.workdir)
-            else:
+            try:
                 folder.remove(self.workdir)
+            except OSError as error:
+                if self._ending.status is not None:  # else others may be removing it, or still be filling it
+                    raise SandboxError(f"a child's folder cannot be removed: {error}") from error
         return self._ending
 
     @property

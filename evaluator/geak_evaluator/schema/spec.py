@@ -192,7 +192,10 @@ class Tolerance:
         """The steps that hold for one format; integers are equal unless their format is named."""
         if resolve(name).kind != "float":
             return self.steps.get(name, 0.0)
-        return self.steps.get(name, self.steps.get("*", _DEFAULT_STEPS.get(name, 2.0)))
+        # "fp8_e4m3" names whichever flavour the target has.
+        family = "fp8_e4m3" if name.startswith("fp8_e4m3") else name
+        others = self.steps.get("*", _DEFAULT_STEPS.get(name, 2.0))
+        return self.steps.get(name, self.steps.get(family, others))
 
 
 Tree = Tensor | tuple["Tree", ...] | dict[str, "Tree"]
