@@ -6,6 +6,7 @@ Nothing that it says is believed: the judge reads the bytes, after stopping ever
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,14 +33,15 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     if source is None:
         return
     name: str = job["name"]
-    with _device(job["target"], job.get("compile", False)) as launches:
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # it is killed before it would flush
+    with _device(job) as launches:
         try:
             module = load(source, name, job.get("project", ""), job.get("relative", ""))
             entry = getattr(module, job["entry"], None)
             if not callable(entry):
                 what = "defines no" if entry is None else f"has a {type(entry).__name__} named"
                 raise Mismatch("missing_entry", f"it {what} {job['entry']}")
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             channel.reply(codec.dumps(trouble(error, name)).encode(), REFUSED)
             return
         channel.reply()
@@ -47,24 +49,39 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
 
         while (body := channel.receive()) is not None:
             try:
-                launches.clear()
+                launches.count = 0
                 if job["contract"] == CALLS:
                     reply: object = running.call(entry, codec.from_json(Call, codec.loads(body)), launches)
                 else:
                     asked = codec.from_json(RunRequest, codec.loads(body))
                     reply = running.run(entry, job["contract"], asked, launches)
                 channel.reply(codec.dumps(reply).encode())
-            except (Exception, SystemExit) as error:
+            except BaseException as error:
                 channel.reply(codec.dumps(trouble(error, name)).encode(), RAISED)
 
 
+class Launches:
+    """Where a child's launches arrive: counted, and handed to a recorder while there is one."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.recorder: Any = None
+
+    def take(self, launch: Any) -> None:
+        """Called by the described device for each launch."""
+        self.count += 1
+        if self.recorder is not None:
+            self.recorder.launched(launch)
+
+
 @contextlib.contextmanager
-def _device(target: str, compile: bool) -> Iterator[list[str]]:
-    """The described device that launches go to, and their names as they come."""
+def _device(job: dict[str, Any]) -> Iterator[Launches]:
+    """The described device that launches go to."""
     from geak_evaluator import device
 
-    launches: list[str] = []
-    active = device.activate(target, on_launch=lambda launch: launches.append(launch.kernel), compile=compile)
+    launches = Launches()
+    target, compile, execute = job["target"], job.get("compile", False), not job.get("capture", False)
+    active = device.activate(target, on_launch=launches.take, compile=compile, execute=execute)
     with active, device.pretend_cuda(target):
         yield launches
 
@@ -75,7 +92,6 @@ _CAUSES = {
     "CompilationError": "compile_error",
     "OutOfResources": "out_of_resources",
     "SyntaxError": "not_python",
-    "IndentationError": "not_python",
     "ModuleNotFoundError": "missing_module",
     "MemoryError": "out_of_memory",
 }
@@ -88,13 +104,17 @@ def trouble(error: BaseException, name: str) -> Trouble:
         return Trouble(error.cause, told.message, told.line)
     # By name: what is raised inside a kernel arrives wrapped, and triton moves its classes between versions.
     root: BaseException = error
-    while root.__cause__ is not None and type(root).__name__ not in _CAUSES:
+    while root.__cause__ is not None and _cause(root) == "raised":
         root = root.__cause__
-    cause = _CAUSES.get(type(root).__name__, "raised")
-    message = told.message if cause != "raised" else f"{told.kind}: {told.message}"
+    cause = _cause(root)
+    message = told.message if cause != "raised" else told.text
     if root is not error:
         message = raised(root, name).message
     return Trouble(cause, message, told.line, told.trace)
+
+
+def _cause(error: BaseException) -> str:
+    return next((_CAUSES[c.__name__] for c in type(error).__mro__ if c.__name__ in _CAUSES), "raised")
 
 
 def prepare() -> None:

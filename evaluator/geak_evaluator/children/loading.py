@@ -20,6 +20,11 @@ class Raised:
     """In the foreign file; 0 where it is not known."""
     trace: str = ""
 
+    @property
+    def text(self) -> str:
+        """The exception in one sentence."""
+        return f"{self.kind}: {self.message}" if self.message else self.kind
+
 
 def load(source: bytes, name: str, project: str = "", relative: str = "") -> types.ModuleType:
     """Imports a source as module `name` from a file of its own, so that its text can be looked up."""

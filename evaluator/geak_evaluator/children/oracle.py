@@ -144,7 +144,8 @@ def _random_state(module: torch.nn.Module, rng: torch.Generator) -> dict[str, to
     for name, value in module.state_dict().items():
         if value.is_floating_point():
             spread = float(value.std()) if value.numel() > 1 else 0.0
-            value = value + torch.randn(value.shape, generator=rng) * (spread if spread > 0 else 0.25)
+            noise = torch.randn(value.shape, generator=rng) * (spread if spread > 0 else 0.25)
+            value = value + noise.to(value.dtype)
         state[name] = value.detach().clone()
     return state
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import torch
 
-from geak_evaluator.children.candidate import Mismatch
+from geak_evaluator.children import capture
+from geak_evaluator.children.candidate import Launches, Mismatch
 from geak_evaluator.children.tensors import Arena, dtype_of, format_of, leaves
 from geak_evaluator.children.values import CannotCross, Packer, unpack
 from geak_evaluator.sandbox.confine import FIRST_SHARED
@@ -16,31 +17,45 @@ from geak_evaluator.schema.exchange import Call, Returned, RunReply, RunRequest
 from geak_evaluator.schema.layout import Slot
 
 
-def run(entry: Callable[..., Any], contract: str, request: RunRequest, launches: list[str]) -> RunReply:
-    """Calls the entry and copies its outputs to where they are asked for."""
+def run(entry: Callable[..., Any], contract: str, request: RunRequest, launches: Launches) -> RunReply:
+    """Calls the entry and copies its outputs to where they are asked for, or records what it asked of the device."""
     inputs, outputs = Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)
     # Memory that the kernel does not write then shows as NaN, instead of as whatever lay there before.
     torch._C._set_deterministic_algorithms(True, warn_only=True)
     tensors = {slot.path: inputs.tensor(slot) for slot in request.slots}
-    arguments = [tensors.get(name, request.scalars.get(name)) for name in request.arguments]
-    if contract == "destination":
-        entry(*arguments, **{slot.path: outputs.tensor(slot) for slot in request.destination})
-        return RunReply(launches=len(launches))
+    state = {slot.path: inputs.tensor(slot) for slot in request.state}
+    gradients = {slot.path: inputs.tensor(slot) for slot in request.gradients}
+    destination = {slot.path: outputs.tensor(slot) for slot in request.destination}
     if contract == "module":
-        entry = _module(entry, request, inputs)
-    if contract == "gradient":
-        found = _gradients(entry, request, inputs, tensors)
-    else:
-        found = leaves(entry(*arguments))
+        entry = _module(entry, request, state)
+    arguments = [tensors.get(name, request.scalars.get(name)) for name in request.arguments]
+
+    def call() -> list[tuple[str, Any]]:
+        if contract == "gradient":
+            return _gradients(entry, request, gradients, tensors)
+        returned = entry(*arguments, **destination)
+        return list(destination.items()) if contract == "destination" else leaves(returned)
+
+    wanted = [slot for slot in request.outputs or () if not slot.path.startswith("changed.")]
+    if request.capture:
+        known = [*tensors.values(), *state.values(), *gradients.values(), *destination.values()]
+        return RunReply(plan=capture.record(call, known, wanted, launches))
+    found = call()
     if request.outputs is None:
-        return RunReply(_describe(found, outputs), len(launches))
-    wanted = [slot for slot in request.outputs if not slot.path.startswith("changed.")]
+        return RunReply(_describe(found, outputs), launches.count)
+    if contract != "destination":
+        check(found, wanted)
+        for (_, value), slot in zip(found, wanted, strict=True):
+            outputs.tensor(slot).copy_(value.detach())
+    return RunReply(launches=launches.count)
+
+
+def check(found: list[tuple[str, Any]], wanted: list[Slot]) -> None:
+    """Whether what came back is what was asked for, as far as its form goes."""
     if len(found) != len(wanted):
         raise Mismatch("wrong_outputs", f"it returned {len(found)} tensors; {len(wanted)} are expected")
     for (path, value), slot in zip(found, wanted, strict=True):
         _check(path, value, slot)
-        outputs.tensor(slot).copy_(value.detach())
-    return RunReply(launches=len(launches))
 
 
 def _check(path: str, value: Any, slot: Slot) -> None:
@@ -54,18 +69,18 @@ def _check(path: str, value: Any, slot: Slot) -> None:
         raise Mismatch("wrong_type", f"output {path} is no ordinary dense tensor")
 
 
-def _module(entry: Callable[..., Any], request: RunRequest, inputs: Arena) -> Callable[..., Any]:
+def _module(entry: Callable[..., Any], request: RunRequest, state: dict[str, torch.Tensor]) -> Callable[..., Any]:
     built = entry(**request.init)
-    state = {slot.path: inputs.tensor(slot) for slot in request.state}
     own = built.state_dict() if hasattr(built, "state_dict") else {}
     missing, extra = sorted(set(state) - set(own)), sorted(set(own) - set(state))
     if missing or extra:
         differ = [f"missing {', '.join(missing)}"] * bool(missing) + [f"extra {', '.join(extra)}"] * bool(extra)
         raise Mismatch("wrong_state", f"its parameters must have the reference's names: {'; '.join(differ)}")
     for name, value in state.items():
-        if own[name].shape != value.shape:
-            raise Mismatch("wrong_state", f"{name} has shape {tuple(own[name].shape)}; it must be {tuple(value.shape)}")
-    built.load_state_dict(state)
+        got, must = (tuple(own[name].shape), own[name].dtype), (tuple(value.shape), value.dtype)
+        if got != must:
+            raise Mismatch("wrong_state", f"{name} is {got[0]} of {got[1]}; it must be {must[0]} of {must[1]}")
+    built.load_state_dict(state, assign=True)
 
     def forward(*arguments: Any) -> Any:
         with torch.no_grad():
@@ -75,12 +90,14 @@ def _module(entry: Callable[..., Any], request: RunRequest, inputs: Arena) -> Ca
 
 
 def _gradients(
-    entry: Callable[..., Any], request: RunRequest, inputs: Arena, tensors: dict[str, torch.Tensor]
+    entry: Callable[..., Any],
+    request: RunRequest,
+    weights: dict[str, torch.Tensor],
+    tensors: dict[str, torch.Tensor],
 ) -> list[tuple[str, Any]]:
-    live = {name: tensors[name].detach().clone().requires_grad_(True) for name in request.wrt}
+    live = {name: tensors[name].detach().requires_grad_(True) for name in request.wrt}
     arguments = [live.get(name, tensors.get(name, request.scalars.get(name))) for name in request.arguments]
     found = leaves(entry(*arguments))
-    weights = {slot.path: inputs.tensor(slot) for slot in request.gradients}
     roots = [(value, weights[path].to(value.dtype)) for path, value in found if path in weights]
     if not all(value.requires_grad for value, _ in roots):
         raise Mismatch("no_gradient", "its output carries no gradient; wrap the kernels in a torch.autograd.Function")
@@ -107,7 +124,7 @@ def _describe(found: list[tuple[str, Any]], outputs: Arena) -> tuple[Slot, ...]:
     return placed
 
 
-def call(entry: Callable[..., Any], asked: Call, launches: list[str]) -> Returned:
+def call(entry: Callable[..., Any], asked: Call, launches: Launches) -> Returned:
     """One call by a test; its result goes to the second memory."""
     inputs, outputs = Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)
     tensors = [inputs.tensor(slot) for slot in asked.slots]
@@ -119,7 +136,7 @@ def call(entry: Callable[..., Any], asked: Call, launches: list[str]) -> Returne
         slots = packer.lay(outputs)
     except CannotCross as error:
         raise Mismatch("wrong_type", f"it returned something that a test cannot be given: {error}") from None
-    return Returned(slots, packed, launches=len(launches))
+    return Returned(slots, packed, launches=launches.count)
 
 
 def warm() -> None:

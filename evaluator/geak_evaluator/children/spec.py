@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import hashlib
 import inspect
+import re
 import types
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +15,7 @@ from geak_evaluator.children.loading import load, raised
 from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.exchange import CaseRequest, Trouble
-from geak_evaluator.schema.spec import Description, Spec
+from geak_evaluator.schema.spec import Axis, Case, Description, Scalar, Spec, Tensor
 
 
 class Refusal(Exception):
@@ -31,9 +34,9 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     except Refusal as error:
         _refuse(channel, Trouble("spec", str(error)))
         return
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         told = raised(error, name)
-        _refuse(channel, Trouble("raised", f"{told.kind}: {told.message}", told.line, told.trace))
+        _refuse(channel, Trouble("raised", told.text + _meant(told.message), told.line, told.trace))
         return
     channel.reply(codec.dumps(about).encode())
     from geak_evaluator.children import oracle  # torch, only once it is needed
@@ -44,10 +47,21 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
             channel.reply(codec.dumps(oracle.case(module, about, request)).encode())
         except Refusal as error:
             channel.reply(codec.dumps(Trouble("spec", str(error))).encode(), RAISED)
-        except (Exception, SystemExit) as error:
+        except BaseException as error:
             told = raised(error, name)
-            trouble = Trouble("raised", f"{told.kind}: {told.message}", told.line, told.trace)
+            trouble = Trouble("raised", told.text, told.line, told.trace)
             channel.reply(codec.dumps(trouble).encode(), RAISED)
+
+
+def _meant(message: str) -> str:
+    """What was probably meant by a field that there is not."""
+    found = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", message)
+    kinds = {kind.__name__: kind for kind in (Axis, Case, Scalar, Spec, Tensor)}
+    if found is None or found[1] not in kinds:
+        return ""
+    fields = [field.name for field in dataclasses.fields(kinds[found[1]])]
+    near = difflib.get_close_matches(found[2], fields, 1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(fields)}"
 
 
 def _refuse(channel: Channel, trouble: Trouble) -> None:

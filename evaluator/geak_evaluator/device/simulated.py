@@ -197,17 +197,21 @@ def activate(
         yield driver
 
 
+def chosen_options(launch: Launch) -> dict[str, Any]:
+    """What the caller of a kernel chose (num_warps, waves_per_eu, ...), without what its backend settles itself."""
+    defaults = _backend(launch.target).parse_options({}).__dict__
+    return {
+        name: value
+        for name, value in launch.options.items()
+        if name in defaults and name not in _OWN_OPTIONS and value != defaults[name]
+    }
+
+
 def compile_for(target: Target | str, launch: Launch) -> Any:
     """Compile a launch that was already made for another target; Triton's own errors, exhausted resources included."""
     described = find(target) if isinstance(target, str) else target
-    defaults = _backend(launch.target).parse_options({}).__dict__
-    wanted = _backend(described).parse_options({}).__dict__
-    # Only what the caller chose travels, and only what the other backend knows: waves_per_eu means nothing to CUDA.
-    chosen = {
-        name: value
-        for name, value in launch.options.items()
-        if name in defaults and name in wanted and name not in _OWN_OPTIONS and value != defaults[name]
-    }
+    known = _backend(described).parse_options({}).__dict__
+    chosen = {name: value for name, value in chosen_options(launch).items() if name in known}
     # An option that is also a parameter of the kernel is among the arguments already.
     chosen = {name: value for name, value in chosen.items() if name not in launch.function.arg_names}
     with activate(described, execute=False):

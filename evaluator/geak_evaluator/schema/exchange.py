@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from geak_evaluator.schema.layout import Slot
+from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Value
 
 
@@ -69,6 +70,8 @@ class RunRequest:
     init: dict[str, int | float | bool] = field(default_factory=dict)
     wrt: tuple[str, ...] = ()
     gradients: tuple[Slot, ...] = ()
+    capture: bool = False
+    """Record a plan instead of copying outputs."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,7 @@ class RunReply:
     """Only where it was asked to say what came back."""
     launches: int = 0
     """How many kernels it launched, by its own account: a tripwire, never evidence."""
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True)
@@ -132,3 +136,18 @@ class Tested:
     failed: int = 0
     first: str = ""
     """The first failure, as pytest words it."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """To a replay child: carry out a plan on these inputs."""
+
+    plan: Plan
+    slots: tuple[Slot, ...]
+    """The plan's first storages, in their order: inputs, then a module's state, then incoming gradients."""
+    outputs: tuple[Slot, ...]
+    """Where each of the plan's outputs goes, in the second memory."""
+    target: str
+    destination: tuple[Slot, ...] = ()
+    """The plan's next storages: tensors to be filled, in the second memory already."""
+    compile: bool = False

@@ -1,0 +1,105 @@
+"""A plan: what a candidate's wrapper asked of the device, in the order it asked, and nothing of what it computed itself.
+
+Views of memory are no steps: a tensor is a storage, an offset, a shape and strides wherever it is named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+MOST_STEPS = 2000
+"""A longer plan is no plan but a program."""
+
+
+@dataclass(frozen=True)
+class View:
+    """A tensor by where it lies."""
+
+    storage: int
+    format: str
+    offset: int
+    """In elements of its own format."""
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Allocate:
+    """New memory, holding nothing that can be relied upon."""
+
+    storage: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Fill:
+    """One constant into every element."""
+
+    view: View
+    value: int | float | bool
+
+
+@dataclass(frozen=True)
+class Copy:
+    """Element by element, with a cast where formats differ."""
+
+    source: View
+    target: View
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument of a launch."""
+
+    kind: Literal["tensor", "number", "text", "none", "type", "function", "descriptor", "tuple"]
+    view: View | None = None
+    number: int | float | bool | None = None
+    text: str = ""
+    """A string, the name of one of triton's types, or of a `@triton.jit` function."""
+    block: tuple[int, ...] = ()
+    """A descriptor's block shape."""
+    items: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """One kernel over one grid."""
+
+    kernel: str
+    """The `@triton.jit` function's name in its module."""
+    module: str
+    """Empty for the candidate's own file."""
+    grid: tuple[int, int, int]
+    arguments: tuple[Argument, ...]
+    """All of them, constants included, in the order of the kernel's parameters."""
+    options: dict[str, int | float | bool | str]
+    """Those that differ from the backend's defaults: num_warps, num_stages, ..."""
+
+
+Step = Allocate | Fill | Copy | Launch
+
+
+@dataclass(frozen=True)
+class Output:
+    """One leaf of what the entry returned."""
+
+    path: str
+    view: View
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All of it, with what it says of the policy."""
+
+    steps: tuple[Step, ...]
+    outputs: tuple[Output, ...] = ()
+    foreign: tuple[str, ...] = ()
+    """Operations that no plan has: work that a library did instead of a kernel."""
+    reads: tuple[str, ...] = ()
+    """Operations by which the wrapper looked at values; its launches may depend on them."""
+
+    @property
+    def launches(self) -> tuple[Launch, ...]:
+        """The kernels that it launches, in order."""
+        return tuple(step for step in self.steps if isinstance(step, Launch))
