@@ -9,18 +9,19 @@ from dataclasses import replace
 import numpy as np
 
 from geak_evaluator import source
-from geak_evaluator.kernel_child import SPACE, Kernel, request, run
+from geak_evaluator.kernel_child import SPACE, Kernel, request
 from geak_evaluator.oracle import Answer, Oracle, SpecFile, TooBig
-from geak_evaluator.proof import numbers
+from geak_evaluator.proof import numbers, policy
 from geak_evaluator.proof.compare import Agreement, compare, ties
 from geak_evaluator.relay import Ran, Relay, failed
 from geak_evaluator.replies import read
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.sandbox.policy import Limits
-from geak_evaluator.schema import domain, layout
-from geak_evaluator.schema.exchange import RunReply
+from geak_evaluator.schema import codec, domain, layout
+from geak_evaluator.schema.exchange import Replay, RunReply
 from geak_evaluator.schema.layout import Slot
+from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Case, Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Mismatch, Status, Verdict
@@ -92,31 +93,66 @@ class Candidate:
                 return
 
     def run(self, case: Case) -> Ran:
-        """One case: the truth first, then the candidate, then the comparison."""
+        """One case: what the wrapper asks for is recorded on values of no account, and replayed on others."""
         try:
             answer = self._oracle.case(case, self._target)
+            # A wrapper whose launches may follow the values must see those that count; any other sees two sets of others.
+            by_value = self._spec.launches == "by_value"
+            shown = (answer,) if by_value else tuple(self._oracle.case(case, self._target) for _ in range(2))
         except TooBig as error:
             return Ran(CaseResult(case, Cause.TOO_BIG_HERE, str(error)))
         with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
-            # Memory of its own: what the candidate does to its inputs reaches nobody else.
-            given.map[: len(answer.given)] = answer.given
-            space = layout.extent(answer.wanted)
-            got.map[:space] = numbers.poison(space)
-            return self._run(case, answer, given, got)
+            captured = self._capture(case, shown, given, got)
+        if isinstance(captured, Ran):
+            return captured
+        with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
+            return self._replay(case, answer, captured, given, got)
 
-    def _run(self, case: Case, answer: Answer, given: SharedMemory, got: SharedMemory) -> Ran:
-        call = request(self._spec, case, answer.slots, answer.wanted)
-        asked = replace(call, state=answer.reply.state, gradients=answer.reply.gradients)
-        with self._kernel.spawn(self._box, self._limits, given, got) as child:
-            reply = run(child, self._kernel, asked)
-            if not reply.ok:
-                return Ran(failed(case, reply), child.log)
-            finished = read(RunReply, reply)
-            result = self._compare(case, answer, given, got)
+    def _capture(
+        self, case: Case, shown: tuple[Answer, ...], given: SharedMemory, got: SharedMemory
+    ) -> tuple[Plan, str] | Ran:
+        plans: list[Plan] = []
+        with self._kernel.spawn(self._box, self._limits, given, got, capture=True) as child:
+            reply = child.ask(self._kernel.source)
+            for answer in shown if reply.ok else ():
+                given.map[: len(answer.given)] = answer.given
+                call = request(self._spec, case, answer.slots, answer.wanted)
+                asked = replace(call, state=answer.reply.state, gradients=answer.reply.gradients, capture=True)
+                reply = child.ask(codec.dumps(asked).encode())
+                told = read(RunReply, reply) if reply.ok else None
+                if told is None or told.plan is None:
+                    break
+                plans.append(told.plan)
             log = child.log
-        if result.cause is None and finished is not None and finished.launches == 0:
-            result = replace(result, cause=Cause.NO_KERNEL, message="no Triton kernel was launched")
-        return Ran(result, log)
+        if len(plans) < len(shown):
+            return Ran(failed(case, reply), log)
+        fault = policy.objection(plans, by_value=self._spec.launches == "by_value")
+        return Ran(CaseResult(case, *fault), log) if fault else (plans[0], log)
+
+    def _replay(
+        self, case: Case, answer: Answer, captured: tuple[Plan, str], given: SharedMemory, got: SharedMemory
+    ) -> Ran:
+        plan, log = captured
+        given.map[: len(answer.given)] = answer.given
+        space = layout.extent(answer.wanted)
+        got.map[:space] = numbers.poison(space)
+        outputs = tuple(slot for slot in answer.wanted if not slot.path.startswith("changed."))
+        asked = Replay(
+            plan=plan,
+            slots=(*answer.slots, *answer.reply.state, *answer.reply.gradients),
+            outputs=outputs,
+            target=self._target,
+            destination=outputs if self._spec.contract == "destination" else (),
+            compile=self._kernel.compiled,
+        )
+        with self._kernel.spawn_replay(self._box, self._limits, given, got) as child:
+            reply = child.ask(self._kernel.source)
+            if reply.ok:
+                reply = child.ask(codec.dumps(asked).encode())
+                child.freeze()
+            if not reply.ok:
+                return Ran(failed(case, reply), log)
+            return Ran(self._compare(case, answer, given, got), log)
 
     def _compare(self, case: Case, answer: Answer, given: SharedMemory, got: SharedMemory) -> CaseResult:
         inputs = {slot.path: slot for slot in answer.slots}

@@ -17,6 +17,7 @@ SPACE = 2 * GIB
 """What the inputs of a case may take, and what its outputs may; pages count only once they are written."""
 
 _ROLE = "geak_evaluator.children.candidate"
+_REPLAY_ROLE = "geak_evaluator.children.replay"
 
 
 @dataclass(frozen=True)
@@ -34,8 +35,10 @@ class Kernel:
     compiled: bool = False
     """Compile each launch for the target too, so that Triton's own errors show; else it is only interpreted."""
 
-    def spawn(self, box: Sandbox, limits: Limits, given: SharedMemory, got: SharedMemory) -> Child:
-        """A child that will load it when asked."""
+    def spawn(
+        self, box: Sandbox, limits: Limits, given: SharedMemory, got: SharedMemory, *, capture: bool = False
+    ) -> Child:
+        """A child that will load it when asked; with `capture` its launches are recorded, not carried out."""
         job = {
             "name": "kernel",
             "entry": self.entry,
@@ -44,9 +47,16 @@ class Kernel:
             "project": self.project,
             "relative": self.relative,
             "compile": self.compiled,
+            "capture": capture,
         }
         folders = (self.project,) if self.project else ()
         return box.spawn(_ROLE, job, limits=limits, read=folders, shared=(given.fd, got.fd))
+
+    def spawn_replay(self, box: Sandbox, limits: Limits, given: SharedMemory, got: SharedMemory) -> Child:
+        """A child that will load nothing of it but its kernels, and replay plans."""
+        folders = (self.project,) if self.project else ()
+        job = {"project": self.project}
+        return box.spawn(_REPLAY_ROLE, job, limits=limits, read=folders, shared=(given.fd, got.fd))
 
 
 def request(spec: Spec, case: Case, slots: tuple[Slot, ...], wanted: tuple[Slot, ...] | None) -> RunRequest:

@@ -10,7 +10,7 @@ from types import TracebackType
 
 from geak_evaluator import peer, source
 from geak_evaluator.kernel_child import SPACE, Kernel
-from geak_evaluator.proof import numbers
+from geak_evaluator.proof import numbers, plausible
 from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Fault, Reply
@@ -161,10 +161,14 @@ class Oracle:
         if spec.oracle == "peer":
             return self._ask_original(case, target, slots, reply)
         told = (*(e.truth for e in reply.outputs), *reply.state, *reply.gradients)
-        if fault := layout.check(told, SPACE):
+        sizes = domain.with_scalars(spec, case.sizes)
+        if fault := layout.check(told, SPACE) or plausible.fault(spec, sizes, target, slots, reply.outputs):
             raise SpecProblem(self.file.path, f"case {case}: it lies about its outputs: {fault}")
         used = layout.extent((*slots, *reply.state, *reply.gradients))
         filled = layout.extent(e.truth for e in reply.outputs)
+        if not reply.outputs:
+            nothing = "reference returns no tensor and changes none, so there is nothing to compare"
+            raise SpecProblem(self.file.path, f"case {case}: {nothing}")
         return Answer(slots, reply, self._inputs.read(0, used), self._truth.read(0, filled))
 
     def _ask_original(self, case: Case, target: str, slots: tuple[Slot, ...], reply: CaseReply) -> Answer:

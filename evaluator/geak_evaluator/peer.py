@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from geak_evaluator.kernel_child import SPACE, Kernel, request, run
+from geak_evaluator.proof import plausible
 from geak_evaluator.replies import read
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Reply
@@ -14,19 +14,7 @@ from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import domain, layout
 from geak_evaluator.schema.exchange import Expected, RunReply
 from geak_evaluator.schema.layout import Slot
-from geak_evaluator.schema.spec import Case, Spec, Tensor, Value, leaves
-
-
-def declared(spec: Spec, sizes: Mapping[str, Value], target: str) -> tuple[Slot, ...] | None:
-    """The outputs that a spec declares, laid out; None where it leaves them to the kernel."""
-    if spec.outputs is None:
-        return None
-    slots = []
-    for path, tensor in leaves(spec.outputs):
-        assert isinstance(tensor, Tensor)
-        shape = domain.shape(tensor.shape, sizes)
-        slots.append(Slot(path or "0", spec.format(tensor.dtype, sizes, target).name, shape, layout.contiguous(shape)))
-    return layout.place(slots)
+from geak_evaluator.schema.spec import Case, Spec
 
 
 def expect(
@@ -40,7 +28,7 @@ def expect(
 ) -> tuple[tuple[Expected, ...], bytes, Reply]:
     """Runs the original; its outputs and changed inputs, with their bytes, or a reply that says why there are none."""
     sizes = domain.with_scalars(spec, case.sizes)
-    wanted = declared(spec, sizes, kernel.target)
+    wanted = plausible.declared(spec, sizes, kernel.target)
     with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
         given.map[: len(inputs)] = inputs
         with kernel.spawn(box, limits, given, got) as child:

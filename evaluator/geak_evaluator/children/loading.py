@@ -27,14 +27,15 @@ class Raised:
 
 
 def load(source: bytes, name: str, project: str = "", relative: str = "") -> types.ModuleType:
-    """Imports a source as module `name` from a file of its own, so that its text can be looked up."""
+    """Imports a source as a module from a file of its own, so that its text can be looked up."""
     folder = Path.cwd() / "source"
     folder.mkdir(exist_ok=True)
     path = folder / f"{name}.py"
     path.write_bytes(source)
     if project:
         sys.path.insert(0, project)
-    module_name = relative.removesuffix(".py").replace("/", ".") if relative else name
+    # A spec or a kernel may be called copy.py, and `import copy` must go on finding Python's.
+    module_name = relative.removesuffix(".py").replace("/", ".") if relative else f"geak_foreign_{name}"
     if relative and "." in module_name:
         importlib.import_module(module_name.rpartition(".")[0])
     spec = importlib.util.spec_from_file_location(module_name, path)

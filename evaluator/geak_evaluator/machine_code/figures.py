@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field
+from typing import Literal
 
 MAX_TEXT = 1 << 20
 """Characters of IR that one kernel may have; a matmul has some ten thousand."""
@@ -11,6 +12,7 @@ MAX_KERNELS = 256
 """Kernels times targets that one process may hand over."""
 
 Option = int | bool | str
+Limit = Literal["waves", "programs", "registers", "scalar_registers", "shared", "tensor_memory"]
 
 OPTIONS: dict[str, type[int] | type[bool] | type[str]] = {
     "num_warps": int,
@@ -95,6 +97,31 @@ class Handed:
 
 
 @dataclass(frozen=True)
+class Counts:
+    """Instructions in the text of the machine code, each counted once however often it runs.
+
+    A kernel's inline assembly is text as well, and can pad these; registers, spills and sizes it cannot.
+    """
+
+    barriers: int = 0
+    """Barriers of the whole program."""
+    atomics: int = 0
+    """Atomic operations on global memory."""
+    matrix_instructions: dict[str, int] = field(default_factory=dict)
+    """Matrix instructions, by name: mfma, mma, wgmma, tcgen05."""
+    loads: dict[str, int] = field(default_factory=dict)
+    """Loads from global memory to registers, by the bits that one lane loads."""
+    stores: dict[str, int] = field(default_factory=dict)
+    """Stores from registers to global memory, by the bits that one lane stores."""
+    copies: dict[str, int] = field(default_factory=dict)
+    """Copies from global to shared memory past the registers, by a lane's bits; `bulk` is one for all."""
+    shared_loads: dict[str, int] = field(default_factory=dict)
+    """Loads from shared memory, by the bits that one lane loads."""
+    shared_stores: dict[str, int] = field(default_factory=dict)
+    """Stores to shared memory, by the bits that one lane stores."""
+
+
+@dataclass(frozen=True)
 class Figures:
     """What the compiler settled, read off the machine code; None where the target has no such thing."""
 
@@ -114,27 +141,12 @@ class Figures:
     """Waves that one SIMD (AMD), or warps that one SM (NVIDIA) can hold of it at once, by the limits below."""
     occupancy_limit: int
     """The same count for a kernel that asks for nothing."""
-    limited_by: tuple[str, ...]
-    """What would have to shrink for more: registers, scalar_registers, shared, tensor_memory, or the device's own
-    waves and programs; several where each alone stops it."""
+    limited_by: tuple[Limit, ...]
+    """What stops one more: several where each alone does; `waves` and `programs` are the device's own limits."""
     code_bytes: int
     """Bytes of machine code."""
-    barriers: int = 0
-    """Barriers of the whole program, as instructions in the text."""
-    atomics: int = 0
-    """Atomic operations on global memory, as instructions in the text."""
-    matrix_instructions: dict[str, int] = field(default_factory=dict)
-    """Matrix instructions in the text, by name: mfma, mma, wgmma, tcgen05."""
-    loads: dict[str, int] = field(default_factory=dict)
-    """Loads from global memory to registers in the text, by the bits that one lane loads."""
-    stores: dict[str, int] = field(default_factory=dict)
-    """Stores from registers to global memory in the text, by the bits that one lane stores."""
-    copies: dict[str, int] = field(default_factory=dict)
-    """Copies from global to shared memory past the registers in the text, by a lane's bits; `bulk` is one for all."""
-    shared_loads: dict[str, int] = field(default_factory=dict)
-    """Loads from shared memory in the text, by the bits that one lane loads."""
-    shared_stores: dict[str, int] = field(default_factory=dict)
-    """Stores to shared memory in the text, by the bits that one lane stores."""
+    counts: Counts
+    """Instructions in the text of the machine code."""
     vgprs: int | None = None
     """AMD: 32-bit vector registers of one lane, accumulation registers included."""
     agprs: int | None = None

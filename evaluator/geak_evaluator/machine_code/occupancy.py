@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from geak_evaluator.machine_code.figures import Limit
 from geak_evaluator.schema.target import Target
 
 KIB = 1024
@@ -19,7 +20,7 @@ class Occupancy:
     """The most that the hardware takes."""
     programs: int
     """Whole programs on one multiprocessor at once; 0 where not even one fits."""
-    limited_by: tuple[str, ...]
+    limited_by: tuple[Limit, ...]
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def amd(target: Target, *, vgprs: int, sgprs: int, shared: int, num_warps: int) 
     unit = _COMPUTE_UNITS[target.arch]
     by_vgprs = _VGPRS // _round_up(max(vgprs, 1), _VGPR_UNIT) * _SIMDS
     by_sgprs = _SGPRS // _round_up(max(sgprs, 1), _SGPR_UNIT) * _SIMDS
-    programs = {
+    programs: dict[Limit, int] = {
         "waves": _WAVES * _SIMDS // num_warps,
         "programs": _WAVES * _SIMDS if num_warps == 1 else _BARRIERS,
         "registers": by_vgprs // num_warps,
@@ -85,7 +86,7 @@ def nvidia(target: Target, *, registers: int, shared: int, tensor_memory: int, n
     """Of a kernel on an NVIDIA streaming multiprocessor."""
     unit = _MULTIPROCESSORS[target.arch]
     of_a_warp = _round_up(max(registers, 1) * target.warp_size, _REGISTER_UNIT)
-    programs = {
+    programs: dict[Limit, int] = {
         "waves": _WARPS // num_warps,
         "programs": _BLOCKS,
         "registers": _REGISTERS // _PARTITIONS // of_a_warp * _PARTITIONS // num_warps,
@@ -96,7 +97,7 @@ def nvidia(target: Target, *, registers: int, shared: int, tensor_memory: int, n
     return _tightest(programs, num_warps, 1, _WARPS)
 
 
-def _tightest(programs: dict[str, int], num_warps: int, parts: int, limit: int) -> Occupancy:
+def _tightest(programs: dict[Limit, int], num_warps: int, parts: int, limit: int) -> Occupancy:
     fewest = min(programs.values())
     limited_by = tuple(name for name, most in programs.items() if most == fewest)
     if own := tuple(name for name in limited_by if name in ("waves", "programs")):

@@ -37,6 +37,7 @@ PRELOAD = (
     "geak_evaluator.device",
     "geak_evaluator.children.spec",
     "geak_evaluator.children.candidate",
+    "geak_evaluator.children.replay",
     "geak_evaluator.children.script",
 )
 

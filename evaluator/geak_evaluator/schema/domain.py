@@ -151,14 +151,14 @@ def _expression_problems(label: str, text: str, known: set[str]) -> Iterator[str
         yield f"{label}: {error}"
         return
     for name in sorted(unknown):
-        near = difflib.get_close_matches(name, known, 1)
+        near = [k for k in known if k.lower() == name.lower()] or difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"declared are {', '.join(sorted(known)) or 'none'}"
         yield f"{label}: no axis is named {name}; {hint}"
 
 
 def _argument_problems(about: Description) -> Iterator[str]:
     spec = about.spec
-    if about.arguments and spec.oracle != "tests":
+    if spec.oracle not in ("peer", "tests"):
         missing = [n for n in about.arguments if n not in spec.inputs]
         extra = [n for n in spec.inputs if n not in about.arguments]
         if missing:

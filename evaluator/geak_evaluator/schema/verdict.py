@@ -42,6 +42,11 @@ class Cause(str, enum.Enum):
     UNWRITTEN = "unwritten"
     CHANGED_INPUT = "changed_input"
     NO_KERNEL = "no_kernel"
+    # what its plan says
+    FOREIGN_WORK = "foreign_work"
+    NOT_PLAIN = "not_plain"
+    UNSTABLE_PLAN = "unstable_plan"
+    PLAN_TOO_LONG = "plan_too_long"
     TESTS_FAILED = "tests_failed"
     # how it ended
     TIMEOUT = "timeout"
