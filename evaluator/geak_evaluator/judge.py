@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +12,7 @@ import numpy as np
 from geak_evaluator import source
 from geak_evaluator.kernel_child import SPACE, Kernel, request
 from geak_evaluator.oracle import Answer, Oracle, SpecFile, TooBig
-from geak_evaluator.proof import numbers, policy
+from geak_evaluator.proof import numbers, policy, shapes
 from geak_evaluator.proof.compare import Agreement, compare, ties
 from geak_evaluator.relay import Ran, Relay, failed
 from geak_evaluator.replies import read
@@ -25,6 +26,10 @@ from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Case, Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Mismatch, Status, Verdict
+
+
+HIDDEN_CASES = 3
+"""How many cases of a spec's domain are run that it does not show."""
 
 
 class Judge:
@@ -55,7 +60,9 @@ class Judge:
                 results = [Relay(self._box, self._limits, oracle, kernel, target).run()]
             else:
                 candidate = Candidate(self._box, self._limits, oracle, kernel, target)
-                results = list(candidate.until_decided(cases))
+                hidden = shapes.hidden(spec, HIDDEN_CASES, random.SystemRandom())
+                results = list(candidate.until_decided(cases, hidden))
+                cases = (*cases, *hidden)
         causes = {r.result.cause for r in results if r.result.cause is not None}
         status = Status.ACCEPTED if not causes else Status.UNDECIDED if causes <= UNDECIDABLE else Status.REJECTED
         return Verdict(
@@ -82,12 +89,14 @@ class Candidate:
         relative = self._spec.files[0] if self._spec.files else ""
         self._kernel = Kernel(kernel, oracle.about.entry, self._spec.contract, target, project, relative)
 
-    def until_decided(self, cases: tuple[Case, ...]) -> Iterator[Ran]:
-        """Case after case, up to the first that is not right."""
-        for number, case in enumerate(cases):
+    def until_decided(self, shown: tuple[Case, ...], hidden: tuple[Case, ...]) -> Iterator[Ran]:
+        """Case after case, up to the first that is not right; those that are hidden last."""
+        for number, case in enumerate((*shown, *hidden)):
             # Compiling costs as much as running: one case tells whether Triton takes the kernel for this target.
             self._kernel = replace(self._kernel, compiled=number == 0)
             ran = self.run(case)
+            if number >= len(shown):
+                ran = replace(ran, result=_veiled(ran.result, shapes.kind(case, self._spec)))
             yield ran
             if ran.result.cause is not None:
                 return
@@ -96,7 +105,7 @@ class Candidate:
         """One case: what the wrapper asks for is recorded on values of no account, and replayed on others."""
         try:
             answer = self._oracle.case(case, self._target)
-            # A wrapper whose launches may follow the values must see those that count; any other sees two sets of others.
+            # A wrapper whose launches may follow the values must see those that count; any other sees two other sets.
             by_value = self._spec.launches == "by_value"
             shown = (answer,) if by_value else tuple(self._oracle.case(case, self._target) for _ in range(2))
         except TooBig as error:
@@ -175,6 +184,8 @@ class Candidate:
             worst = max(worst, agreement.steps)
             if (wrong := agreement.mismatch) is not None:
                 text = describe(wrong, several=len(answer.wanted) > 1)
+                if 0 < agreement.steps < 1000:
+                    text += f"; at most {agreement.steps:.3g} steps off, {self._tolerance(slot):g} allowed"
                 return CaseResult(case, Cause.WRONG_VALUES, text, steps=agreement.steps, mismatch=wrong)
         return CaseResult(case, steps=worst)
 
@@ -182,8 +193,16 @@ class Candidate:
         spec = self._spec
         if spec.oracle == "exact" and spec.ties == "any" and slot.format in ("int32", "int64"):
             found = np.where(ties(found, truth, answer.input(answer.slots[0])), found, truth)
-        tolerance = 0.0 if spec.oracle == "exact" else spec.tolerance.of(slot.format)
-        return compare(slot.path, found, truth, slot.format, tolerance)
+        return compare(slot.path, found, truth, slot.format, self._tolerance(slot))
+
+    def _tolerance(self, slot: Slot) -> float:
+        return 0.0 if self._spec.oracle == "exact" else self._spec.tolerance.of(slot.format)
+
+
+def _veiled(result: CaseResult, kind: str) -> CaseResult:
+    """What may be told of a hidden case: how it failed, and the class of its sizes."""
+    text = result.message if result.mismatch is None else "wrong values"
+    return replace(result, case=Case({}), hidden=kind, mismatch=None, message=text)
 
 
 def describe(mismatch: Mismatch, *, several: bool) -> str:

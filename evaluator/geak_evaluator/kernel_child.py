@@ -63,7 +63,7 @@ def request(spec: Spec, case: Case, slots: tuple[Slot, ...], wanted: tuple[Slot,
     """How a kernel is called on one case; with `wanted` None it says itself what came back."""
     destination: tuple[Slot, ...] = ()
     if spec.contract == "destination" and wanted is not None:
-        names = list(spec.outputs) if isinstance(spec.outputs, dict) else ["out"]
+        names = domain.destinations(spec)
         returned = [slot for slot in wanted if not slot.path.startswith("changed.")]
         destination = tuple(replace(slot, path=name) for name, slot in zip(names, returned, strict=True))
     return RunRequest(

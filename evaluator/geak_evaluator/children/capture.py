@@ -193,7 +193,12 @@ def _options(launch: Any) -> dict[str, int | float | bool | str]:
 
 
 def record(
-    call: Callable[[], list[tuple[str, Any]]], known: Sequence[torch.Tensor], wanted: list[Slot], launches: Launches
+    call: Callable[[], list[tuple[str, Any]]],
+    known: Sequence[torch.Tensor],
+    wanted: list[Slot],
+    launches: Launches,
+    *,
+    in_place: bool = False,
 ) -> plan.Plan:
     """Runs a wrapper under a recorder; launches are noted as they come, and not carried out."""
     from geak_evaluator.children.running import check
@@ -204,7 +209,9 @@ def record(
             found = call()
     finally:
         launches.recorder = None
-    if wanted:
+    if in_place:
+        found = []
+    else:
         check(found, wanted)
     outputs = tuple(plan.Output(path, recorder.view(value)) for path, value in found)
     return plan.Plan(tuple(recorder.steps), outputs, tuple(recorder.foreign), tuple(recorder.reads))

@@ -37,13 +37,14 @@ def run(entry: Callable[..., Any], contract: str, request: RunRequest, launches:
         return list(destination.items()) if contract == "destination" else leaves(returned)
 
     wanted = [slot for slot in request.outputs or () if not slot.path.startswith("changed.")]
+    in_place = not wanted and bool(request.outputs)  # whatever it returns besides is of no account
     if request.capture:
         known = [*tensors.values(), *state.values(), *gradients.values(), *destination.values()]
-        return RunReply(plan=capture.record(call, known, wanted, launches))
+        return RunReply(plan=capture.record(call, known, wanted, launches, in_place=in_place))
     found = call()
     if request.outputs is None:
         return RunReply(_describe(found, outputs), launches.count)
-    if contract != "destination":
+    if contract != "destination" and not in_place:
         check(found, wanted)
         for (_, value), slot in zip(found, wanted, strict=True):
             outputs.tensor(slot).copy_(value.detach())
@@ -53,9 +54,13 @@ def run(entry: Callable[..., Any], contract: str, request: RunRequest, launches:
 def check(found: list[tuple[str, Any]], wanted: list[Slot]) -> None:
     """Whether what came back is what was asked for, as far as its form goes."""
     if len(found) != len(wanted):
-        raise Mismatch("wrong_outputs", f"it returned {len(found)} tensors; {len(wanted)} are expected")
+        raise Mismatch("wrong_outputs", f"it returned {_tensors(len(found))}; {_tensors(len(wanted))} expected")
     for (path, value), slot in zip(found, wanted, strict=True):
         _check(path, value, slot)
+
+
+def _tensors(count: int) -> str:
+    return {0: "no tensor", 1: "1 tensor"}.get(count, f"{count} tensors")
 
 
 def _check(path: str, value: Any, slot: Slot) -> None:

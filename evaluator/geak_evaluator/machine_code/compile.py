@@ -133,11 +133,13 @@ class Compiler:
 
     def _compiled(self, missing: dict[str, CompileRequest]) -> Iterator[tuple[str, CompileReply]]:
         """Compiles what is missing, as many at once as there are processors; files what a child answered."""
-        for key, reply, log in _asked(self._box, self._limits, self._workers, missing):
+        for key, reply, child in _asked(self._box, self._limits, self._workers, missing):
             answer = _believed(reply, missing[key])
             if answer.failure is not None and answer.failure.why in (Why.INVALID, Why.REJECTED, Why.CRASHED):
-                message = "\n".join(filter(None, (answer.failure.message, log)))
-                answer = replace(answer, failure=replace(answer.failure, message=message))
+                # Why, Triton's C++ has written to standard error.
+                words = "\n".join(filter(None, (answer.failure.message, child.log.strip()[:_LOGGED])))
+                plain = words.replace(f"{child.workdir}/", "")
+                answer = replace(answer, failure=replace(answer.failure, message=plain))
             # What the child did not live to say may be this machine's doing: it is tried again next time.
             if self._cache is not None and reply.fault is None:
                 self._cache.put(key, codec.dumps(answer).encode())
@@ -146,7 +148,7 @@ class Compiler:
 
 def _asked(
     box: Sandbox, limits: Limits, workers: int, requests: dict[str, CompileRequest]
-) -> Iterator[tuple[str, Reply, str]]:
+) -> Iterator[tuple[str, Reply, Child]]:
     """Each request to a child of its own. Only the waiting is done in threads: the sandbox is not made for them."""
     waiting = list(requests.items())
     running: dict[Future[Reply], tuple[str, Child]] = {}
@@ -160,8 +162,7 @@ def _asked(
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     key, child = running.pop(future)
                     child.end()
-                    log = child.log.replace(f"{child.workdir}/", "").strip()[:_LOGGED]
-                    yield key, future.result(), log
+                    yield key, future.result(), child
         finally:
             for future, (_, child) in running.items():
                 with contextlib.suppress(OSError):

@@ -88,9 +88,9 @@ def _pattern(wrong: Array, count: int) -> str:
     columns = wrong.reshape(-1, wrong.shape[-1])
     bad_columns, bad_rows = np.flatnonzero(columns.any(axis=0)), np.flatnonzero(columns.any(axis=1))
     width, height = columns.shape[1], columns.shape[0]
-    if bad_columns.size and bad_columns[0] > 0 and bad_columns[-1] == width - 1 and _solid(bad_columns):
+    if _tail(bad_columns, width):
         return f"only from column {bad_columns[0]} of {width} on: look at the mask of the last tile"
-    if height > 1 and bad_rows[0] > 0 and bad_rows[-1] == height - 1 and _solid(bad_rows):
+    if _tail(bad_rows, height):
         return f"only from row {bad_rows[0]} of {height} on: look at the mask of the last rows"
     if height > 1 and bad_rows.size == 1:
         return f"only in row {bad_rows[0]}"
@@ -99,8 +99,9 @@ def _pattern(wrong: Array, count: int) -> str:
     return f"{bad_rows.size} of {height} rows"
 
 
-def _solid(indices: Array) -> bool:
-    return bool(indices[-1] - indices[0] + 1 == indices.size)
+def _tail(indices: Array, size: int) -> bool:
+    """Whether these are the last few of so many, without a gap."""
+    return bool(size > 3 and indices[-1] == size - 1 and indices[-1] - indices[0] + 1 == indices.size <= size // 2)
 
 
 def ties(got: Array, truth: Array, values: Array) -> Array:

@@ -135,7 +135,8 @@ def _tensor_problems(spec: Spec, label: str, item: object, known: set[str]) -> I
             yield from _expression_problems(label, item.value, known)
         return
     if not isinstance(item, Tensor):
-        yield f"{label} is a {type(item).__name__}; it must be a Tensor{' or a Scalar' if label.startswith('input') else ''}"
+        wanted = "Tensor or a Scalar" if label.startswith("input") else "Tensor"
+        yield f"{label} is a {type(item).__name__}; it must be a {wanted}"
         return
     if item.dtype not in dtypes.NAMES and item.dtype not in spec.dtypes:
         yield f"{label}: {item.dtype!r} is no number format; there are {', '.join((*spec.dtypes, *dtypes.NAMES))}"
@@ -171,8 +172,10 @@ def _argument_problems(about: Description) -> Iterator[str]:
                 yield f"{field} names {name}, which is no tensor input"
     if spec.contract == "gradient" and not spec.wrt:
         yield "contract 'gradient' needs wrt=(...): the inputs whose gradient is asked for"
+    if spec.contract == "destination" and (clash := set(spec.inputs) & set(destinations(spec))):
+        yield f"{', '.join(sorted(clash))} names both an input and an output that is handed over"
     if spec.contract == "destination" and (spec.outputs is None or not isinstance(spec.outputs, dict | Tensor)):
-        yield "contract 'destination' needs outputs={'out': Tensor(...)}: the tensors that are passed in to be filled"
+        yield "contract 'destination' needs outputs={'out': Tensor(...)}: the tensors that are handed over"
     if spec.init and spec.contract != "module":
         yield "init=... belongs to contract 'module'"
 
@@ -196,6 +199,8 @@ def _oracle_problems(spec: Spec) -> Iterator[str]:
 
 
 def _case_problems(spec: Spec, known: set[str]) -> Iterator[str]:
+    if any(True for relation in spec.where for _ in _expression_problems("", relation, known)):
+        return  # told once already, and no case can be held against it
     if not spec.cases and spec.oracle != "tests":
         yield "there are no cases: cases=[{...}] says which sizes are run"
     for kind, cases in (("case", spec.cases), ("bench case", spec.bench)):
@@ -233,6 +238,11 @@ def _place_inputs(spec: Spec, case: Case) -> None:
         shape(item.strides, sizes)
         for text in Fill.parse(item.fill).args if item.fill else ():
             expr.value(text, sizes)
+
+
+def destinations(spec: Spec) -> list[str]:
+    """The names under which a `destination` kernel is handed its outputs."""
+    return list(spec.outputs) if isinstance(spec.outputs, dict) else ["out"]
 
 
 def with_scalars(spec: Spec, sizes: Mapping[str, Value]) -> dict[str, Value]:

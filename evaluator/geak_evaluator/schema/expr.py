@@ -42,6 +42,9 @@ _GRAMMAR = (
 )
 
 
+OPERATORS = "+ - * / // % **, comparisons, and or not, if else, min max abs cdiv"
+
+
 class ExprError(ValueError):
     """An expression that cannot be read or has no value here."""
 
@@ -75,7 +78,7 @@ def names_in(text: str) -> frozenset[str]:
             names.add(node.id)
         elif not isinstance(node, _GRAMMAR) or (isinstance(node, ast.Call) and not _is_known(node)):
             shown = _text(node) if isinstance(node, ast.expr) else text
-            raise ExprError(f"{shown!r} is not arithmetic over axis names")
+            raise ExprError(f"{shown!r} is not arithmetic over axis names ({OPERATORS})")
     return frozenset(names - _CALLS.keys())
 
 
@@ -155,7 +158,7 @@ def _value(node: ast.expr, names: Mapping[str, Number | str | bool]) -> Number:
         return _CALLS[node.func.id](*(_value(arg, names) for arg in node.args))
     if isinstance(node, ast.IfExp):
         return _value(node.body if _value(node.test, names) else node.orelse, names)
-    raise ExprError(f"{_text(node)!r} is not arithmetic over axis names")
+    raise ExprError(f"{_text(node)!r} is not arithmetic over axis names ({OPERATORS})")
 
 
 def _bounded(number: Number) -> Number:

@@ -1,4 +1,4 @@
-"""A plan: what a candidate's wrapper asked of the device, in the order it asked, and nothing of what it computed itself.
+"""A plan: what a candidate's wrapper asked of the device, in its order, and nothing of what it computed itself.
 
 Views of memory are no steps: a tensor is a storage, an offset, a shape and strides wherever it is named.
 """

@@ -90,6 +90,8 @@ class CaseResult:
     steps: float = 0.0
     """The largest error, in steps of the output's format; meaningless where something else went wrong."""
     mismatch: Mismatch | None = None
+    hidden: str = ""
+    """Of a hidden case only the class of its sizes is told; its sizes and values are not."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +123,9 @@ class Verdict:
         failure = self.failure
         if failure is None:
             worst = max((c.steps for c in self.cases), default=0.0)
-            ran = f"{len(self.cases)} cases by {self.how} for {self.target}"
+            hidden = sum(bool(c.hidden) for c in self.cases)
+            ran = f"{len(self.cases)} cases ({hidden} hidden) by {self.how} for {self.target}"
             return f"ACCEPTED {self.name}  agrees with the {self.oracle} oracle: {ran}, worst error {worst:.3g} steps"
         where = f" (line {failure.line})" if failure.line else ""
-        return f"{self.status.value.upper()} {self.name}  {failure.message}{where} [{failure.case}]"
+        case = f"hidden case: {failure.hidden}" if failure.hidden else str(failure.case)
+        return f"{self.status.value.upper()} {self.name}  {failure.message}{where}{case and f' [{case}]'}"
