@@ -27,7 +27,6 @@ from geak_evaluator.schema.spec import Case, Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Mismatch, Status, Verdict
 
-
 HIDDEN_CASES = 3
 """How many cases of a spec's domain are run that it does not show."""
 
