@@ -46,7 +46,7 @@ class Kernel:
             "target": self.target,
             "project": self.project,
             "relative": self.relative,
-            "compile": self.compiled,
+            "compile": self.compiled and not capture,
             "capture": capture,
         }
         folders = (self.project,) if self.project else ()

@@ -94,6 +94,8 @@ _CAUSES = {
     "SyntaxError": "not_python",
     "ModuleNotFoundError": "missing_module",
     "MemoryError": "out_of_memory",
+    "PlanTooLong": "plan_too_long",
+    "NotPlain": "not_plain",
 }
 
 

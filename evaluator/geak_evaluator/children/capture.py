@@ -36,7 +36,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._known: dict[int, int] = {}
         self._kept: list[Any] = []
         for tensor in inputs:
-            self._number(tensor)
+            self._number(tensor, new=True)
 
     def __torch_dispatch__(self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None) -> Any:
         """Called by torch for each operation that it performs."""
@@ -66,10 +66,12 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._number(tensor), format, int(tensor.storage_offset()), tuple(tensor.shape), tuple(tensor.stride())
         )
 
-    def _number(self, tensor: torch.Tensor) -> int:
+    def _number(self, tensor: torch.Tensor, new: bool = False) -> int:
         storage = tensor.untyped_storage()
         number = self._known.get(storage._cdata)
         if number is None:
+            if not new:
+                self.foreign["memory from before the call, or from outside of torch"] = None
             number = self._known[storage._cdata] = len(self._known)
             self._kept.append(storage)  # its address must not come to mean another
         return number
@@ -84,6 +86,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def _allocate(self, tensor: torch.Tensor) -> plan.View:
         fresh = not self._is_known(tensor)
+        self._number(tensor, new=True)
         view = self.view(tensor)
         if fresh:
             self._add(plan.Allocate(view.storage, tensor.untyped_storage().nbytes()))

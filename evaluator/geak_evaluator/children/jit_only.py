@@ -133,7 +133,7 @@ def _check_kernel(node: ast.FunctionDef, decorator: ast.expr) -> None:
     for default in [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]:
         if not _literal(default, set()):
             raise NotPlain(f"kernel {node.name}: a default value that is no literal", default.lineno)
-    for part in ast.walk(node):
+    for part in (part for statement in node.body for part in ast.walk(statement)):
         if isinstance(part, ast.Attribute):
             _check_attribute(node.name, part)
         elif isinstance(part, ast.Import | ast.ImportFrom | ast.Lambda | ast.ClassDef | ast.Global | ast.Nonlocal):

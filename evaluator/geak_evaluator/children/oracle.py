@@ -27,6 +27,7 @@ def case(module: types.ModuleType, about: Description, request: CaseRequest) -> 
     """Fills the first memory with inputs and the second with what is expected of them."""
     spec = about.spec
     rng = torch.Generator().manual_seed(request.seed)
+    torch.manual_seed(request.seed)  # a module draws its own parameters
     inputs, outputs = Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)
     arguments = _inputs(module, about, request, inputs, rng)
     if not request.expect or spec.oracle in ("peer", "tests"):

@@ -50,13 +50,20 @@ def replay(kernels: dict[str, Any], asked: Replay) -> None:
             elif isinstance(step, plan.Copy):
                 memory.tensor(step.target).copy_(memory.tensor(step.source))
             else:
-                kernel = kernels[step.kernel]
+                kernel = _kernel(kernels, step.kernel)
                 arguments = [_argument(item, memory, kernels) for item in step.arguments]
                 options = {k: v for k, v in step.options.items() if k not in kernel.arg_names}
                 kernel[step.grid](*arguments, **options)
     outputs = Arena(FIRST_SHARED + 1)
     for output, slot in zip(asked.plan.outputs, asked.outputs, strict=True):
         outputs.tensor(slot).copy_(memory.tensor(output.view))
+
+
+def _kernel(kernels: dict[str, Any], name: str) -> Any:
+    found = kernels.get(name)
+    if not hasattr(found, "arg_names"):
+        raise jit_only.NotPlain(f"kernel {name} is no @triton.jit function at the top level of its file")
+    return found
 
 
 class _Memory:
@@ -97,5 +104,5 @@ def _argument(item: plan.Argument, memory: _Memory, kernels: dict[str, Any]) -> 
     if item.kind == "type":
         return tl.dtype(item.text)
     if item.kind == "function":
-        return kernels[item.text]
+        return _kernel(kernels, item.text)
     return {"none": None, "text": item.text}.get(item.kind, item.number)
