@@ -7,6 +7,7 @@ TORCH := torch==2.13.0
 TORCH_FROM := $(if $(GEAK_TORCH_INDEX),--index-url $(GEAK_TORCH_INDEX))
 READY := $(VENV)/.ready
 CAGE := $(BIN)/python tests/attacks/cage.py
+ATTACKS := $(BIN)/python -m pytest tests/attacks -p no:cacheprovider -q
 
 .PHONY: demo test check format unit attacks slow bench clean
 
@@ -37,15 +38,15 @@ unit: $(READY)
 
 # Attacks run only inside namespaces of their own, once as root where we are root, once as an ordinary user.
 attacks: $(READY)
-	$(CAGE) -- $(BIN)/python -m pytest tests/attacks -p no:cacheprovider -q -m "not gpu and not slow"
-	$(CAGE) --user -- $(BIN)/python -m pytest tests/attacks -p no:cacheprovider -q -m "not gpu and not slow"
+	if [ "$$(id -u)" = 0 ]; then $(CAGE) -- $(ATTACKS) -m "not gpu and not slow"; fi
+	$(CAGE) --user -- $(ATTACKS) -m "not gpu and not slow"
 
 slow: $(READY)
 	$(BIN)/python -m pytest -n 2 -m slow
-	$(CAGE) -- $(BIN)/python -m pytest tests/attacks -p no:cacheprovider -q -m slow
+	$(CAGE) -- $(ATTACKS) -m slow
 
 bench: $(READY)
-	$(BIN)/python bench/sandbox.py
+	$(BIN)/python bench/sandbox.py --write
 
 clean:
 	rm -rf $(VENV) dist build

@@ -172,7 +172,9 @@ def _descendants(pid: int) -> Iterator[int]:
     parents: dict[int, list[int]] = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
-            parents.setdefault(int(stat.read_text().rpartition(")")[2].split()[1]), []).append(int(stat.parent.name))
+            # Bytes: a process may call itself what is no text.
+            parent = int(stat.read_bytes().rpartition(b")")[2].split()[1])
+            parents.setdefault(parent, []).append(int(stat.parent.name))
         except OSError:
             continue  # it ended while we looked
     todo = [pid]
@@ -184,7 +186,7 @@ def _descendants(pid: int) -> Iterator[int]:
 
 def _kib(path: str, field: str) -> int | None:
     try:
-        lines = Path(path).read_text().splitlines()
+        lines = Path(path).read_text(errors="replace").splitlines()
     except OSError:
         return None
     return next((int(line.split()[1]) for line in lines if line.startswith(field)), None)

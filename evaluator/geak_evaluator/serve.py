@@ -52,7 +52,20 @@ def serve(box: Sandbox, requests: TextIO, answers: TextIO) -> None:
     judge = Judge(box)
     _say(answers, hello(box))
     for line in requests:
-        _say(answers, _answer(judge, line))
+        _say(answers, _lacking(box, line) or _answer(judge, line))
+
+
+def _lacking(box: Sandbox, line: str) -> Response | None:
+    """An answer for a machine on which nothing can be judged: it is not the spec's fault."""
+    lacks = [name for name in ("numpy", "torch", "triton") if name in box.missing]
+    if not lacks:
+        return None
+    try:
+        number = codec.from_json(Request, codec.loads(line)).id
+    except codec.WireError:
+        return None
+    why = "; ".join(f"{name}: {box.missing[name]}" for name in lacks)
+    return Response(number, problem=Problem("sandbox", f"this machine cannot judge kernels ({why}); see `geak doctor`"))
 
 
 def _say(answers: TextIO, message: Any) -> None:

@@ -91,7 +91,7 @@ def test_the_base_asks_for_neither_torch_nor_triton_and_the_extra_for_both(about
 
 def test_nothing_that_the_base_asks_for_asks_for_them(needs: list[str]) -> None:
     assert closure(needs).isdisjoint(VENDORS)
-    assert closure(["torch"]) & VENDORS == {"torch"}  # whoever has torch from an index of CPU wheels gets no triton
+    assert not closure(["torch"]).isdisjoint(VENDORS), "this would find nothing"
 
 
 def test_every_requirement_has_a_floor_and_no_ceiling(about: Message) -> None:

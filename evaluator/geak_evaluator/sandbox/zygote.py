@@ -20,7 +20,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from geak_evaluator.sandbox import seccomp, watchdog
+from geak_evaluator.sandbox import pages, seccomp, watchdog
 from geak_evaluator.sandbox.channel import Channel
 from geak_evaluator.sandbox.confine import CHANNEL, confine, descriptors, environment
 from geak_evaluator.sandbox.policy import Policy
@@ -45,6 +45,7 @@ def serve(control: socket.socket, preload: list[str]) -> NoReturn:
     seccomp.program(seccomp.OWN)
     gc.collect()
     gc.freeze()
+    pages.collapse()
     _send(control, ready=round(time.perf_counter() - started, 3), missing=missing, memory=watchdog.own_memory("self"))
     while True:
         data, fds, _, _ = socket.recv_fds(control, _MESSAGE_LIMIT, 8)
@@ -78,14 +79,13 @@ def _load(names: list[str]) -> dict[str, str]:
     for name in names:
         try:
             module = importlib.import_module(name)
+            if name == "torch":
+                module.set_num_threads(1)  # a thread here would be lost in every fork
+            warm = getattr(module, "prepare", None)
+            if name.startswith("geak_evaluator.") and warm is not None:
+                warm()
         except Exception as error:
             missing[name] = f"{type(error).__name__}: {error}"[:300]
-            continue
-        if name == "torch":
-            module.set_num_threads(1)  # a thread here would be lost in every fork
-        warm = getattr(module, "prepare", None)
-        if name.startswith("geak_evaluator.") and warm is not None:
-            warm()
     return missing
 
 
@@ -112,9 +112,8 @@ def _child(control: socket.socket, request: Message, policy: Policy, fds: list[i
         channel, log, *shared = fds
         control.detach()  # its number is about to mean something else
         descriptors(channel, log, shared)
-        for number in range(1, signal.NSIG):
-            if number not in (signal.SIGKILL, signal.SIGSTOP, 32, 33):
-                signal.signal(number, signal.SIG_DFL)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):  # what Python or we changed
+            signal.signal(number, signal.SIG_DFL)
         _greet()
         environment(policy.workdir)
         _reseed()
