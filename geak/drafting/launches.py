@@ -34,6 +34,7 @@ _VIEWS = frozenset(
         "swapaxes",
         "chunk",
         "split",
+        "requires_grad_",
     ]
 )
 
@@ -195,8 +196,7 @@ def _written(source: Source, wrapper: Function, kernels: dict[str, Function], se
         if isinstance(node, ast.Subscript):
             return reach(node.value)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            name = node.func.attr
-            return reach(node.func.value) if name in _VIEWS or (name.endswith("_") and name != "_") else set()
+            return reach(node.func.value) if node.func.attr in _VIEWS else set()
         if isinstance(node, ast.IfExp):
             return reach(node.body) | reach(node.orelse)
         return set()

@@ -19,6 +19,8 @@ def spec_text(result: Sketch, more: list[str]) -> str:
     if result.where:
         lines.append(f"    where={tuple_text(result.where)},")
     lines += [f"    {text}," for text in more]
+    if result.checks.get("outputs"):
+        lines.append("   " + _comment(result, "outputs")[1:])
     lines += ["    cases=[" + _comment(result, "cases")]
     for number, sizes in enumerate(result.cases):
         plain = _dict(sizes)

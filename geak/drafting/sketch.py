@@ -13,6 +13,7 @@ from geak.drafting.values import Arr, Seq, Value
 from geak_evaluator.schema.spec import Axis, Scalar, Spec, SpecError, Tensor
 
 TYPES = ("fp16", "bf16", "fp32")
+_FLAGS = 4  # flags that are tried both ways: each doubles how often a case is run
 
 
 @dataclass
@@ -224,9 +225,10 @@ def _scalar(
             result.ask(name, f"the value of {name} is a guess")
         place[name] = f'Scalar("int", {int(value)})'
     elif argument.kind == "bool":
-        place[name] = (
-            'Scalar("bool", choices=(False, True))' if place is result.inputs else (f'Scalar("bool", {bool(value)})')
-        )
+        both = place is result.inputs and sum("(False, True)" in text for text in place.values()) < _FLAGS
+        place[name] = 'Scalar("bool", choices=(False, True))' if both else f'Scalar("bool", {bool(value)})'
+        if place is result.inputs and not both:
+            result.ask(name, f"{name} is left at {bool(value)}: with more flags a case would run too often")
     else:
         if not isinstance(value, int | float) or isinstance(value, bool):
             value = 1e-5 if name.startswith("eps") else 0.5

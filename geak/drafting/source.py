@@ -225,6 +225,8 @@ def _import_line(statement: ast.stmt, alias: ast.alias) -> str:
 
 def renamed(source: Source, node: ast.stmt, old: str, new: str) -> str:
     """The text of a definition with every use of one name replaced, and everything else as it was written."""
+    if old not in source.segment(node):
+        return source.segment(node)
     lines = source.lines
     spots: list[tuple[int, int]] = []
     for part in ast.walk(node):

@@ -126,6 +126,8 @@ def test_what_a_kernel_stores_through_changes(body: str, changes: tuple[str, ...
             (),
         ),
         ("def f(x, y, out):\n    kernel[lambda meta: (1,)](out, y, 1, 16)", ("out",)),
+        ("def f(x, y):\n    y[0] += 1\n    kernel[(1,)](torch.empty_like(x), x, 1, 16)", ("y",)),
+        ("def f(x, y):\n    y[0] = 1\n    kernel[(1,)](torch.empty_like(x), x, 1, 16)", ("y",)),
         ("def f(x, y):\n    y.zero_()\n    kernel[(1,)](torch.empty_like(x), y, 1, 16)", ("y",)),
         ("def g(u):\n    kernel[(1,)](u, u, 1, 16)\ndef f(x):\n    g(x.view(-1))\n    return x", ("x",)),
         ("def f(x, y):\n    a, b = x.view(-1), y.clone()\n    kernel[(1,)](a, b, 1, 16)", ("x",)),
@@ -137,6 +139,16 @@ def test_what_reaches_the_kernel_is_followed(wrapper: str, changes: tuple[str, .
     spec = loaded(draft(kernel + textwrap.indent(wrapper, "    ") + "\n"))
     assert spec.changes == changes
     assert "out" not in spec.inputs or changes == ("out",)
+
+
+def test_outputs_that_are_not_known_are_asked(draft: Make) -> None:
+    made = draft(KERNEL.format(body="tl.store(a, 0)") + """
+    def f(x):
+        kernel[(1,)](x, x, 1, 16)
+        return mystery(x)
+    """)  # fmt: skip
+    assert outputs(loaded(made)) == []
+    assert "the outputs are whatever the original returns" in made.questions
 
 
 def test_an_argument_in_the_middle_that_cannot_be_passed_is_asked(draft: Make) -> None:

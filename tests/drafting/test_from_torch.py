@@ -324,10 +324,18 @@ def test_what_nothing_says_is_asked(draft: Make) -> None:
     assert set(made.questions) == {*left, "nothing in the code says what shape x has"}
 
 
+def test_many_flags_do_not_multiply_without_end(draft: Make) -> None:
+    flags = ", ".join(f"f{i}=True" for i in range(12))
+    made = draft(f"def f(x, {flags}):\n    return x\n")
+    spec = runs(made)
+    assert [item.choices for item in spec.inputs.values() if isinstance(item, Scalar)].count((False, True)) == 4
+    assert "f4 is left at True: with more flags a case would run too often" in made.questions
+
+
 def test_a_title_is_one_line_whatever_the_docstring(draft: Make) -> None:
     made = draft('def f(x):\n    r"""A \\\\ and \\"\\"\\" within.\n\n    More."""\n    return x\n')
     _, module = loaded(made)
-    assert str(module.__doc__).splitlines()[0].startswith("A ")
+    assert str(module.__doc__).splitlines()[0] == r"A \\ and \"\"\" within."
     assert loaded(draft('def f(x):\n    """x: (M, N)"""\n    return x\n'))[1].__doc__.startswith("F.\n")  # type: ignore[union-attr]
 
 

@@ -105,7 +105,7 @@ def test_what_a_spec_cannot_pass_is_said() -> None:
         recorded(
             {"x": tensor(4, 8), "mode": "max", "cfg": {"object": "m.Config"}, "parts": {"list": [tensor(3), tensor(4)]},
              "lambda": 2, "inf": {"float": "inf"}},
-            {"x": tensor(4), "mode": "max", "cfg": None, "parts": {"list": [tensor(3), tensor(4)]},
+            {"x": tensor(4), "mode": "max", "cfg": {"object": "m.Config"}, "parts": {"list": [tensor(3), tensor(4)]},
              "lambda": 2, "inf": {"float": "inf"}},
         )
     )  # fmt: skip
