@@ -137,7 +137,8 @@ def new(
         if from_torch:
             draft = drafting.from_torch(*_place(from_torch))
         elif from_kernel:
-            draft = drafting.from_kernel(*_place(from_kernel))
+            path, function = _place(from_kernel)
+            draft = drafting.from_kernel(path, function).beside(path, out.parent if out else Path())
         elif name:
             draft = drafting.blank(name)
         else:

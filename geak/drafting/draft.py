@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 
 class DraftError(ValueError):
@@ -21,3 +23,9 @@ class Draft:
     """What a person has to look at; each is also a `# CHECK:` comment on its line of the file."""
     entry: str
     """What a kernel file must define."""
+
+    def beside(self, source: Path, folder: Path) -> Draft:
+        """The same for a spec that will lie in `folder`: what it names is found from there."""
+        there = Path(os.path.relpath(source.resolve(), folder.resolve())).as_posix()
+        text = self.text.replace(f'peer="{source.name}:', f'peer="{there}:')
+        return replace(self, text=text.replace(f'starter="{source.name}"', f'starter="{there}"'))

@@ -222,3 +222,16 @@ def test_a_wrapper_of_a_wrapper_is_the_one_that_is_meant(draft: Make) -> None:
     """)  # fmt: skip
     assert made.entry == "f"
     assert loaded(made).changes == ("x",)
+
+
+def test_a_spec_elsewhere_names_the_kernel_from_there(tmp_path: Path) -> None:
+    source = tmp_path / "kernels" / "add.py"
+    source.parent.mkdir()
+    source.write_text(
+        "import torch, triton\nimport triton.language as tl\n\n\n@triton.jit\ndef k(x, y, n, B: tl.constexpr):\n"
+        "    i = tl.arange(0, B)\n    tl.store(y + i, tl.load(x + i, mask=i < n), mask=i < n)\n\n\n"
+        "def add(x):\n    y = torch.empty_like(x)\n    k[(1,)](x, y, x.numel(), B=64)\n    return y\n"
+    )
+    draft = from_kernel(source).beside(source, tmp_path / "specs")
+    assert 'peer="../kernels/add.py:add"' in draft.text
+    assert 'starter="../kernels/add.py"' in draft.text
