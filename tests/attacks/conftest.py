@@ -11,8 +11,9 @@ import pytest
 from cage import HOW, outside
 
 if TYPE_CHECKING:
-    from geak_evaluator.sandbox.box import Sandbox
     from harness import Arena
+
+    from geak_evaluator.sandbox.box import Sandbox
 
 _WHY_NOT = outside()
 
@@ -42,12 +43,29 @@ def box(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
         SANDBOXES.remove(started)
 
 
-@pytest.fixture
-def arena(box: Sandbox) -> Iterator[Arena]:
-    """A sandbox, with a look at the machine before and after."""
-    from harness import Arena, State
+@pytest.fixture(scope="session")
+def loaded() -> Iterator[dict[bool, Sandbox]]:
+    """Sandboxes with all that a judge loads, by whether they are isolated; started once one is needed."""
+    started: dict[bool, Sandbox] = {}
+    yield started
+    for box in started.values():
+        box.close()
 
-    made = Arena(box, os.environ["GEAK_CAGE"], "namespaces" in box._layers)
+
+@pytest.fixture
+def arena(box: Sandbox, loaded: dict[bool, Sandbox], request: pytest.FixtureRequest) -> Iterator[Arena]:
+    """A sandbox, with a look at the machine before and after."""
+    from harness import SANDBOXES, Arena, State, sandbox
+
+    from geak_evaluator.sandbox.box import PRELOAD
+
+    role, isolated = getattr(request, "param", "script"), "namespaces" in box._layers
+    if role != "script":
+        if isolated not in loaded:
+            loaded[isolated] = sandbox(*(() if isolated else ("namespaces",)), preload=PRELOAD).start()
+            SANDBOXES.append(loaded[isolated])
+        box = loaded[isolated]
+    made = Arena(box, os.environ["GEAK_CAGE"], isolated, role=role)
     before = State.now(made)
     yield made
     made.check(before)

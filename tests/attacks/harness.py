@@ -1,4 +1,4 @@
-"""What every attack and fault is run with: a child that tries, a judge that looks from outside, and a count of leftovers.
+"""What every attack and fault is run with: a child that tries, a judge that looks from outside, a count of leftovers.
 
 An attack's source fills `found`: what it tried, and the error it got or `OPEN` with what it got instead. That is the
 child's own word; wherever an effect can be seen from out here, the test looks for the effect as well.
@@ -18,10 +18,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from cage import outside
+
 from geak_evaluator.sandbox.box import Sandbox
-from geak_evaluator.sandbox.child import Child, Ending, Fault, Reply
-from geak_evaluator.sandbox.policy import GIB, MIB, Level, Limits
+from geak_evaluator.sandbox.child import Child, Ending, Reply
+from geak_evaluator.sandbox.child import Fault as Fault
+from geak_evaluator.sandbox.policy import MIB as MIB
+from geak_evaluator.sandbox.policy import Level, Limits
 
 SCRIPT = "geak_evaluator.children.script"
 WITHOUT = tuple(filter(None, os.environ.get("GEAK_ATTACKS_WITHOUT", "").split(",")))
@@ -29,6 +33,9 @@ WITHOUT = tuple(filter(None, os.environ.get("GEAK_ATTACKS_WITHOUT", "").split(",
 SLACK_S = 5.0
 """A verdict is promised within a second of its deadline; on a busy machine we wait a little longer."""
 SMALL = Limits(wall_s=10, memory=256 * MIB, file_bytes=8 * MIB, disk_bytes=16 * MIB, disk_entries=2000)
+
+GUEST = Limits(wall_s=60)
+EVERY_ROLE = pytest.mark.parametrize("arena", ["script", "spec", "candidate"], indirect=True)
 
 assert not outside(), outside()  # nothing below is ever to run on the host
 
@@ -118,6 +125,8 @@ class Arena:
     outcomes: list[Outcome] = field(default_factory=list)
     excused: set[int] = field(default_factory=set)
     """Processes of the suite's own."""
+    role: str = "script"
+    """What the attack pretends to be: a script, a spec, or a candidate while it is loaded."""
 
     def run(
         self,
@@ -144,11 +153,30 @@ class Arena:
 
     def attack(self, source: str, *, denied: Iterable[str] = (), **options: Any) -> dict[str, str]:
         """Runs an attack, and checks that all it tried was refused."""
-        found = self.run(source, **options).found
+        found = self.run(source, **options).found if self.role == "script" else self._as_guest(source, **options)
         assert found, "the attack tried nothing"
         open_doors = {k: v for k, v in found.items() if v not in DENIED and v not in denied}
         assert not open_doors, open_doors
         return found
+
+    def _as_guest(self, source: str, *, spawn: dict[str, Any] | None = None, **job: Any) -> dict[str, str]:
+        """The same in a spec's or a candidate's place: what it found comes back in the exception that it ends with."""
+        given = f"job = json.loads({json.dumps({**job, 'judge': self.target})!r})"
+        ends = f"""
+            others = {{k: v for k, v in found.items() if v not in {sorted(DENIED)}}}
+            raise RuntimeError("FOUND" + json.dumps([len(found), others])[:1800] + "END")
+        """
+        text = "\n".join(textwrap.dedent(part) for part in (_PRELUDE, given, source, ends)).encode()
+        about = {"name": "attack", "target": "gfx942", "entry": "attack", "contract": "", "judge": 0}
+        child = self.box.spawn(f"geak_evaluator.children.{self.role}", about, limits=GUEST, **(spawn or {}))
+        with child:
+            reply = child.ask(text)
+        self.outcomes.append(Outcome(reply, child.end(), child.log, 0.0))
+        assert reply.fault is None, (reply, child.log)
+        message = json.loads(reply.body)["message"]
+        assert "FOUND" in message, message
+        count, others = json.loads(message.partition("FOUND")[2].partition("END")[0])
+        return {**others, **{f"refused {i}": "EPERM" for i in range(count - len(others))}}
 
     @staticmethod
     def prepared(*parts: str) -> bytes:
@@ -265,6 +293,3 @@ def sandbox(*without: str, preload: Sequence[str] = (SCRIPT,), minimum: Level | 
     """A sandbox that starts in milliseconds, less the layers that are left out on purpose."""
     least = minimum or (Level.BASE if WITHOUT else Level.CONFINED)
     return Sandbox(preload=preload, without=(*without, *WITHOUT), minimum=least)
-
-
-__all__ = ["GIB", "MIB", "SANDBOXES", "SCRIPT", "SMALL", "WITHOUT", "Arena", "Outcome", "State", "sandbox", "until"]

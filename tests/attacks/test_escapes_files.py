@@ -8,7 +8,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from harness import SCRIPT, SMALL, Arena
+from harness import EVERY_ROLE, SCRIPT, SMALL, Arena
 
 TEMPS = ("/tmp", "/var/tmp", "/dev/shm")
 
@@ -24,6 +24,7 @@ def test_E01_environment(arena: Arena) -> None:
     assert b"GEAK" not in outcome.reply.body  # and `check` looks for the secret itself
 
 
+@EVERY_ROLE
 @pytest.mark.parametrize("place", [".ssh/id_ed25519", ".netrc", ".config/geak/key", ".aws/credentials"])
 def test_E02_home(arena: Arena, home: Path, place: str) -> None:
     secret = home / place
@@ -51,6 +52,7 @@ def test_E02_home(arena: Arena, home: Path, place: str) -> None:
     )
 
 
+@EVERY_ROLE
 @pytest.mark.parametrize("what", ["environ", "mem", "maps", "cmdline", "fd", "cwd", "root", "task", "stack", "io"])
 def test_E03_E04_processes_files(arena: Arena, what: str) -> None:
     with arena.sibling() as sibling, arena.decoy("argument", arena.secret) as decoy:
@@ -70,6 +72,7 @@ def test_E03_E04_processes_files(arena: Arena, what: str) -> None:
         )
 
 
+@EVERY_ROLE
 def test_E16_E17_packages(arena: Arena) -> None:
     folders = [sysconfig.get_path("purelib"), sysconfig.get_path("stdlib"), os.path.dirname(os.path.abspath(__file__))]
     arena.attack(
@@ -107,6 +110,7 @@ def unchanged(folder: Path) -> bool:
     return fresh and file.read_text() == "untouched" and file.stat().st_mode & 0o777 == 0o666
 
 
+@EVERY_ROLE
 def test_E18_shell_start_files(arena: Arena, home: Path) -> None:
     (home / ".bashrc").write_text("true\n")
     (home / ".bashrc").chmod(0o666)
@@ -122,6 +126,7 @@ def test_E18_shell_start_files(arena: Arena, home: Path) -> None:
     assert not (home / ".local").exists()
 
 
+@EVERY_ROLE
 @pytest.mark.parametrize("place", TEMPS)
 def test_E19_E20_shared_folders(arena: Arena, place: str) -> None:
     secret = Path(place) / "of-another"

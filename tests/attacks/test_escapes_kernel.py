@@ -238,7 +238,7 @@ def test_E57_isolated_is_refused_without_namespaces() -> None:
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to become another user")
 def test_E57_without_landlock_another_user_holds(arena: Arena, home: object) -> None:
-    """The layer beneath: as an unused user, without Landlock, the judge's files and processes are still out of reach."""
+    """The layer beneath: as an unused user, the judge's files and processes are out of reach even without Landlock."""
     secret = os.path.join(os.path.expanduser("~"), "secret")
     with open(os.open(secret, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
         file.write(arena.secret)
@@ -305,3 +305,35 @@ def interpret(code: bytes, number: int, *arguments: int, arch: int = 0xC000003E)
 @pytest.mark.skip(reason="needs two GPU device nodes")
 def test_E53_a_device_that_was_not_granted() -> None:
     """Of two render nodes only the granted one opens: Landlock's rule, seen with a real device."""
+
+
+@pytest.mark.parametrize("arena", ["candidate"], indirect=True)
+def test_E55_while_compiling(arena: Arena) -> None:
+    """Python that a kernel's compilation runs is in the same child as everything else of the candidate's."""
+    arena.attack("""
+        import triton
+        import triton.language as tl
+        from triton.backends.compiler import GPUTarget
+        from triton.compiler import ASTSource
+
+        def everything():
+            attempt("read", read, "/etc/passwd")
+            attempt("write", write, "/tmp/geak-attack")
+            attempt("socket", socket.socket)
+            attempt("environment", read, f"/proc/{os.getppid()}/environ")
+
+        @triton.constexpr_function
+        def evil(x):
+            globals()["every" + "thing"]()  # triton looks at what such a function names
+            return x
+
+        @triton.jit
+        def kernel(out, n: tl.constexpr):
+            tl.store(out, evil(n))
+
+        source = ASTSource(kernel, {"out": "*fp32", "n": "constexpr"}, {"n": 3})
+        try:
+            triton.compile(source, target=GPUTarget("hip", "gfx942", 64))
+        except RuntimeError as error:
+            print(error, flush=True)
+    """)

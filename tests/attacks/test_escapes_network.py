@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from harness import Arena
+from harness import EVERY_ROLE, Arena
 
 _SOCKETS = """
     def through(family, kind, address, protocol=0):
@@ -37,6 +37,7 @@ def listening(family: int, kind: int, address: object) -> Iterator[socket.socket
         raise AssertionError("the server heard something")
 
 
+@EVERY_ROLE
 def test_E08_E09_E10_internet(arena: Arena) -> None:
     with ExitStack() as servers:
         ports = {}
@@ -61,6 +62,7 @@ def test_E08_E09_E10_internet(arena: Arena) -> None:
         )
 
 
+@EVERY_ROLE
 def test_E11_E14_E15_other_families(arena: Arena) -> None:
     arena.attack(
         _SOCKETS
@@ -76,6 +78,7 @@ def test_E11_E14_E15_other_families(arena: Arena) -> None:
     )
 
 
+@EVERY_ROLE
 def test_E12_unix_path(arena: Arena, home: Path) -> None:
     """Landlock before its version 9 does not see this; a docker socket would be the host."""
     path = str(home / "docker.sock")
@@ -84,6 +87,7 @@ def test_E12_unix_path(arena: Arena, home: Path) -> None:
         arena.attack(_SOCKETS + "    attempt('E12', through, socket.AF_UNIX, 1, job['path'])", path=path)
 
 
+@EVERY_ROLE
 def test_E13_unix_abstract(arena: Arena) -> None:
     with listening(socket.AF_UNIX, socket.SOCK_STREAM, "\0geak-attack"):
         arena.attack(_SOCKETS + "    attempt('E13', through, socket.AF_UNIX, 1, '\\0geak-attack')")

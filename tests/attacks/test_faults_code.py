@@ -1,6 +1,6 @@
 """Faults in the code that is run: F01-F09, F11, F17-F22, F25-F27, F30, F39-F42; it loops, dies, lies or floods.
 
-They run as scripts: what loading and what running a kernel does with the same code is the candidate's own tests' matter.
+They run as scripts: what loading and running a kernel make of the same code is for the judge's own tests.
 """
 
 from __future__ import annotations
@@ -129,7 +129,8 @@ _FRAME = "struct.pack('<16sBI', {nonce}, {status}, {length})"
     [
         pytest.param("os.write(3, bytes(21)); time.sleep(9)", id="F42-another-nonce"),
         pytest.param("os.write(3, b'\\xff' * 100); time.sleep(9)", id="F42-noise"),
-        pytest.param(f"os.write(3, {_FRAME.format(nonce='channel._nonce', status=0, length=0xFFFFFFFF)}); time.sleep(9)",
+        pytest.param(f"os.write(3, {_FRAME.format(nonce='channel._nonce', status=0, length=0xFFFFFFFF)});"
+                     "time.sleep(9)",
                      id="F42-huge-length"),
         pytest.param(f"os.write(3, {_FRAME.format(nonce='channel._nonce', status=0, length='(4 << 20) + 1')});"
                      "time.sleep(9)", id="F42-length-over-the-limit"),

@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from harness import MIB, SCRIPT, SMALL, Arena, Fault, sandbox
 
-from geak_evaluator.sandbox.errors import SandboxError
+from geak_evaluator.sandbox.box import SandboxError
 from geak_evaluator.sandbox.policy import Limits
 
 TIGHT = Limits(wall_s=10, memory=96 * MIB, processes=16, threads=64, file_bytes=4 * MIB, disk_bytes=8 * MIB)
@@ -216,7 +216,7 @@ _NAMES = {
     "longest": "os.mkdir('n' * 255); open('n' * 255 + '/' + 'm' * 255, 'w').close()",
     "no-rights": "os.mkdir('a'); os.mkdir('a/b', 0); os.mkdir('a/c', 0o500); os.mkdir('d', 0); os.open('e', 65, 0)",
     "no-rights-deep": "os.makedirs('a/b/c/d'); os.mkdir('a/b/c/d/e', 0); os.mkdir('a/b/c/d/f', 0o100)",
-    "taken": "[os.makedirs(f'.geak-lifted-{p}-{i}/x') for p in range(1, 40) for i in range(1, 4)]; os.makedirs('a/b/c')",
+    "taken": "[os.makedirs(f'.geak-lifted-{p}-{i}/x') for p in range(40) for i in range(4)]; os.makedirs('a/b/c')",
     "links": "os.symlink('/', 'root'); os.symlink('loop', 'loop'); os.symlink('..', 'up'); os.mkdir('d')",
     "deep": "[(os.mkdir('d'), os.chdir('d')) for _ in range(900)]",
     "wide-and-deep": "[(os.mkdir('d'), open('f', 'w').close(), os.mkdir('e'), os.chdir('d')) for _ in range(300)]",

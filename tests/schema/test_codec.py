@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from geak_evaluator.sandbox.policy import Level, Limits, Policy
 from geak_evaluator.schema import codec, exchange, findings, layout, spec, verdict, wire
 from geak_evaluator.schema.codec import WireError
 from geak_evaluator.schema.spec import Axis, Case, Description, Fill, Scalar, Spec, Tensor, Tolerance
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 SLOT = layout.Slot("x", "bf16", (2, 3), (4, 1), 256)
 FULL = Spec(
@@ -183,7 +184,7 @@ def test_a_whole_number_serves_where_a_float_is_meant():
     "text", ["", "{", "nonsense", "[1,]", '{"a":1}{"b":2}', "\0", "[" * 100_000, '{"a":' * 100_000, "9" * 5000]
 )
 def test_what_is_no_json(text):
-    with pytest.raises(WireError, match="^not JSON"):
+    with pytest.raises(WireError, match=r"^not JSON"):
         codec.loads(text)
 
 
@@ -197,7 +198,7 @@ def test_a_message_is_bounded_before_it_is_parsed():
 
 @pytest.mark.parametrize("deep", ['"outputs":' + "[" * 900 + "]" * 900, '"outputs":' + '{"a":' * 900 + "0" + "}" * 900])
 def test_a_deep_tree_is_refused(deep):
-    with pytest.raises(WireError, match="nested too deeply|not JSON"):
+    with pytest.raises(WireError, match=r"nested too deeply|not JSON"):
         codec.from_json(Spec, codec.loads('{"axes":{},"inputs":{},"cases":[],' + deep + "}"))
 
 
@@ -217,11 +218,15 @@ _JSON = st.recursive(
 def _like(kind):
     """JSON of about the right form, with something else at every turn."""
     hints = typing.get_type_hints(kind)
-    return st.dictionaries(st.sampled_from([*hints, "colour"]), st.one_of(_JSON, st.lists(_JSON, max_size=3)), max_size=5)
+    return st.dictionaries(
+        st.sampled_from([*hints, "colour"]), st.one_of(_JSON, st.lists(_JSON, max_size=3)), max_size=5
+    )
 
 
 @settings(max_examples=300, deadline=2000)
-@given(st.sampled_from([type(m) for m in MESSAGES]).flatmap(lambda k: st.tuples(st.just(k), st.one_of(_like(k), _JSON))))
+@given(
+    st.sampled_from([type(m) for m in MESSAGES]).flatmap(lambda k: st.tuples(st.just(k), st.one_of(_like(k), _JSON)))
+)
 def test_any_json_is_a_message_or_a_refusal(pair):
     kind, data = pair
     try:

@@ -1,11 +1,12 @@
 import random
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.expr import ExprError
 from geak_evaluator.schema.spec import Axis, Case, Description, Scalar, Spec, Tensor
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 AXES = {"M": Axis(1, 64), "N": Axis(16, 128, multiple_of=16)}
 CASE = {"M": 3, "N": 32}
@@ -22,7 +23,10 @@ def problems(doc="A title.", arguments=None, **fields):
 
 
 def test_a_sound_declaration_has_no_problems():
-    inputs = {"x": Tensor("M, N", "T", strides="N + 1, 1", fill="uniform(0, N)", optional=True), "n": Scalar("int", "M")}
+    inputs = {
+        "x": Tensor("M, N", "T", strides="N + 1, 1", fill="uniform(0, N)", optional=True),
+        "n": Scalar("int", "M"),
+    }
     assert problems(inputs=inputs, dtypes={"T": ("fp16", "fp32")}, where=("M <= N", "n > 0"), bench=[CASE]) == []
 
 
@@ -77,10 +81,16 @@ def test_a_sound_declaration_has_no_problems():
             {"cases": [Case(CASE, without=("x",))]},
             "case 1 (M=3, N=32, without x) leaves out x, which is no optional input",
         ),
-        ({"inputs": {"x": Tensor("M - 4")}}, "case 1 (M=3, N=32): (M - 4) is (-1,) here, and a size cannot be negative"),
+        (
+            {"inputs": {"x": Tensor("M - 4")}},
+            "case 1 (M=3, N=32): (M - 4) is (-1,) here, and a size cannot be negative",
+        ),
         ({"inputs": {"x": Tensor("M", strides="M - 4")}}, "case 1 (M=3, N=32): (M - 4) is (-1,) here"),
         ({"inputs": {"x": Tensor("M / 2")}}, "case 1 (M=3, N=32): 'M / 2' is 1.5, which is not a whole number"),
-        ({"inputs": {"x": Tensor("M", fill="uniform(0, 1 / (M - 3))")}}, "case 1 (M=3, N=32): '1 / (M - 3)' divides by"),
+        (
+            {"inputs": {"x": Tensor("M", fill="uniform(0, 1 / (M - 3))")}},
+            "case 1 (M=3, N=32): '1 / (M - 3)' divides by",
+        ),
         ({"inputs": {"x": Tensor("M"), "n": Scalar("int", "1e999")}}, "case 1 (M=3, N=32): n is inf here"),
         ({"inputs": {"x": Tensor("M"), "n": Scalar("int", "M // 0")}}, "case 1 (M=3, N=32): 'M // 0' divides by zero"),
         (
@@ -139,7 +149,7 @@ def test_the_value_of_a_scalar(item, expected):
 
 @pytest.mark.parametrize("value", ["1e999", "1e999 - 1e999", float("inf"), float("nan")])
 def test_a_scalar_that_is_no_whole_number(value):
-    with pytest.raises(ExprError, match="s is (inf|nan) here"):
+    with pytest.raises(ExprError, match=r"s is (inf|nan) here"):
         domain.scalar(Scalar("int", value), "s", {})
 
 

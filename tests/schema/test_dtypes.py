@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from geak_evaluator import device
 from geak_evaluator.schema import dtypes
 
@@ -22,7 +23,7 @@ def test_each_name_means_itself_on_every_target(name):
 
 @pytest.mark.parametrize("name", ["", "float32", "FP16", "fp8", "half", "fp8_e4m3fnuz "])
 def test_an_unknown_name(name):
-    with pytest.raises(ValueError, match="there is no number format .*; there are fp64, fp32, .*fp8_e4m3$"):
+    with pytest.raises(ValueError, match=r"there is no number format .*; there are fp64, fp32, .*fp8_e4m3$"):
         dtypes.resolve(name)
 
 

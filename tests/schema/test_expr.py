@@ -2,10 +2,11 @@ import ast
 import math
 
 import pytest
-from geak_evaluator.schema import expr
-from geak_evaluator.schema.expr import ExprError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from geak_evaluator.schema import expr
+from geak_evaluator.schema.expr import ExprError
 
 SIZES = {"M": 3, "N": 17, "K": 64, "T": "fp16", "flag": True}
 
@@ -210,8 +211,34 @@ def test_what_is_no_call(text):
         expr.call(text)
 
 
-_TOKENS = [*"MNKT()+-*/%<>=!,.[]:'\"\\ \n\0#~@", "**", "//", "==", " if ", " else ", " and ", " not ", "9" * 40, "1e309"]
-_TOKENS += ["min(", "cdiv(", "lambda ", "flag", " for ", " in ", "0", "1", "2.5", "-1", "\ud800", "é", "__class__", "1j"]
+_TOKENS = [
+    *"MNKT()+-*/%<>=!,.[]:'\"\\ \n\0#~@",
+    "**",
+    "//",
+    "==",
+    " if ",
+    " else ",
+    " and ",
+    " not ",
+    "9" * 40,
+    "1e309",
+]
+_TOKENS += [
+    "min(",
+    "cdiv(",
+    "lambda ",
+    "flag",
+    " for ",
+    " in ",
+    "0",
+    "1",
+    "2.5",
+    "-1",
+    "\ud800",
+    "é",
+    "__class__",
+    "1j",
+]
 
 
 @settings(max_examples=400, deadline=2000)

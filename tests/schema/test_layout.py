@@ -1,12 +1,14 @@
+import itertools
 import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from geak_evaluator.schema import layout
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.spec import Axis, Case, Scalar, Spec, Tensor
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 GIB = 1 << 30
 
@@ -33,7 +35,9 @@ def test_a_storage_spans_the_gaps_as_well(shape, strides, elements):
 
 
 _SLOTS = st.lists(
-    st.builds(slot, st.lists(st.integers(0, 9), max_size=4).map(tuple), format=st.sampled_from(["int8", "bf16", "fp64"])),
+    st.builds(
+        slot, st.lists(st.integers(0, 9), max_size=4).map(tuple), format=st.sampled_from(["int8", "bf16", "fp64"])
+    ),
     max_size=8,
 )
 
@@ -44,7 +48,7 @@ def test_what_is_placed_is_aligned_and_never_overlaps(slots, start):
     placed = layout.place(slots, start=start)
     assert [replace(p, offset=0) for p in placed] == slots
     assert all(p.offset % 256 == 0 and p.offset >= start for p in placed)
-    assert all(a.end <= b.offset for a, b in zip(placed, placed[1:], strict=False))
+    assert all(a.end <= b.offset for a, b in itertools.pairwise(placed))
     assert layout.extent(placed) == (placed[-1].end if placed else 0)
     assert layout.check(placed, 1 << 20) == ""
 

@@ -1,6 +1,7 @@
 import math
 
 import pytest
+
 from geak_evaluator.schema import spec as words
 from geak_evaluator.schema.expr import ExprError
 from geak_evaluator.schema.spec import FILLS, Axis, Case, Description, Fill, Scalar, Spec, SpecError, Tensor, Tolerance
@@ -124,7 +125,10 @@ def test_a_spec_takes_what_is_short_to_write():
     ("given", "steps"),
     [
         ({}, {"fp32": 128, "fp16": 4, "bf16": 4, "fp64": 256, "fp8_e4m3fn": 2, "fp8_e5m2": 2}),
-        (7, {"fp32": 7, "fp8_e5m2": 7}),
+        (7, {"fp32": 7, "fp8_e5m2": 7, "int32": 0, "bool": 0}),
+        ({"int8": 1, "*": 3}, {"int8": 1, "int32": 0, "fp32": 3}),
+        ({"fp8_e4m3": 5}, {"fp8_e4m3fn": 5, "fp8_e4m3fnuz": 5, "fp8_e5m2": 2}),
+        ({"fp8_e4m3": 5, "fp8_e4m3fn": 1}, {"fp8_e4m3fn": 1, "fp8_e4m3fnuz": 5}),
         ({"fp16": 9}, {"fp16": 9, "fp32": 128}),
         ({"fp16": 9, "*": 1}, {"fp16": 9, "fp32": 1}),
         (Tolerance({"fp16": 2}), {"fp16": 2, "bf16": 4}),

@@ -1,0 +1,54 @@
+"""The specs that ship: short, sound, and each with a kernel that is accepted."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from geak.specs import shipped
+from geak_evaluator.lint import lint
+from geak_evaluator.oracle import SpecFile
+from geak_evaluator.schema.target import TARGETS
+from geak_evaluator.schema.verdict import Status
+
+SPECS = sorted(shipped().glob("*.py"))
+ELSEWHERE = sorted(set(TARGETS) - {"gfx942"})
+
+
+def kernel_of(spec: Path) -> Path:
+    return spec.parent / "kernels" / spec.name
+
+
+def test_there_are_some():
+    assert len(SPECS) >= 40
+    assert {kernel.name for kernel in (shipped() / "kernels").glob("*.py")} == {spec.name for spec in SPECS}
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+def test_a_spec_is_short_and_says_what_it_wants(spec):
+    text = spec.read_text()
+    assert len(text.splitlines()) < 40
+    doc = ast.get_docstring(ast.parse(text))
+    assert doc.splitlines()[0].endswith((".", ":")) or "\n" in doc
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+def test_a_spec_is_fit_to_judge_with(judge, spec):
+    found = lint(judge, SpecFile.read(spec))
+    assert [finding for finding in found.findings if finding.severity == "error"] == []
+    assert found.cases > 0
+
+
+@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+def test_its_kernel_is_accepted(judge, spec):
+    verdict = judge.evaluate(SpecFile.read(spec), kernel_of(spec).read_bytes(), target="gfx942")
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+    assert len(verdict.cases) == verdict.asked
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("target", ELSEWHERE)
+@pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
+def test_its_kernel_is_accepted_on_every_target(judge, spec, target):
+    verdict = judge.evaluate(SpecFile.read(spec), kernel_of(spec).read_bytes(), target=target)
+    assert verdict.status is Status.ACCEPTED, verdict.line()

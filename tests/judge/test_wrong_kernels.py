@@ -1,0 +1,156 @@
+"""Each way in which a kernel can be wrong is found, and named."""
+
+import pytest
+from trial import KERNEL, SPEC, accepted, changed, rejected, verdict_on
+
+from geak_evaluator.schema.verdict import Cause, Status
+
+
+def test_a_sound_kernel_is_accepted(judge, box):
+    verdict = verdict_on(judge, SPEC, KERNEL)
+    accepted(verdict)
+    assert (verdict.name, verdict.how, verdict.target, verdict.oracle) == ("scale", "interpreter", "gfx942", "float64")
+    assert verdict.sandbox == box.level.value
+    assert verdict.cases[0].steps <= 2
+
+
+@pytest.mark.parametrize("target", ["MI300X", "h100"])
+def test_a_target_may_be_named_by_its_product(judge, target):
+    verdict = verdict_on(judge, SPEC, KERNEL, target=target)
+    accepted(verdict)
+    assert verdict.target == {"MI300X": "gfx942", "h100": "sm_90"}[target]
+
+
+_STORE = "tl.store(y + at, value * 2 + 1, mask=at < n)"
+_RETURN = "    return y"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "cause", "words"),
+    [
+        # what it computes
+        (
+            [("value * 2 + 1", "value * 2")],
+            Cause.WRONG_VALUES,
+            ("wrong at [0, 0]", "expected", "210 of 210", "everything"),
+        ),
+        ([(_STORE, _STORE.replace("at < n", "at < n - 1"))], Cause.WRONG_VALUES, ("[2, 69]", "got nan", "1 of 210")),
+        ([("triton.cdiv(n, 64)", "n // 64")], Cause.WRONG_VALUES, ("got nan", "18 of 210", "from column 52 of 70 on")),
+        ([(_STORE, "tl.store(y + at, (value * 2 + 1).to(tl.float16), mask=at < n)")], Cause.WRONG_VALUES, ("of 210",)),
+        ([(_STORE, "tl.store(y + at, float('nan'), mask=at < n)")], Cause.WRONG_VALUES, ("got nan", "everything")),
+        ([(_STORE, "tl.store(y + at, float('inf'), mask=at < n)")], Cause.WRONG_VALUES, ("got inf", "everything")),
+        ([(_STORE, "pass")], Cause.UNWRITTEN, ("output 0 was never written",)),
+        # where it reads and writes
+        (
+            [("tl.load(x + at, mask=at < n)", "tl.load(x + at)")],
+            Cause.OUT_OF_BOUNDS,
+            ("_scale", "load", "'x'", "(3, 0, 0)"),
+        ),
+        ([(_STORE, "tl.store(y + at, value * 2 + 1)")], Cause.OUT_OF_BOUNDS, ("store out of bounds", "argument 'y'")),
+        ([("x + at", "x - 1 + at")], Cause.OUT_OF_BOUNDS, ("load out of bounds in program (0, 0, 0)", "1 active lane")),
+        ([(_STORE, f"{_STORE}\n    tl.store(x + at, value + 1, mask=at < 5)")], Cause.CHANGED_INPUT, ("input x",)),
+        # what it returns
+        (
+            [("empty_like(x)", "empty_like(x, dtype=torch.float64)")],
+            Cause.WRONG_DTYPE,
+            ("torch.float64; torch.float32 is",),
+        ),
+        ([(_RETURN, "    return y.half()")], Cause.WRONG_DTYPE, ("torch.float16; torch.float32 is expected",)),
+        ([(_RETURN, "    return y.T")], Cause.WRONG_SHAPE, ("output 0 has shape (70, 3); (3, 70) is expected",)),
+        ([(_RETURN, "    return y[None]")], Cause.WRONG_SHAPE, ("(1, 3, 70); (3, 70) is expected",)),
+        ([(_RETURN, "    return y, x")], Cause.WRONG_OUTPUTS, ("it returned 2 tensors",)),
+        ([(_RETURN, "    pass")], Cause.WRONG_OUTPUTS, ("it returned no tensor",)),
+        ([(_RETURN, "    return y.tolist()")], Cause.WRONG_OUTPUTS, ("it returned 210 tensors",)),
+        ([(_RETURN, "    return y.numpy()")], Cause.WRONG_TYPE, ("output 0 is a ndarray; it must be a plain tensor",)),
+        ([(_RETURN, "    return 'done'")], Cause.WRONG_TYPE, ("output 0 is a str; it must be a plain tensor",)),
+        (
+            [(_RETURN, "    class Mine(torch.Tensor): pass\n    return y.as_subclass(Mine)")],
+            Cause.WRONG_TYPE,
+            ("output 0 is a Mine; it must be a plain tensor",),
+        ),
+        # that it is no kernel
+        ([("    _scale[", "    return y\n    _scale[")], Cause.NO_KERNEL, ("no Triton kernel was launched",)),
+        ([(_RETURN, "    return x * 2 + 1")], Cause.FOREIGN_WORK, ("it leaves work to torch", "aten.mul")),
+        ([(_RETURN, "    return y.copy_(torch.add(x, x) + 1)")], Cause.FOREIGN_WORK, ("aten.add",)),
+        # what it raises
+        ([(_RETURN, "    raise KeyError('why')")], Cause.RAISED, ("KeyError: 'why'",)),
+        ([(_RETURN, "    assert False, 'never'")], Cause.RAISED, ("AssertionError: never",)),
+        ([(_RETURN, "    import sys\n    sys.exit('enough')")], Cause.RAISED, ("SystemExit: enough",)),
+        ([(_RETURN, "    raise KeyboardInterrupt")], Cause.RAISED, ("KeyboardInterrupt",)),
+        ([("    n = x.numel()", "    n = scale(x)")], Cause.RAISED, ("RecursionError",)),
+        ([(_RETURN, "    raise ValueError('half \\ud800 a character')")], Cause.RAISED, ("ValueError: half",)),
+        (
+            [(_RETURN, "    class E(Exception):\n        def __str__(self): raise OSError\n    raise E")],
+            Cause.RAISED,
+            ("E: (its message could not be read)",),
+        ),
+        (
+            [(_RETURN, "    scale(x, 3)")],
+            Cause.RAISED,
+            ("TypeError: scale() takes 1 positional argument but 2 were given",),
+        ),
+        # what the compiler says
+        ([("value * 2 + 1", "value @ 2")], Cause.COMPILE_ERROR, ("MatMult",)),
+        ([("value * 2 + 1", "tl.static_assert(BLOCK > 64)")], Cause.COMPILE_ERROR, ("static_assert",)),
+        ([("value * 2 + 1", "undefined_name")], Cause.COMPILE_ERROR, ("undefined_name",)),
+        ([("tl.arange(0, BLOCK)", "tl.arange(0, BLOCK + 1)")], Cause.COMPILE_ERROR, ("power of 2",)),
+    ],
+    ids=lambda value: value[0][1].strip()[:40] if isinstance(value, list) else "",
+)
+def test_each_fault_is_found_and_named(judge, pairs, cause, words):
+    rejected(verdict_on(judge, SPEC, changed(KERNEL, *pairs)), cause, *words)
+
+
+def test_the_line_of_a_fault_is_told(judge):
+    source = changed(KERNEL, ("    n = x.numel()", "    raise KeyError('why')"))
+    verdict = verdict_on(judge, SPEC, source)
+    line = source.splitlines().index("    raise KeyError('why')") + 1
+    assert verdict.failure.line == line
+    assert f"(line {line})" in verdict.line()
+
+
+def test_what_triton_finds_too_large_for_the_target_is_told(judge):
+    error = "triton.runtime.errors.OutOfResources(1 << 20, 65536, 'shared memory')"
+    verdict = verdict_on(judge, SPEC, changed(KERNEL, ("    return y", f"    raise {error}")))
+    rejected(verdict, Cause.OUT_OF_RESOURCES, "shared memory", "65536")
+
+
+def test_what_cannot_be_interpreted_is_neither_right_nor_wrong(judge):
+    asm = 'tl.inline_asm_elementwise("v_mov_b32 $0, $1", "=v,v", [value], dtype=tl.float32, is_pure=True, pack=1)'
+    verdict = verdict_on(judge, SPEC, changed(KERNEL, ("value * 2 + 1", f"{asm} * 2 + 1")))
+    assert verdict.status is Status.UNDECIDED
+    assert verdict.failure.cause is Cause.UNSUPPORTED
+    assert "inline assembly" in verdict.failure.message
+    assert verdict.line().startswith("UNDECIDED scale  ")
+
+
+FEW = changed(
+    SPEC,
+    ("Axis(choices=(3,))", "Axis(choices=(1, 2))"),
+    ("Axis(choices=(70,))", "Axis(choices=(64, 65))"),
+    ('[{"M": 3, "N": 70}]', '[{"M": 1, "N": 64}, {"M": 1, "N": 65}, {"M": 2, "N": 64}, {"M": 2, "N": 65}]'),
+)
+
+
+def test_only_the_cases_before_the_first_wrong_one_are_run(judge):
+    verdict = verdict_on(judge, FEW, changed(KERNEL, ("triton.cdiv(n, 64)", "n // 64")))
+    rejected(verdict, Cause.WRONG_VALUES, "1 of 65")
+    assert (len(verdict.cases), verdict.asked) == (2, 4)
+    assert verdict.cases[0].cause is None
+
+
+def test_sizes_that_no_case_shows_are_tried_and_not_told(judge):
+    shown = '[{"M": 1, "N": 64}, {"M": 2, "N": 64}]'
+    spec = changed(
+        FEW, ("Axis(choices=(64, 65))", "Axis(64, 300)"), (FEW[FEW.index("[{") : FEW.index("}]") + 2], shown)
+    )
+    verdict = verdict_on(judge, spec, changed(KERNEL, ("triton.cdiv(n, 64)", "n // 64")))
+    rejected(verdict, Cause.WRONG_VALUES, "wrong values")
+    assert verdict.failure.hidden == "a size that is no multiple of a tile"
+    assert (verdict.failure.case.sizes, verdict.failure.mismatch) == ({}, None)
+    assert verdict.line().endswith("wrong values [hidden case: a size that is no multiple of a tile]")
+
+
+def test_what_it_prints_is_kept_as_it_is(judge):
+    source = changed(KERNEL, ("    return y", "    print('\\x1b[31mhello')\n    raise KeyError"))
+    assert "\x1b[31mhello" in verdict_on(judge, SPEC, source).log
