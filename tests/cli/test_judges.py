@@ -58,7 +58,7 @@ def test_a_judge_that_misbehaves_is_told_in_a_sentence(geak, fake_judge, body, m
     ("command", "code", "message"),
     [
         ("no-such-program --serve", 3, "the judge could not be started: no-such-program --serve: No such file"),
-        ("/etc/hostname", 3, "the judge could not be started: /etc/hostname: Permission denied"),
+        ("/etc", 3, "the judge could not be started: /etc: Permission denied"),
         ("'unclosed", 2, 'error: --judge "\'unclosed" is no command: no closing quotation'),
         ("  ", 2, "error: --judge is empty; it says how to start a judge"),
     ],
@@ -72,7 +72,7 @@ def test_a_command_that_starts_no_judge(geak, command, code, message):
 def test_the_problems_of_a_spec_and_of_a_request_are_the_user_s(geak, fake_judge):
     for kind in ("spec", "request"):
         problem = {"id": 1, "problem": {"kind": kind, "message": "it is \x1b[31mso"}}
-        found = geak("specs", "show", "softmax", "--judge", fake_judge(answers(f"print(json.dumps({problem!r}))")))
+        found = geak("specs", "show", "softmax", "--judge", fake_judge(answers(f"print(json.dumps({problem!r}), flush=True)")))
         assert (found.code, found.err) == (2, "error: it is �[31mso\n")
 
 
