@@ -134,7 +134,8 @@ class Candidate:
             log = child.log
         if len(plans) < len(shown):
             return Ran(failed(case, reply), log)
-        fault = policy.objection(plans, by_value=self._spec.launches == "by_value")
+        idle = all(slot.elements == 0 for slot in shown[0].wanted)
+        fault = policy.objection(plans, by_value=self._spec.launches == "by_value", idle=idle)
         return Ran(CaseResult(case, *fault), log) if fault else (plans[0], log)
 
     def _replay(
@@ -171,17 +172,19 @@ class Candidate:
         worst = 0.0
         for index, slot in enumerate(answer.wanted):
             truth = answer.expected(index)
+            untouched = False
             if slot.path.startswith("changed."):
                 place = inputs[slot.path.removeprefix("changed.")]
                 found = numbers.tensor(given.read(place.offset, place.bytes), place)
             else:
                 raw = got.read(slot.offset, slot.bytes)
-                if raw and raw == numbers.poison(len(raw)) and not np.isnan(truth.astype(float)).all():
-                    return CaseResult(case, Cause.UNWRITTEN, f"output {slot.path} was never written")
+                untouched = raw == numbers.poison(len(raw))
                 found = numbers.tensor(raw, slot)
             agreement = self._agree(slot, found, truth, answer)
             worst = max(worst, agreement.steps)
-            if (wrong := agreement.mismatch) is not None:
+            if (wrong := agreement.mismatch) is not None and untouched:
+                return CaseResult(case, Cause.UNWRITTEN, f"output {slot.path} was never written")
+            if wrong is not None:
                 text = describe(wrong, several=len(answer.wanted) > 1)
                 if 0 < agreement.steps < 1000:
                     text += f"; at most {agreement.steps:.3g} steps off, {self._tolerance(slot):g} allowed"
@@ -210,10 +213,10 @@ def describe(mismatch: Mismatch, *, several: bool) -> str:
     where = f"{mismatch.output}[{index}]" if several else f"[{index}]"
     share = f"{mismatch.wrong} of {mismatch.elements} elements"
     pattern = f", {mismatch.pattern}" if mismatch.pattern else ""
-    got = f"{mismatch.got:.6g}"
+    got, expected = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in (mismatch.got, mismatch.expected))
     if math.isnan(mismatch.got) and not math.isnan(mismatch.expected):
         got += " (never written?)"
-    return f"wrong at {where}: got {got}, expected {mismatch.expected:.6g}; {share}{pattern}"
+    return f"wrong at {where}: got {got}, expected {expected}; {share}{pattern}"
 
 
 def _unreadable(kernel: bytes, case: Case) -> Ran | None:

@@ -61,6 +61,7 @@ class Kernel:
 
 def request(spec: Spec, case: Case, slots: tuple[Slot, ...], wanted: tuple[Slot, ...] | None) -> RunRequest:
     """How a kernel is called on one case; with `wanted` None it says itself what came back."""
+    sizes = domain.with_scalars(spec, case.sizes)
     destination: tuple[Slot, ...] = ()
     if spec.contract == "destination" and wanted is not None:
         names = domain.destinations(spec)
@@ -69,7 +70,7 @@ def request(spec: Spec, case: Case, slots: tuple[Slot, ...], wanted: tuple[Slot,
     return RunRequest(
         slots=slots,
         arguments=tuple(spec.inputs),
-        scalars={n: domain.scalar(s, n, case.sizes) for n, s in spec.inputs.items() if isinstance(s, Scalar)},
+        scalars={n: domain.scalar(s, n, sizes) for n, s in spec.inputs.items() if isinstance(s, Scalar)},
         outputs=wanted,
         destination=destination,
         init={name: domain.scalar(item, name, case.sizes) for name, item in spec.init.items()},

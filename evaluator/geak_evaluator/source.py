@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import io
+import tokenize
 import warnings
 from pathlib import Path
 
@@ -33,6 +35,7 @@ def check(data: bytes, name: str, what: str) -> None:
         raise SourceError(f"{name} is over {LIMIT >> 20} MiB; {what} is a Python file of a few hundred lines")
     if not data.strip():
         raise SourceError(f"{name} is empty; {what} is a Python file")
+    _check_text(data, name, what)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -40,4 +43,19 @@ def check(data: bytes, name: str, what: str) -> None:
     except SyntaxError as error:
         raise SourceError(f"{name}, line {error.lineno or 0}: {error.msg}: {what} must be Python") from None
     except (ValueError, RecursionError, MemoryError) as error:
+        raise SourceError(f"{name} is not Python: {str(error)[:200]}") from None
+
+
+def _check_text(data: bytes, name: str, what: str) -> None:
+    """A byte that is no character may hide in a comment from Python, and still Triton could not read the file."""
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(data).readline)
+    except SyntaxError:
+        encoding = "utf-8"  # what is wrong with the declaration is told by the parser
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise SourceError(f"{name}, line {line}: it is not {error.encoding} text: {what} must be Python") from None
+    except (LookupError, UnicodeError) as error:
         raise SourceError(f"{name} is not Python: {str(error)[:200]}") from None

@@ -68,8 +68,9 @@ def show(
     from geak.judge import Judge, command
     from geak.specs import find
 
+    path = find(spec)
     with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
-        about = room.describe(find(spec))
+        about = room.describe(path)
     say(codec.dumps(about) if json else "\n".join(page(about)))
 
 

@@ -30,7 +30,7 @@ def answers(body: str) -> str:
         ("print('{}')", "the judge said something that cannot be read: $: Hello needs version, python"),
         ("os.write(1, b'\\xff\\xfe\\n')", "the judge said something that cannot be read: not JSON"),
         ("print('[' * 100000)", "the judge said something that cannot be read: not JSON"),
-        ("print('x' * (20 << 20))", "the judge said something that cannot be read"),
+        ("os.write(1, b'x' * (20 << 20)); sys.stdin.read()", "the judge said something that cannot be read"),
         (f"print(json.dumps({HELLO | {'version': 99}!r}))", f"speaks version 99 and this agent version {VERSION}"),
         (f"print(json.dumps({HELLO | {'version': 99, 'new': 1}!r}))", "speaks version 99 and this agent version"),
         (GREET + "sys.exit(4)", "the judge ended with code 4 before its answer"),
@@ -72,7 +72,9 @@ def test_a_command_that_starts_no_judge(geak, command, code, message):
 def test_the_problems_of_a_spec_and_of_a_request_are_the_user_s(geak, fake_judge):
     for kind in ("spec", "request"):
         problem = {"id": 1, "problem": {"kind": kind, "message": "it is \x1b[31mso"}}
-        found = geak("specs", "show", "softmax", "--judge", fake_judge(answers(f"print(json.dumps({problem!r}), flush=True)")))
+        found = geak(
+            "specs", "show", "softmax", "--judge", fake_judge(answers(f"print(json.dumps({problem!r}), flush=True)"))
+        )
         assert (found.code, found.err) == (2, "error: it is �[31mso\n")
 
 

@@ -10,6 +10,8 @@ from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.sandbox.policy import Limits
 
+pytestmark = pytest.mark.usefixtures("described_afterwards")
+
 PATH = Path("/specs/scale.py")
 
 

@@ -7,6 +7,8 @@ from geak_evaluator.judge import Judge
 from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema.verdict import Cause
 
+pytestmark = pytest.mark.usefixtures("honest_afterwards")
+
 
 @pytest.fixture(scope="session")
 def impatient(box):

@@ -13,11 +13,6 @@ INPUTS = '{"x": Tensor("M, N", "fp16", fill="normal(3, 2)"), "w": Tensor("N", "f
 CASE = Case({"M": 3, "N": 70})
 
 
-@pytest.fixture(autouse=True)
-def _an_honest_kernel_is_accepted_afterwards():
-    """Nothing foreign that could harm the judge runs here."""
-
-
 def answer(judge, body: str, **fields: str):
     spec = a_spec(f"def reference(x, w):\n    {body}", **({"inputs": INPUTS} | fields))
     with judge.oracle(SpecFile(Path("/specs/scale.py"), spec.encode())) as oracle:

@@ -12,11 +12,6 @@ FLOATS = '{"x": Tensor("M, N")}'
 OUT = 'outputs=Tensor("M, N"),'
 
 
-@pytest.fixture(autouse=True)
-def _an_honest_kernel_is_accepted_afterwards():
-    """Nothing foreign that could harm the judge runs here."""
-
-
 def findings(judge, spec: str):
     return lint(judge, SpecFile(Path("/specs/scale.py"), spec.encode()))
 

@@ -4,6 +4,8 @@ import pytest
 from test_bad_specs import problem
 from trial import KERNEL, SPEC, accepted, verdict_on
 
+pytestmark = pytest.mark.usefixtures("described_afterwards")
+
 LIAR = """
 import gc, json, sys
 from geak_evaluator.sandbox import channel

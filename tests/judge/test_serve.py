@@ -16,11 +16,6 @@ from geak_evaluator.schema.verdict import Cause, Verdict
 from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
 
 
-@pytest.fixture(autouse=True)
-def _an_honest_kernel_is_accepted_afterwards():
-    """Each test asks for that itself."""
-
-
 def talk(box, *requests: object) -> list[Response]:
     """Its answers, after a hello that can be read."""
     lines = [r if isinstance(r, str) else codec.dumps(r) for r in requests]

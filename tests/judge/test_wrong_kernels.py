@@ -5,6 +5,8 @@ from trial import KERNEL, SPEC, accepted, changed, rejected, verdict_on
 
 from geak_evaluator.schema.verdict import Cause, Status
 
+pytestmark = pytest.mark.usefixtures("honest_afterwards")
+
 
 def test_a_sound_kernel_is_accepted(judge, box):
     verdict = verdict_on(judge, SPEC, KERNEL)

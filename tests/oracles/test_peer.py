@@ -28,7 +28,7 @@ def test_the_original_agrees_with_itself(judge: Judge, tmp_path: Path) -> None:
     found = judge.evaluate(spec(tmp_path), PLAIN.encode())
     assert found.status is Status.ACCEPTED, found.line()
     assert found.oracle == "peer"
-    assert len(found.cases) == 2
+    assert [bool(case.hidden) for case in found.cases][:2] == [False, False]
 
 
 def test_another_answer_is_wrong(judge: Judge, tmp_path: Path) -> None:

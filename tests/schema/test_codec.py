@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geak_evaluator.sandbox.policy import Level, Limits, Policy
-from geak_evaluator.schema import codec, exchange, findings, layout, spec, verdict, wire
+from geak_evaluator.schema import codec, exchange, findings, layout, plan, spec, verdict, wire
 from geak_evaluator.schema.codec import WireError
 from geak_evaluator.schema.spec import Axis, Case, Description, Fill, Scalar, Spec, Tensor, Tolerance
 
@@ -37,6 +37,21 @@ FULL = Spec(
     project="..",
     files=("a/b.py",),
 )
+VIEW = plan.View(0, "fp16", 3, (2, 3), (3, 1))
+PLAN = plan.Plan(
+    (
+        plan.Allocate(1, 64),
+        plan.Fill(VIEW, 0.5),
+        plan.Copy(VIEW, VIEW),
+        plan.Launch(
+            "k", "", (1, 2, 3), (plan.Argument("tensor", VIEW), plan.Argument("number", number=True)), {"w": 4}
+        ),
+    ),
+    (plan.Output("0", VIEW),),
+    ("aten.add",),
+    ("item",),
+)
+
 MESSAGES = [
     FULL,
     Spec(axes={}, inputs={}, cases=[]),
@@ -53,6 +68,7 @@ MESSAGES = [
     exchange.Call((SLOT,), (exchange.Argument("tuple", items=(exchange.Argument("tensor", slot=0),)),)),
     exchange.Returned((SLOT,), exchange.Argument("dict", items=(exchange.Argument("none"),), keys=("k",)), launches=1),
     exchange.Tested(0, 3),
+    exchange.Replay(PLAN, (SLOT,), (SLOT,), "gfx942", compile=True),
     findings.Findings("f", (findings.Finding("vacuous-zeros", "error", "m", "mend", "M=3"),), 4),
     verdict.Mismatch("0", (1, 2), math.nan, -math.inf, 3, 9, "everything"),
     verdict.Verdict(
@@ -89,7 +105,7 @@ def test_a_round_trip_changes_nothing(message):
 def test_every_shared_word_has_a_round_trip():
     words = {
         item
-        for module in (exchange, findings, layout, spec, verdict, wire)
+        for module in (exchange, findings, layout, plan, spec, verdict, wire)
         for item in vars(module).values()
         if hasattr(item, "__dataclass_fields__") and item.__module__ == module.__name__
     }

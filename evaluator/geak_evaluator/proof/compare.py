@@ -77,7 +77,7 @@ def _chunks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
 def _mismatch(path: str, got: Array, truth: Array, wrong: Array) -> Mismatch:
     first = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
     count = int(wrong.sum())
-    return Mismatch(path, first, float(got[first]), float(truth[first]), count, wrong.size, _pattern(wrong, count))
+    return Mismatch(path, first, got[first].item(), truth[first].item(), count, wrong.size, _pattern(wrong, count))
 
 
 def _pattern(wrong: Array, count: int) -> str:

@@ -8,13 +8,16 @@ from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.verdict import Cause
 
 
-def objection(plans: Sequence[Plan], *, by_value: bool) -> tuple[Cause, str] | None:
-    """Why plans of one case, made on different values, are not accepted; None where they are."""
+def objection(plans: Sequence[Plan], *, by_value: bool, idle: bool = False) -> tuple[Cause, str] | None:
+    """Why plans of one case, made on different values, are not accepted; None where they are.
+
+    `by_value` lets launches follow the values; `idle` says that there is nothing to compute.
+    """
     first = plans[0]
     if first.foreign:
         names = ", ".join(first.foreign[:4])
         return Cause.FOREIGN_WORK, f"it leaves work to torch: {names}; the policy 'pure' wants it in the kernel"
-    if not first.launches:
+    if not first.launches and not idle:
         return Cause.NO_KERNEL, "no Triton kernel was launched"
     if by_value:
         return None

@@ -36,10 +36,12 @@ def hidden(spec: Spec, count: int, rng: random.Random) -> tuple[Case, ...]:
 
 def kind(case: Case, spec: Spec) -> str:
     """All that may be told of a hidden case: the class of its sizes."""
+    shown = {(name, size) for one in spec.cases for name, size in one.sizes.items()}
     sizes = [size for name, size in case.sizes.items() if name in spec.axes and isinstance(size, int)]
-    if any(size == 0 for size in sizes):
+    fresh = [size for name, size in case.sizes.items() if name in spec.axes and (name, size) not in shown]
+    if 0 in fresh:
         return "a size of 0"
-    if any(size == 1 for size in sizes):
+    if 1 in fresh:
         return "a size of 1"
     if any(size % 16 for size in sizes):
         return "a size that is no multiple of a tile"

@@ -70,8 +70,8 @@ class Mismatch:
 
     output: str
     index: tuple[int, ...]
-    got: float
-    expected: float
+    got: int | float
+    expected: int | float
     wrong: int
     elements: int
     pattern: str = ""
