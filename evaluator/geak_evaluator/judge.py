@@ -95,7 +95,7 @@ class Candidate:
             self._kernel = replace(self._kernel, compiled=number == 0)
             ran = self.run(case)
             if number >= len(shown):
-                ran = replace(ran, result=_veiled(ran.result, shapes.kind(case, self._spec)))
+                ran = Ran(_veiled(ran.result, shapes.kind(case, self._spec)))
             yield ran
             if ran.result.cause is not None:
                 return
@@ -202,9 +202,9 @@ class Candidate:
 
 
 def _veiled(result: CaseResult, kind: str) -> CaseResult:
-    """What may be told of a hidden case: how it failed, and the class of its sizes."""
-    text = result.message if result.mismatch is None else "wrong values"
-    return replace(result, case=Case({}), hidden=kind, mismatch=None, message=text)
+    """What may be told of a hidden case: the cause in a word, and the class of its sizes; a message could hold them."""
+    word = result.cause.value.replace("_", " ") if result.cause else ""
+    return replace(result, case=Case({}), hidden=kind, mismatch=None, message=word, line=0)
 
 
 def describe(mismatch: Mismatch, *, several: bool) -> str:

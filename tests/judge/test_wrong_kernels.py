@@ -1,5 +1,7 @@
 """Each way in which a kernel can be wrong is found, and named."""
 
+import re
+
 import pytest
 from trial import KERNEL, SPEC, accepted, changed, rejected, verdict_on
 
@@ -141,16 +143,33 @@ def test_only_the_cases_before_the_first_wrong_one_are_run(judge):
     assert verdict.cases[0].cause is None
 
 
+KNOWN = FEW[FEW.index("[{") : FEW.index("}]") + 2]
+OPEN = changed(FEW, ("Axis(choices=(64, 65))", "Axis(64, 300)"), (KNOWN, '[{"M": 1, "N": 64}, {"M": 2, "N": 64}]'))
+
+
 def test_sizes_that_no_case_shows_are_tried_and_not_told(judge):
-    shown = '[{"M": 1, "N": 64}, {"M": 2, "N": 64}]'
-    spec = changed(
-        FEW, ("Axis(choices=(64, 65))", "Axis(64, 300)"), (FEW[FEW.index("[{") : FEW.index("}]") + 2], shown)
-    )
-    verdict = verdict_on(judge, spec, changed(KERNEL, ("triton.cdiv(n, 64)", "n // 64")))
+    verdict = verdict_on(judge, OPEN, changed(KERNEL, ("triton.cdiv(n, 64)", "n // 64")))
     rejected(verdict, Cause.WRONG_VALUES, "wrong values")
     assert verdict.failure.hidden == "a size that is no multiple of a tile"
     assert (verdict.failure.case.sizes, verdict.failure.mismatch) == ({}, None)
     assert verdict.line().endswith("wrong values [hidden case: a size that is no multiple of a tile]")
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [
+        [("    return y", "    if n % 64: raise ValueError(f'{x.shape}, {n} in all')\n    return y")],
+        [("    return y", "    if n % 64: print(x.shape); y = None\n    return y")],
+        [("    return y", "    return y.T if n % 64 else y")],
+        [("tl.load(x + at, mask=at < n)", "tl.load(x + at, mask=at < n + n % 64)")],
+    ],
+    ids=["raised", "printed", "shape", "out of bounds"],
+)
+def test_a_hidden_size_is_told_in_no_words(judge, pairs):
+    verdict = verdict_on(judge, OPEN, changed(KERNEL, *pairs))
+    assert verdict.failure.hidden
+    told = verdict.failure.message + verdict.log
+    assert not [number for number in re.findall(r"\d+", told) if int(number) > 64], told  # the hidden sizes are
 
 
 def test_what_it_prints_is_kept_as_it_is(judge):
