@@ -7,6 +7,7 @@ import os
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
@@ -15,7 +16,7 @@ from geak.errors import JudgeError, SpecError, UsageError
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
-from geak_evaluator.schema.verdict import Verdict
+from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
 
 T = TypeVar("T")
@@ -23,7 +24,10 @@ T = TypeVar("T")
 SOURCE_LIMIT = 1 << 20
 _LINE_LIMIT = 1 << 24
 
-_PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH")
+_PASSED_ON = (
+    *("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "LANG", "LC_ALL", "TZ"),
+    *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH"),
+)
 _PASSED_ON_PREFIXES = ("CUDA_", "HIP_", "ROCR_", "ROCM_", "NVIDIA_", "TRITON_")
 
 
@@ -82,12 +86,20 @@ class Judge:
         """What is weak about a spec."""
         return self._ask(Findings, self._request("lint", spec))
 
-    def evaluate(self, spec: Path, kernel: Path, *, target: str = "gfx942") -> Verdict:
+    def evaluate(
+        self,
+        spec: Path,
+        kernel: Path,
+        *,
+        targets: Sequence[str] = ("gfx942",),
+        tier: Tier = Tier.FULL,
+        policy: Policy = Policy.PURE,
+    ) -> Verdict:
         """The verdict on one kernel file."""
-        request = self._request("evaluate", spec, kernel=_text(kernel), target=target)
-        return self._ask(Verdict, request)
+        asked = {"targets": list(targets), "tier": tier.value, "policy": policy.value}
+        return self._ask(Verdict, self._request("evaluate", spec, kernel=_text(kernel), **asked))
 
-    def _request(self, op: str, spec: Path, **more: str) -> Request:
+    def _request(self, op: str, spec: Path, **more: Any) -> Request:
         self._number += 1
         fields = {"id": self._number, "op": op, "path": str(spec.resolve()), "source": _text(spec), **more}
         return codec.from_json(Request, fields)

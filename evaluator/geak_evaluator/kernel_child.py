@@ -36,9 +36,19 @@ class Kernel:
     """Compile each launch for the target too, so that Triton's own errors show; else it is only interpreted."""
 
     def spawn(
-        self, box: Sandbox, limits: Limits, given: SharedMemory, got: SharedMemory, *, capture: bool = False
+        self,
+        box: Sandbox,
+        limits: Limits,
+        given: SharedMemory,
+        got: SharedMemory,
+        *,
+        capture: bool = False,
+        configuration: int = 0,
     ) -> Child:
-        """A child that will load it when asked; with `capture` its launches are recorded, not carried out."""
+        """A child that will load it when asked; with `capture` its launches are recorded, not carried out.
+
+        `configuration` says which of its configurations an autotuned kernel is launched with.
+        """
         job = {
             "name": "kernel",
             "entry": self.entry,
@@ -48,6 +58,7 @@ class Kernel:
             "relative": self.relative,
             "compile": self.compiled and not capture,
             "capture": capture,
+            "configuration": configuration,
         }
         folders = (self.project,) if self.project else ()
         return box.spawn(_ROLE, job, limits=limits, read=folders, shared=(given.fd, got.fd))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -95,6 +96,11 @@ class Answer:
         slot = self.reply.outputs[index].truth
         return numbers.tensor(self.truth[slot.offset : slot.end], slot)
 
+    def native(self, index: int) -> numbers.Array | None:
+        """What the reference itself gives there without float64, where it was asked for."""
+        slot = self.reply.outputs[index].native
+        return None if slot is None else numbers.tensor(self.truth[slot.offset : slot.end], slot)
+
     @property
     def wanted(self) -> tuple[Slot, ...]:
         """Where a kernel's outputs go, in their own formats."""
@@ -137,12 +143,16 @@ class Oracle:
         seed: int | None = None,
         fills: dict[str, str] | None = None,
         examine: bool = False,
+        native: bool = False,
     ) -> Answer:
         """Inputs under a secret seed, and the truth about them."""
         spec = self.about.spec
         slots = layout.inputs(spec, case, target)
         if layout.extent(slots) + STATE_SPACE > SPACE:
             raise TooBig("its inputs are larger than a case may be here")
+        if any(slot.elements > math.prod(slot.shape) for slot in slots):
+            space = layout.extent(slots)
+            self._inputs.map[:space] = numbers.poison(space)  # what lies between an input's rows is nobody's
         request = CaseRequest(
             sizes=domain.with_scalars(spec, case.sizes),
             slots=slots,
@@ -151,6 +161,7 @@ class Oracle:
             without=case.without,
             fills=fills or {},
             examine=examine,
+            native=native,
         )
         answer = self._child.ask(codec.dumps(request).encode())
         if not answer.ok:
@@ -160,12 +171,13 @@ class Oracle:
             raise SpecProblem(self.file.path, f"case {case}: its child did not keep to the protocol")
         if spec.oracle == "peer":
             return self._ask_original(case, target, slots, reply)
-        told = (*(e.truth for e in reply.outputs), *reply.state, *reply.gradients)
+        native_slots = tuple(e.native for e in reply.outputs if e.native is not None)
+        told = (*(e.truth for e in reply.outputs), *native_slots, *reply.state, *reply.gradients)
         sizes = domain.with_scalars(spec, case.sizes)
         if fault := layout.check(told, SPACE) or plausible.fault(spec, sizes, target, slots, reply.outputs):
             raise SpecProblem(self.file.path, f"case {case}: it lies about its outputs: {fault}")
         used = layout.extent((*slots, *reply.state, *reply.gradients))
-        filled = layout.extent(e.truth for e in reply.outputs)
+        filled = layout.extent((*(e.truth for e in reply.outputs), *native_slots))
         if not reply.outputs:
             nothing = "reference returns no tensor and changes none, so there is nothing to compare"
             raise SpecProblem(self.file.path, f"case {case}: {nothing}")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import shlex
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from geak_evaluator.kernel_child import SPACE, Kernel
 from geak_evaluator.oracle import Oracle, SpecProblem
+from geak_evaluator.outcome import Ran, failed
 from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.channel import CALLS
@@ -23,24 +24,6 @@ from geak_evaluator.schema.verdict import CaseResult, Cause
 _ROLE = "geak_evaluator.children.tests"
 _MOST_CALLS = 10_000
 _NO_TESTS = 5  # pytest's own exit code
-
-
-@dataclass(frozen=True)
-class Ran:
-    """One case of a candidate, and what it printed."""
-
-    result: CaseResult
-    log: str = ""
-
-
-def failed(case: Case, reply: Reply) -> CaseResult:
-    """Why a candidate's child gave no answer."""
-    if reply.fault is not None:
-        return CaseResult(case, Cause(reply.fault.value), FAULTS[reply.fault])
-    trouble = read(Trouble, reply)
-    if trouble is None or trouble.cause not in {cause.value for cause in Cause}:
-        return CaseResult(case, Cause.PROTOCOL, FAULTS[Fault.PROTOCOL])
-    return CaseResult(case, Cause(trouble.cause), trouble.message, trouble.line)
 
 
 class Relay:

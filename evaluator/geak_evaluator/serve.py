@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
+from geak_evaluator.machine_code.cache import Cache, CacheError
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.errors import SandboxError
@@ -47,9 +48,18 @@ def devices() -> tuple[str, ...]:
     return tuple(str(node) for node in nodes if os.access(node, os.R_OK | os.W_OK))
 
 
+def cache() -> Cache | None:
+    """Where machine code is kept between judges; nowhere, where others could write there."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    try:
+        return Cache(Path(base).expanduser() / "geak" / "machine-code")
+    except (OSError, CacheError, RuntimeError):
+        return None
+
+
 def serve(box: Sandbox, requests: TextIO, answers: TextIO) -> None:
     """Answers requests in turn."""
-    judge = Judge(box)
+    judge = Judge(box, cache=cache())
     _say(answers, hello(box))
     for line in requests:
         _say(answers, _lacking(box, line) or _answer(judge, line))
@@ -99,7 +109,8 @@ def _result(judge: Judge, request: Request) -> Any:
         return judge.describe(file)
     if request.op == "lint":
         return lint(judge, file)
-    return judge.evaluate(file, _bytes(request.kernel), target=request.target)
+    kernel = _bytes(request.kernel)
+    return judge.evaluate(file, kernel, targets=request.targets, tier=request.tier, policy=request.policy)
 
 
 def _bytes(text: str) -> bytes:

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from geak.cli.display import say
-from geak.cli.options import AsJson, JudgeCommand, Target, WeakSandbox
+from geak.cli.options import AsJson, JudgeCommand, Targets, WeakSandbox
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.verdict import Status, Verdict
+from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 
 EXIT = {Status.ACCEPTED: 0, Status.REJECTED: 1, Status.UNDECIDED: 6}
 
@@ -18,7 +18,11 @@ EXIT = {Status.ACCEPTED: 0, Status.REJECTED: 1, Status.UNDECIDED: 6}
 def evaluate(
     spec: Annotated[str, typer.Argument(help="A spec: its file, or the name of one that ships.")],
     kernel: Annotated[Path, typer.Argument(help="A Python file with the kernel.")],
-    target: Target = "gfx942",
+    target: Targets = ["gfx942"],  # noqa: B006 - typer's own way to say it
+    tier: Annotated[Tier, typer.Option(help="How much is asked: one case, everything, or everything and unseen.")] = (
+        Tier.FULL
+    ),
+    policy: Annotated[Policy, typer.Option(help="What may do the work beside Triton kernels.")] = Policy.PURE,
     json: AsJson = False,
     allow_weak_sandbox: WeakSandbox = False,
     judge: JudgeCommand = "",
@@ -29,7 +33,7 @@ def evaluate(
 
     path = find(spec)
     with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
-        verdict = room.evaluate(path, kernel, target=target)
+        verdict = room.evaluate(path, kernel, targets=target, tier=tier, policy=policy)
     if json:
         print(codec.dumps(verdict))
     else:
@@ -39,12 +43,10 @@ def evaluate(
 
 def _print(verdict: Verdict) -> None:
     say(verdict.line())
-    failure = verdict.failure
-    if failure is not None and len(verdict.cases) > 1:
-        print(f"  {len(verdict.cases) - 1} of {verdict.asked} cases agreed before it")
+    lines = [f"  {line}" for line in verdict.details()]
     if verdict.sandbox == "base":
-        print("  sandbox: base (weak: this result is only as honest as the kernel)")
-    if failure is not None and verdict.log.strip():
-        print("  it printed:")
-        for line in verdict.log.strip().splitlines()[-4:]:
-            say(f"  | {line[:160]}")
+        lines.insert(0, "  sandbox: base (weak: this result is only as honest as the kernel)")
+    if verdict.failure is not None and verdict.log.strip():
+        lines = [*lines[:3], "  it printed:", *(f"  | {line[:160]}" for line in verdict.log.strip().splitlines()[-4:])]
+    for line in lines[:8]:
+        say(line)

@@ -14,8 +14,14 @@ WeakSandbox = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
-Target = Annotated[
-    str, typer.Option("--target", "-t", help="A GPU, by architecture or product: gfx942, MI300X, sm_90, H100, ...")
+Targets = Annotated[
+    list[str],
+    typer.Option(
+        "--target",
+        "-t",
+        help="A GPU, by architecture or product: gfx942, MI300X, sm_90, H100, ... The first is proved on; "
+        "repeat it for more.",
+    ),
 ]
 JudgeCommand = Annotated[
     str,

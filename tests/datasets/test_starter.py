@@ -41,7 +41,7 @@ def test_a_spec_is_fit_to_judge_with(judge, spec):
 
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_its_kernel_is_accepted(judge, spec):
-    verdict = judge.evaluate(SpecFile.read(spec), kernel_of(spec).read_bytes(), target="gfx942")
+    verdict = judge.evaluate(SpecFile.read(spec), kernel_of(spec).read_bytes())
     assert verdict.status is Status.ACCEPTED, verdict.line()
     assert len(verdict.cases) == verdict.asked
 
@@ -50,5 +50,5 @@ def test_its_kernel_is_accepted(judge, spec):
 @pytest.mark.parametrize("target", ELSEWHERE)
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_its_kernel_is_accepted_on_every_target(judge, spec, target):
-    verdict = judge.evaluate(SpecFile.read(spec), kernel_of(spec).read_bytes(), target=target)
+    verdict = judge.evaluate(SpecFile.read(spec), kernel_of(spec).read_bytes(), targets=[target])
     assert verdict.status is Status.ACCEPTED, verdict.line()

@@ -50,7 +50,7 @@ def test_each_question_has_its_answer(box):
         ('{"id": 1, "op": "reboot", "path": "", "source": ""}', "request", "$.op: 'reboot' is none of"),
         ("[" * 100_000, "request", "not JSON"),
         (ask(kernel=b"x = '\\ud800'".decode("unicode_escape")), "request", "half a character"),
-        (ask(target="gfx9000"), "request", "there is no target 'gfx9000'; there are gfx942"),
+        (ask(targets=["gfx9000"]), "request", "there is no target 'gfx9000'; there are gfx942"),
         (ask(source=""), "spec", "/specs/scale.py: scale.py is empty"),
         (ask(source="spec = 3"), "spec", "/specs/scale.py: its `spec` is a int"),
         (ask("lint", source="1 / 0"), "spec", "/specs/scale.py, line 1: ZeroDivisionError"),

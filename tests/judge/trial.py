@@ -74,7 +74,7 @@ spec = Spec(
 def verdict_on(judge: Judge, spec: str, kernel: str | bytes, *, name: str = "scale", target: str = "gfx942") -> Verdict:
     """What the judge says of a kernel, both given as text."""
     source = kernel.encode() if isinstance(kernel, str) else kernel
-    return judge.evaluate(SpecFile(Path(f"/specs/{name}.py"), spec.encode()), source, target=target)
+    return judge.evaluate(SpecFile(Path(f"/specs/{name}.py"), spec.encode()), source, targets=[target])
 
 
 def accepted(verdict: Verdict) -> None:

@@ -13,8 +13,8 @@ import pytest
 from geak_evaluator import device
 from geak_evaluator.machine_code.cache import Cache
 from geak_evaluator.machine_code.compile import LIMITS, Compiled, Compiler
-from geak_evaluator.machine_code.figures import Handed
 from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.target import TARGETS
 
 HIP = ("gfx90a", "gfx942", "gfx950")

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from geak_evaluator.machine_code import figures as words
 from geak_evaluator.machine_code.cache import Cache
 from geak_evaluator.machine_code.compile import LIMITS, Compiled, Compiler
-from geak_evaluator.machine_code.figures import Handed, Lowered, Why
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.schema import codec
+from geak_evaluator.schema import machine_code as words
+from geak_evaluator.schema.machine_code import Handed, Lowered, Why
 
 OPTIONS: dict[str, words.Option] = {"num_warps": 4, "num_stages": 2, "num_ctas": 1, "enable_fp_fusion": True}
 

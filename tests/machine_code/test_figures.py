@@ -11,8 +11,8 @@ import triton
 from geak_evaluator import device
 from geak_evaluator.machine_code import frontend, occupancy
 from geak_evaluator.machine_code.compile import Compiled, Compiler
-from geak_evaluator.machine_code.figures import Figures, Handed, Why
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.machine_code import Figures, Handed, Why
 from geak_evaluator.schema.target import TARGETS, find
 
 from .conftest import ALL, CUDA, HIP, launch_of

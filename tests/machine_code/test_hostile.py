@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from geak_evaluator.machine_code.compile import LIMITS, Compiled, Compiler
-from geak_evaluator.machine_code.figures import Handed, Lowered, Why
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import MIB
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.machine_code import Handed, Lowered, Why
 
 from .test_compiler import OPTIONS, TEXT, one
 

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geak_evaluator.sandbox.policy import Level, Limits, Policy
-from geak_evaluator.schema import codec, exchange, findings, layout, plan, spec, verdict, wire
+from geak_evaluator.schema import codec, exchange, findings, layout, machine_code, plan, spec, verdict, wire
 from geak_evaluator.schema.codec import WireError
 from geak_evaluator.schema.spec import Axis, Case, Description, Fill, Scalar, Spec, Tensor, Tolerance
 
@@ -46,10 +46,15 @@ PLAN = plan.Plan(
         plan.Launch(
             "k", "", (1, 2, 3), (plan.Argument("tensor", VIEW), plan.Argument("number", number=True)), {"w": 4}
         ),
+        plan.Library("aten.mm.default", (plan.Argument("tensor", VIEW),), {"dtype": plan.Argument("format")}, (VIEW,)),
     ),
     (plan.Output("0", VIEW),),
     ("aten.add",),
     ("item",),
+)
+LOWERED = machine_code.Lowered("k", "gfx942", {"num_warps": 4, "enable_fp_fusion": True}, 0)
+FIGURES = machine_code.Figures(
+    "gfx942", "k", 4, 2, 1024, 0, 7.5, 8, ("registers",), 900, machine_code.Counts(1, loads={"128": 2}), vgprs=64
 )
 
 MESSAGES = [
@@ -68,7 +73,10 @@ MESSAGES = [
     exchange.Call((SLOT,), (exchange.Argument("tuple", items=(exchange.Argument("tensor", slot=0),)),)),
     exchange.Returned((SLOT,), exchange.Argument("dict", items=(exchange.Argument("none"),), keys=("k",)), launches=1),
     exchange.Tested(0, 3),
-    exchange.Replay(PLAN, (SLOT,), (SLOT,), "gfx942", compile=True),
+    exchange.Replay(PLAN, (SLOT,), (SLOT,), "gfx942", lower=True),
+    exchange.Replayed(exchange.Trouble("raised", "m"), machine_code.Handed(("t",), (LOWERED,)), ("a race",)),
+    machine_code.CompileRequest("gfx942", "text", {"num_warps": 4, "enable_fp_fusion": True, "schedule_hint": "none"}),
+    machine_code.CompileReply(FIGURES, machine_code.Failure(machine_code.Why.OUT_OF_RESOURCES, "m"), "s_endpgm"),
     findings.Findings("f", (findings.Finding("vacuous-zeros", "error", "m", "mend", "M=3"),), 4),
     verdict.Mismatch("0", (1, 2), math.nan, -math.inf, 3, 9, "everything"),
     verdict.Verdict(
@@ -80,6 +88,9 @@ MESSAGES = [
         "isolated",
         (verdict.CaseResult(Case({"M": 3}), verdict.Cause.WRONG_VALUES, "m", 3, math.inf),),
         asked=4,
+        code=(verdict.Code("gfx942", (FIGURES,)), verdict.Code("sm_80", cause=verdict.Cause.UNSUPPORTED, message="m")),
+        library=("aten.mm.default",),
+        share=0.5,
     ),
     wire.Hello(1, "3.11", {"torch": "2"}, "isolated", ("leak",), (), ("/dev/kfd",), {"triton": "no"}),
     wire.Request(1, "lint", "/tmp/a.py", "spec = \udc80"),
@@ -105,7 +116,7 @@ def test_a_round_trip_changes_nothing(message):
 def test_every_shared_word_has_a_round_trip():
     words = {
         item
-        for module in (exchange, findings, layout, plan, spec, verdict, wire)
+        for module in (exchange, findings, layout, machine_code, plan, spec, verdict, wire)
         for item in vars(module).values()
         if hasattr(item, "__dataclass_fields__") and item.__module__ == module.__name__
     }

@@ -66,6 +66,7 @@ class Launches:
     def __init__(self) -> None:
         self.count = 0
         self.recorder: Any = None
+        self.driver: Any = None
 
     def take(self, launch: Any) -> None:
         """Called by the described device for each launch."""
@@ -81,8 +82,10 @@ def _device(job: dict[str, Any]) -> Iterator[Launches]:
 
     launches = Launches()
     target, compile, execute = job["target"], job.get("compile", False), not job.get("capture", False)
-    active = device.activate(target, on_launch=launches.take, compile=compile, execute=execute)
-    with active, device.pretend_cuda(target):
+    active = device.activate(
+        target, on_launch=launches.take, compile=compile, execute=execute, configuration=job.get("configuration", 0)
+    )
+    with active as launches.driver, device.pretend_cuda(target):
         yield launches
 
 

@@ -28,8 +28,9 @@ _SILENT = {"detach", "alias", "lift_fresh", "_unsafe_view", "sym_size", "sym_str
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes what is done with memory, while it is done."""
 
-    def __init__(self, inputs: Sequence[torch.Tensor]) -> None:
+    def __init__(self, inputs: Sequence[torch.Tensor], driver: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._driver = driver
         self.steps: list[plan.Step] = []
         self.foreign: dict[str, None] = {}
         self.reads: dict[str, None] = {}
@@ -42,6 +43,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         """Called by torch for each operation that it performs."""
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
+        if self._driver.probing:
+            return result  # what an autotuner does to try a configuration out is not done again later
         try:
             self._note(func, args, kwargs, result)
         except _NoPlace as error:
@@ -109,10 +112,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif name in _JOINS:
             self._join(name, args[0], args[1] if len(args) > 1 else kwargs.get("dim", 0), result)
         elif not self._moves_nothing(name, result):
-            self.foreign[str(func)] = None
-            for leaf in tree_leaves(result):
-                if isinstance(leaf, torch.Tensor):
-                    self._allocate(leaf)
+            self._call(func, args, kwargs, result)
 
     def _moves_nothing(self, name: str, result: Any) -> bool:
         tensors = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
@@ -120,6 +120,28 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return not tensors or all(self._is_known(t) for t in tensors) or name != "lift_fresh"
         # A view: everything that came back lies in memory that was known before, and the call changes nothing.
         return not name.endswith("_") and all(self._is_known(t) for t in tensors)
+
+    def _call(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+        """Work of a library's: whether it may be in a plan is for the judge to say."""
+        results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        try:
+            arguments = tuple(self._operand(value) for value in args)
+            keywords = {name: self._operand(value) for name, value in kwargs.items()}
+        finally:
+            views = tuple(self._allocate(leaf) for leaf in results)
+        self._add(plan.Library(str(func), arguments, keywords, views))
+
+    def _operand(self, value: Any) -> plan.Argument:
+        if isinstance(value, list | tuple):
+            return plan.Argument("tuple", items=tuple(self._operand(item) for item in value))
+        if isinstance(value, torch.dtype):
+            format = format_of(value)
+            if format is None:
+                raise _NoPlace(f"{value} has no place in a plan")
+            return plan.Argument("format", text=format)
+        if isinstance(value, torch.device | torch.layout | torch.memory_format):
+            return plan.Argument("none")
+        return self._argument(value)
 
     def _fill(self, view: plan.View, value: Any) -> None:
         if isinstance(value, torch.Tensor):
@@ -206,7 +228,7 @@ def record(
     """Runs a wrapper under a recorder; launches are noted as they come, and not carried out."""
     from geak_evaluator.children.running import check
 
-    recorder = launches.recorder = Recorder(known)
+    recorder = launches.recorder = Recorder(known, launches.driver)
     try:
         with recorder:
             found = call()

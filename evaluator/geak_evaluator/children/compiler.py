@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from geak_evaluator.machine_code import amd, nvidia, reading
-from geak_evaluator.machine_code.figures import CompileReply, CompileRequest, Failure, Figures, Option, Why
 from geak_evaluator.sandbox.channel import OK, Channel
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.machine_code import CompileReply, CompileRequest, Failure, Figures, Option, Why
 from geak_evaluator.schema.target import TARGETS, Target, find
 
 MAX_ASSEMBLY = 8 << 20
@@ -152,10 +152,10 @@ def _triton_key() -> str:
 
 def _readers() -> tuple[Any, ...]:
     """The modules that decide how machine code is read: figures made by others are not taken for theirs."""
-    from geak_evaluator.machine_code import figures, occupancy
-    from geak_evaluator.schema import target
+    from geak_evaluator.machine_code import occupancy
+    from geak_evaluator.schema import machine_code, target
 
-    return sys.modules[__name__], amd, nvidia, reading, occupancy, figures, target
+    return sys.modules[__name__], amd, nvidia, reading, occupancy, machine_code, target
 
 
 def prepare() -> None:

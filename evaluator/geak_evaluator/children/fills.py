@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 def fill(tensor: torch.Tensor, format: str, kind: str, args: Args, rng: torch.Generator) -> None:
     """Draws every element of a tensor, in place."""
     values = _DRAW[kind](tuple(tensor.shape), dtypes.resolve(format), args, rng)
-    if values.is_floating_point() and tensor.is_floating_point():
+    if values.is_floating_point() and tensor.is_floating_point() and kind not in ("inf", "nan"):
         limit = torch.finfo(tensor.dtype).max
         values = values.clamp(-limit, limit)  # a cast to fp8 would make what is over its range NaN
     tensor.copy_(values.to(tensor.dtype))
@@ -81,6 +81,42 @@ def _offsets(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generat
     return torch.cat([first.long(), inner, last.long()], dim=-1)[..., : shape[-1]]
 
 
+def _large(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
+    return torch.randn(shape, generator=rng) * (64.0 if format.bytes > 1 else 8.0)
+
+
+def _tiny(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
+    # Well above the smallest normal number, so that flushing what is below it is no fault.
+    return torch.randn(shape, generator=rng) * 2.0 ** max(format.min_exponent // 2, -20)
+
+
+def _shifted(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
+    return torch.randn(shape, generator=rng) + 8.0
+
+
+def _spikes(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
+    spikes = torch.rand(shape, generator=rng) < 1 / 32
+    return torch.randn(shape, generator=rng) * torch.where(spikes, 128.0 if format.bytes > 1 else 16.0, 1.0)
+
+
+def _inf(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
+    return _sprinkled(shape, (float("inf"), -float("inf")), rng)
+
+
+def _nan(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
+    return _sprinkled(shape, (float("nan"),), rng)
+
+
+def _denormal(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
+    smallest = 2.0 ** (format.min_exponent - format.mantissa)
+    return _sprinkled(shape, (smallest, -3 * smallest), rng)
+
+
+def _sprinkled(shape: Shape, values: tuple[float, ...], rng: torch.Generator) -> torch.Tensor:
+    chosen = torch.tensor(values, dtype=torch.float64)[torch.randint(0, len(values), shape, generator=rng)]
+    return torch.where(torch.rand(shape, generator=rng) < 1 / 16, chosen, torch.randn(shape, generator=rng).double())
+
+
 _DRAW: dict[str, Callable[[Shape, dtypes.Format, Args, torch.Generator], torch.Tensor]] = {
     "normal": _normal,
     "uniform": _uniform,
@@ -94,4 +130,11 @@ _DRAW: dict[str, Callable[[Shape, dtypes.Format, Args, torch.Generator], torch.T
     "scales": _scales,
     "mask": _mask,
     "offsets": _offsets,
+    "large": _large,
+    "tiny": _tiny,
+    "shifted": _shifted,
+    "spikes": _spikes,
+    "inf": _inf,
+    "nan": _nan,
+    "denormal": _denormal,
 }

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils._pytree import tree_leaves
 
 from geak_evaluator.children import jit_only
 from geak_evaluator.children.tensors import Arena, dtype_of
-from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
+from geak_evaluator.sandbox.channel import REFUSED, Channel
 from geak_evaluator.sandbox.confine import FIRST_SHARED
 from geak_evaluator.schema import codec, plan
-from geak_evaluator.schema.exchange import Replay, Trouble
+from geak_evaluator.schema.exchange import Replay, Replayed, Trouble
+from geak_evaluator.schema.machine_code import Handed
 
 
 def main(channel: Channel, job: dict[str, Any]) -> None:
@@ -29,19 +32,41 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
         return
     channel.reply()
     while (body := channel.receive()) is not None:
+        asked = codec.from_json(Replay, codec.loads(body))
+        launches: list[Any] = []
+        wrong = None
         try:
-            replay(vars(module), codec.from_json(Replay, codec.loads(body)))
-            channel.reply()
+            replay(vars(module), asked, launches.append)
         except Exception as error:
-            channel.reply(codec.dumps(trouble(error, "kernel")).encode(), RAISED)
+            wrong = trouble(error, "kernel")
+        handed = Handed()
+        if asked.lower:
+            from geak_evaluator.machine_code import frontend
+
+            handed = frontend.lower(launches, (asked.target,))
+        channel.reply(codec.dumps(Replayed(wrong, handed, _conflicts(launches))).encode())
 
 
-def replay(kernels: dict[str, Any], asked: Replay) -> None:
+def _conflicts(launches: list[Any]) -> tuple[str, ...]:
+    """One for each argument of each kernel, the first that was seen."""
+    seen: dict[tuple[str, str], str] = {}
+    for launch in launches:
+        for found in launch.conflicts:
+            first, then = found.programs
+            text = (
+                f"kernel {launch.kernel}: programs {first} and {then} stored different values into {found.argument} at "
+                f"element {found.offset}, not atomically; which of them stays depends on their order"
+            )
+            seen.setdefault((launch.kernel, found.argument), text)
+    return tuple(seen.values())[:4]
+
+
+def replay(kernels: dict[str, Any], asked: Replay, on_launch: Callable[[Any], None]) -> None:
     """Carries out a plan; its outputs are then where they are wanted."""
     from geak_evaluator import device
 
     memory = _Memory(asked)
-    with device.activate(asked.target, compile=asked.compile):
+    with device.activate(asked.target, on_launch=on_launch, compile=False, execute=asked.execute):
         for step in asked.plan.steps:
             if isinstance(step, plan.Allocate):
                 memory.allocate(step)
@@ -49,6 +74,8 @@ def replay(kernels: dict[str, Any], asked: Replay) -> None:
                 memory.tensor(step.view).fill_(step.value)
             elif isinstance(step, plan.Copy):
                 memory.tensor(step.target).copy_(memory.tensor(step.source))
+            elif isinstance(step, plan.Library):
+                _operate(step, memory)
             else:
                 kernel = _kernel(kernels, step.kernel)
                 arguments = [_argument(item, memory, kernels) for item in step.arguments]
@@ -57,6 +84,25 @@ def replay(kernels: dict[str, Any], asked: Replay) -> None:
     outputs = Arena(FIRST_SHARED + 1)
     for output, slot in zip(asked.plan.outputs, asked.outputs, strict=True):
         outputs.tensor(slot).copy_(memory.tensor(output.view))
+
+
+def _operate(step: plan.Library, memory: _Memory) -> None:
+    """A library's operation, on the memories that the plan names; the judge has looked at its name."""
+    _, packet, overload = step.operation.split(".")
+    operation = getattr(getattr(torch.ops.aten, packet), overload)
+    arguments = [_operand(item, memory) for item in step.arguments]
+    returned = operation(*arguments, **{name: _operand(item, memory) for name, item in step.keywords.items()})
+    found = [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
+    for value, view in zip(found, step.results, strict=True):
+        memory.tensor(view).copy_(value)
+
+
+def _operand(item: plan.Argument, memory: _Memory) -> Any:
+    if item.kind == "tuple":
+        return [_operand(part, memory) for part in item.items]
+    if item.kind == "format":
+        return dtype_of(item.text)
+    return _argument(item, memory, {})
 
 
 def _kernel(kernels: dict[str, Any], name: str) -> Any:

@@ -104,6 +104,10 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         self.compiles = compile
         self.executes = execute
         self.probing = False
+        # Which of an autotuned kernel's configurations wins, and the longest list of them that was seen.
+        self.configuration = 0
+        self.configurations: tuple[str, ...] = ()
+        self.probed = 0
         self.utils = _Utils(target)
 
     @classmethod
@@ -147,13 +151,15 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         return self.probe
 
     def probe(self, kernel_call: Callable[[], Any], quantiles: Any = None, **options: Any) -> list[float]:
-        """Compile a configuration and check that it fits; all that fit are equally fast, so the first one wins."""
+        """Compile a configuration and check that it fits; of those that fit the one that was asked for wins."""
+        chosen = self.probed == self.configuration
+        self.probed += 1
         outer, self.probing = self.probing, True
         try:
             kernel_call()
         finally:
             self.probing = outer
-        return [1.0, 1.0, 1.0]
+        return [1.0 if chosen else 2.0] * 3
 
     def get_empty_cache_for_benchmark(self) -> torch.Tensor:
         """A cache to clear between timings."""

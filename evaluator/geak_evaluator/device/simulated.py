@@ -151,10 +151,13 @@ def _tuned_apart(real: Callable[..., Any]) -> Callable[..., Any]:
             return real(self, *args, **kwargs)
         caches = self.__dict__.setdefault("_simulated_caches", {})
         outer, self.cache = self.cache, caches.setdefault(driver.get_current_device(), {})
+        driver.probed = 0
         try:
             return real(self, *args, **kwargs)
         finally:
             self.cache = outer
+            if driver.probed > len(driver.configurations):
+                driver.configurations = tuple(map(str, getattr(self, "configs_timings", {})))
 
     return run
 
@@ -175,16 +178,23 @@ def _fusion_settled() -> Iterator[None]:
 
 @contextmanager
 def activate(
-    target: Target | str, *, on_launch: OnLaunch | None = None, compile: bool = True, execute: bool = True
+    target: Target | str,
+    *,
+    on_launch: OnLaunch | None = None,
+    compile: bool = True,
+    execute: bool = True,
+    configuration: int = 0,
 ) -> Iterator[SimulatedDriver]:
     """Make a described device Triton's device; launches inside are compiled for it and interpreted on CPU tensors.
 
     `compile=False` skips the compiler: launches are bound, specialised and interpreted, but neither compile errors
     nor exhausted resources are seen, and every configuration of an autotuned kernel seems to fit. `execute=False`
-    compiles and reports launches without interpreting them.
+    compiles and reports launches without interpreting them. An autotuned kernel is launched with its configuration of
+    that number, or with its first where it has fewer.
     """
     described = find(target) if isinstance(target, str) else target
     driver = SimulatedDriver(described, on_launch, Launcher, compile=compile, execute=execute)
+    driver.configuration = configuration
     config = triton.runtime.driver
     with ExitStack() as undo:
         undo.enter_context(_set(triton.compiler, "compile", _compile_or_not(triton.compiler.compile)))

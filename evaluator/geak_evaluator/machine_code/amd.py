@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from geak_evaluator.machine_code import occupancy
-from geak_evaluator.machine_code.figures import Counts, Figures
 from geak_evaluator.machine_code.reading import Built, Tally, Unreadable
+from geak_evaluator.schema.machine_code import Counts, Figures
 from geak_evaluator.schema.target import Target
 
 _COUNT = re.compile(

@@ -10,12 +10,44 @@ import tempfile
 import time
 import zlib
 from pathlib import Path
+from typing import Protocol
 
 _KEY = re.compile(r"[0-9a-f]{64}")
 _DIGEST = 32
 _MAX_ENTRY = 64 << 20
 _STALE_S = 3600.0
 """After that long, nobody is going to finish writing a temporary file."""
+
+
+class Store(Protocol):
+    """Where answers are kept under the hash of their questions."""
+
+    def get(self, key: str) -> bytes | None:
+        """What is filed under a key, if anything."""
+
+    def put(self, key: str, value: bytes) -> None:
+        """Files a value, or does nothing."""
+
+
+class Kept:
+    """As long as this process lives, and no more than a few megabytes: those that came first go first."""
+
+    def __init__(self, max_bytes: int = 64 << 20) -> None:
+        self._entries: dict[str, bytes] = {}
+        self._size, self._max_bytes = 0, max_bytes
+
+    def get(self, key: str) -> bytes | None:
+        """What is filed under a key, if anything."""
+        return self._entries.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Files a value, and drops old ones to make room."""
+        if key in self._entries or len(value) > self._max_bytes:
+            return
+        self._entries[key] = value
+        self._size += len(value)
+        while self._size > self._max_bytes:
+            self._size -= len(self._entries.pop(next(iter(self._entries))))
 
 
 class CacheError(ValueError):

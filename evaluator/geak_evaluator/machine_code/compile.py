@@ -10,8 +10,13 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
-from geak_evaluator.machine_code.cache import Cache
-from geak_evaluator.machine_code.figures import (
+from geak_evaluator.machine_code.cache import Store
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.child import Child, Fault, Reply
+from geak_evaluator.sandbox.errors import SandboxError
+from geak_evaluator.sandbox.policy import GIB, MIB, Limits
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.machine_code import (
     MAX_KERNELS,
     MAX_TEXT,
     OPTIONS,
@@ -23,11 +28,6 @@ from geak_evaluator.machine_code.figures import (
     Lowered,
     Why,
 )
-from geak_evaluator.sandbox.box import Sandbox
-from geak_evaluator.sandbox.child import Child, Fault, Reply
-from geak_evaluator.sandbox.errors import SandboxError
-from geak_evaluator.sandbox.policy import GIB, MIB, Limits
-from geak_evaluator.schema import codec
 from geak_evaluator.schema.target import TARGETS
 
 LIMITS = Limits(wall_s=60.0, cpu_s=60, memory=2 * GIB, reply_bytes=16 * MIB, log_bytes=64 * MIB)
@@ -69,7 +69,7 @@ class Compiler:
     """Compiles what is handed over, inside one sandbox; without a cache, every time anew."""
 
     def __init__(
-        self, box: Sandbox, cache: Cache | None = None, *, limits: Limits = LIMITS, workers: int | None = None
+        self, box: Sandbox, cache: Store | None = None, *, limits: Limits = LIMITS, workers: int | None = None
     ) -> None:
         self._box, self._cache, self._limits = box, cache, limits
         self._workers = workers or len(os.sched_getaffinity(0))

@@ -14,7 +14,7 @@ from triton._C.libtriton import ir
 
 from geak_evaluator.device.driver import Launch, gpu_target
 from geak_evaluator.device.simulated import activate
-from geak_evaluator.machine_code.figures import (
+from geak_evaluator.schema.machine_code import (
     MAX_KERNELS,
     MAX_TEXT,
     OPTIONS,

@@ -9,8 +9,8 @@ import re
 import struct
 
 from geak_evaluator.machine_code import occupancy
-from geak_evaluator.machine_code.figures import Counts, Figures
 from geak_evaluator.machine_code.reading import Built, Tally, Unreadable
+from geak_evaluator.schema.machine_code import Counts, Figures
 from geak_evaluator.schema.target import Target
 
 _REGISTERS = re.compile(r"\bUsed (\d+) registers")

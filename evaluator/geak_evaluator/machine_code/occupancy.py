@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from geak_evaluator.machine_code.figures import Limit
+from geak_evaluator.schema.machine_code import Limit
 from geak_evaluator.schema.target import Target
 
 KIB = 1024

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from geak_evaluator.machine_code.figures import Counts
+from geak_evaluator.schema.machine_code import Counts
 
 
 class Unreadable(ValueError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -72,6 +73,18 @@ def _chunks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
     rows = max(1, _CHUNK // row)
     for start in range(0, shape[0], rows):
         yield (slice(start, start + rows),)
+
+
+def describe(mismatch: Mismatch, *, several: bool) -> str:
+    """A mismatch as a person reads it."""
+    index = ", ".join(map(str, mismatch.index))
+    where = f"{mismatch.output}[{index}]" if several else f"[{index}]"
+    share = f"{mismatch.wrong} of {mismatch.elements} elements"
+    pattern = f", {mismatch.pattern}" if mismatch.pattern else ""
+    got, expected = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in (mismatch.got, mismatch.expected))
+    if math.isnan(mismatch.got) and not math.isnan(mismatch.expected):
+        got += " (never written?)"
+    return f"wrong at {where}: got {got}, expected {expected}; {share}{pattern}"
 
 
 def _mismatch(path: str, got: Array, truth: Array, wrong: Array) -> Mismatch:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -47,6 +48,17 @@ def tensor(data: bytes, slot: Slot) -> Array:
         return np.zeros(slot.shape, flat.dtype)
     strides = tuple(stride * flat.itemsize for stride in slot.strides)
     return np.lib.stride_tricks.as_strided(flat, slot.shape, strides, writeable=False)
+
+
+def gaps_agree(before: bytes, after: bytes, slot: Slot) -> bool:
+    """Whether two states of a slot's memory hold the same between its elements."""
+    if slot.elements in (0, math.prod(slot.shape)):
+        return True
+    width = len(before) // slot.elements
+    covered = np.zeros(slot.elements, bool)
+    np.lib.stride_tricks.as_strided(covered, slot.shape, slot.strides)[...] = True
+    first, second = (np.frombuffer(data, np.uint8).reshape(slot.elements, width)[~covered] for data in (before, after))
+    return bool(np.array_equal(first, second))
 
 
 def step(values: Array, format: Format) -> Array:

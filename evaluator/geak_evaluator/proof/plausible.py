@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from geak_evaluator.schema import domain, dtypes, layout
 from geak_evaluator.schema.exchange import Expected
@@ -47,4 +48,7 @@ def fault(
             return f"{item.path} is {item.format}, and the truth about it {item.truth.format}"
         if item.truth.strides != layout.contiguous(item.truth.shape):
             return f"{item.path} does not lie row by row"
+        native = item.native
+        if native is not None and native != replace(item.truth, format=item.format, offset=native.offset):
+            return f"{item.path} is another tensor without float64"
     return ""

@@ -1,23 +1,51 @@
-"""What a plan may hold: the policy `pure` allows memory, constants, copies with casts, and launches."""
+"""What a plan may hold, policy by policy, and how much of it a library does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import prod
 
-from geak_evaluator.schema.plan import Plan
-from geak_evaluator.schema.verdict import Cause
+from geak_evaluator.schema.dtypes import resolve
+from geak_evaluator.schema.plan import Argument, Copy, Fill, Launch, Library, Plan, Step, View
+from geak_evaluator.schema.verdict import Cause, Policy
+
+_PRODUCTS = "mm bmm addmm baddbmm mv addmv dot convolution"
+_REDUCTIONS = (
+    "sum mean prod amax amin max min any all argmax argmin var var_mean std cumsum cumprod logsumexp "
+    "linalg_vector_norm _softmax _log_softmax native_layer_norm native_group_norm topk sort"
+)
+_POINTWISE = (
+    "add sub rsub mul div neg abs exp exp2 log log2 sqrt rsqrt reciprocal pow sin cos tanh sigmoid relu gelu silu "
+    "erf floor ceil round sign where maximum minimum clamp clamp_min clamp_max eq ne lt le gt ge isnan isinf "
+    "remainder fmod logical_and logical_or logical_not logical_xor bitwise_and bitwise_or bitwise_xor bitwise_not "
+    "addcmul addcdiv lerp"
+)
+_SELECTIONS = (
+    "index_select gather embedding index index_put scatter scatter_add index_add masked_fill tril triu flip roll "
+    "arange constant_pad_nd max_pool2d_with_indices avg_pool2d"
+)
+NAMED = frozenset(f"{_PRODUCTS} {_REDUCTIONS} {_POINTWISE} {_SELECTIONS}".split())
+"""The library operations of the policy `mixed`, in torch's names: they give one answer for one set of values."""
 
 
-def objection(plans: Sequence[Plan], *, by_value: bool, idle: bool = False) -> tuple[Cause, str] | None:
+def objection(
+    plans: Sequence[Plan], *, policy: Policy = Policy.PURE, by_value: bool, idle: bool = False
+) -> tuple[Cause, str] | None:
     """Why plans of one case, made on different values, are not accepted; None where they are.
 
     `by_value` lets launches follow the values; `idle` says that there is nothing to compute.
     """
     first = plans[0]
-    if first.foreign:
-        names = ", ".join(first.foreign[:4])
-        return Cause.FOREIGN_WORK, f"it leaves work to torch: {names}; the policy 'pure' wants it in the kernel"
-    if not first.launches and not idle:
+    unfit = [*first.foreign, *(step.operation for step in first.library if not _allowed(step.operation, policy))]
+    if unfit:
+        names = ", ".join(dict.fromkeys(unfit[:4]))
+        wanted = {
+            Policy.PURE: "wants it in the kernel",
+            Policy.MIXED: "does not name it among its library operations",
+            Policy.OPEN: "cannot carry it out again",
+        }
+        return Cause.FOREIGN_WORK, f"it leaves work to torch: {names}; the policy '{policy.value}' {wanted[policy]}"
+    if not first.launches and not idle and policy is not Policy.OPEN:
         return Cause.NO_KERNEL, "no Triton kernel was launched"
     if by_value:
         return None
@@ -29,3 +57,38 @@ def objection(plans: Sequence[Plan], *, by_value: bool, idle: bool = False) -> t
     if any(plan != first for plan in plans[1:]):
         return Cause.UNSTABLE_PLAN, "it asked for different work on different values of the same sizes"
     return None
+
+
+def _allowed(operation: str, policy: Policy) -> bool:
+    namespace, _, name = operation.partition(".")
+    plain = name.partition(".")[0].removesuffix("_")
+    return namespace == "aten" and (policy is Policy.OPEN or (policy is Policy.MIXED and plain in NAMED))
+
+
+def share(plan: Plan) -> float:
+    """Of the bytes that the steps of a plan touch, how many are touched by library operations."""
+    library = sum(_bytes(view) for step in plan.library for view in _views(step))
+    touched = sum(_bytes(view) for step in plan.steps for view in _views(step))
+    return library / touched if touched else 0.0
+
+
+def _bytes(view: View) -> int:
+    return prod(view.shape) * resolve(view.format).bytes
+
+
+def _views(step: Step) -> Iterator[View]:
+    if isinstance(step, Fill):
+        yield step.view
+    elif isinstance(step, Copy):
+        yield from (step.source, step.target)
+    elif isinstance(step, Launch):
+        yield from _named(step.arguments)
+    elif isinstance(step, Library):
+        yield from (*_named((*step.arguments, *step.keywords.values())), *step.results)
+
+
+def _named(arguments: Sequence[Argument]) -> Iterator[View]:
+    for item in arguments:
+        if item.view is not None:
+            yield item.view
+        yield from _named(item.items)

@@ -38,6 +38,8 @@ PRELOAD = (
     "geak_evaluator.children.spec",
     "geak_evaluator.children.candidate",
     "geak_evaluator.children.replay",
+    "geak_evaluator.children.compiler",
+    "geak_evaluator.machine_code.frontend",
     "geak_evaluator.children.script",
 )
 

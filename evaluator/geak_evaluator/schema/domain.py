@@ -240,6 +240,11 @@ def _place_inputs(spec: Spec, case: Case) -> None:
             expr.value(text, sizes)
 
 
+def outputs(spec: Spec) -> list[tuple[str, Tensor]]:
+    """The outputs that a spec declares, with their paths; none where it leaves them to the reference."""
+    return [(path or "0", leaf) for path, leaf in leaves(spec.outputs) if isinstance(leaf, Tensor)]
+
+
 def destinations(spec: Spec) -> list[str]:
     """The names under which a `destination` kernel is handed its outputs."""
     return list(spec.outputs) if isinstance(spec.outputs, dict) else ["out"]

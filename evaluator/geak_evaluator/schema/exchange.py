@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from geak_evaluator.schema.layout import Slot
+from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Value
 
@@ -26,6 +27,8 @@ class CaseRequest:
     """Also run the reference."""
     examine: bool = False
     """Also look for what makes a reference a poor oracle; for lint."""
+    native: bool = False
+    """Also say what the reference gives in the formats that it was given, where the oracle is float64."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Expected:
     """What the kernel's own output must be."""
     truth: Slot
     """In the second memory: float64 where the oracle is, else the format itself."""
+    native: Slot | None = None
+    """In the second memory too: what the reference gives without float64."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,8 @@ class RunReply:
     launches: int = 0
     """How many kernels it launched, by its own account: a tripwire, never evidence."""
     plan: Plan | None = None
+    configurations: tuple[str, ...] = ()
+    """The names of those between which an autotuned kernel may choose; the longest such list of its kernels."""
 
 
 @dataclass(frozen=True)
@@ -150,4 +157,17 @@ class Replay:
     target: str
     destination: tuple[Slot, ...] = ()
     """The plan's next storages: tensors to be filled, in the second memory already."""
-    compile: bool = False
+    lower: bool = False
+    """Hand over Triton's IR of every launch as well."""
+    execute: bool = True
+    """Interpret the launches; else only their IR is wanted."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A replay child's answer."""
+
+    trouble: Trouble | None = None
+    handed: Handed = field(default_factory=Handed)
+    conflicts: tuple[str, ...] = ()
+    """Stores of different programs to one address, in words."""

@@ -52,11 +52,11 @@ class Copy:
 class Argument:
     """One argument of a launch."""
 
-    kind: Literal["tensor", "number", "text", "none", "type", "function", "descriptor", "tuple"]
+    kind: Literal["tensor", "number", "text", "none", "type", "function", "descriptor", "tuple", "format"]
     view: View | None = None
     number: int | float | bool | None = None
     text: str = ""
-    """A string, the name of one of triton's types, or of a `@triton.jit` function."""
+    """A string, the name of one of triton's types, of a `@triton.jit` function, or of one of our formats."""
     block: tuple[int, ...] = ()
     """A descriptor's block shape."""
     items: tuple[Argument, ...] = ()
@@ -77,7 +77,19 @@ class Launch:
     """Those that differ from the backend's defaults: num_warps, num_stages, ..."""
 
 
-Step = Allocate | Fill | Copy | Launch
+@dataclass(frozen=True)
+class Library:
+    """One operation of a library, under a policy that has it."""
+
+    operation: str
+    """Torch's own name: `aten.mm.default`."""
+    arguments: tuple[Argument, ...]
+    keywords: dict[str, Argument]
+    results: tuple[View, ...]
+    """Where each tensor that it returns goes."""
+
+
+Step = Allocate | Fill | Copy | Launch | Library
 
 
 @dataclass(frozen=True)
@@ -103,3 +115,8 @@ class Plan:
     def launches(self) -> tuple[Launch, ...]:
         """The kernels that it launches, in order."""
         return tuple(step for step in self.steps if isinstance(step, Launch))
+
+    @property
+    def library(self) -> tuple[Library, ...]:
+        """The library operations that it asks for, in order."""
+        return tuple(step for step in self.steps if isinstance(step, Library))

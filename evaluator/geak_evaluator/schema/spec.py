@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from geak_evaluator.schema import expr
 from geak_evaluator.schema.dtypes import Format, resolve
 
 Contract = Literal["function", "destination", "module", "gradient"]
 Oracle = Literal["float64", "declared", "exact", "peer", "tests"]
+Special = Literal["inf", "nan", "denormal"]
 Value = int | float | bool | str
 
 FILLS: dict[str, tuple[int, int]] = {
@@ -30,6 +31,13 @@ FILLS: dict[str, tuple[int, int]] = {
     "scales": (0, 0),
     "mask": (0, 1),
     "offsets": (1, 1),
+    "large": (0, 0),
+    "tiny": (0, 0),
+    "shifted": (0, 0),
+    "spikes": (0, 0),
+    "inf": (0, 0),
+    "nan": (0, 0),
+    "denormal": (0, 0),
 }
 """How values are drawn, and how many arguments each takes at least and at most (docs/write-a-spec.md lists them)."""
 
@@ -125,10 +133,15 @@ class Tensor:
     """Expressions, in elements; none means contiguous."""
     optional: bool = False
     """A case may leave it out; the kernel then gets None."""
+    special: tuple[Special, ...] = ()
+    """Values beyond the ordinary that the kernel must handle as `reference` does."""
 
     def __post_init__(self) -> None:
         _set(self, "shape", _texts(self.shape))
         _set(self, "strides", _texts(self.strides))
+        _set(self, "special", _texts(self.special))
+        if unknown := set(self.special) - set(get_args(Special)):
+            raise SpecError(f"special values are {', '.join(get_args(Special))}, not {', '.join(sorted(unknown))}")
         if self.strides and len(self.strides) != len(self.shape):
             raise SpecError(f"{len(self.strides)} strides for {len(self.shape)} dimensions")
         if self.fill:
@@ -196,6 +209,10 @@ class Tolerance:
         family = "fp8_e4m3" if name.startswith("fp8_e4m3") else name
         others = self.steps.get("*", _DEFAULT_STEPS.get(name, 2.0))
         return self.steps.get(name, self.steps.get(family, others))
+
+    def names(self, name: str) -> bool:
+        """Whether the author has said what holds for a format."""
+        return bool({name, "fp8_e4m3" if name.startswith("fp8_e4m3") else name, "*"} & set(self.steps))
 
 
 Tree = Tensor | tuple["Tree", ...] | dict[str, "Tree"]

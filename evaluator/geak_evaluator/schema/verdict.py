@@ -5,9 +5,10 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from geak_evaluator.schema.machine_code import Figures
 from geak_evaluator.schema.spec import Case
 
-VERSION = 1
+VERSION = 2
 
 
 class Status(str, enum.Enum):
@@ -17,6 +18,28 @@ class Status(str, enum.Enum):
     REJECTED = "rejected"
     UNDECIDED = "undecided"
     """It cannot be known here; never wrong and never right."""
+
+
+class Tier(str, enum.Enum):
+    """How much is asked of a kernel."""
+
+    GATE = "gate"
+    """One small case under one seed, on the first target."""
+    FULL = "full"
+    """All cases, values, configurations and targets, and some hidden shapes; only for what passed the gate."""
+    FINAL = "final"
+    """The same on more hidden shapes; of what goes wrong nothing is told but its class."""
+
+
+class Policy(str, enum.Enum):
+    """What may do the work beside Triton kernels."""
+
+    PURE = "pure"
+    """Nothing: memory, constants, layouts, casts and launches."""
+    MIXED = "mixed"
+    """Library operations of a closed list, carried out by the judge, their share reported."""
+    OPEN = "open"
+    """Any operation that a plan can name; never in a headline."""
 
 
 class Cause(str, enum.Enum):
@@ -36,6 +59,7 @@ class Cause(str, enum.Enum):
     WRONG_TYPE = "wrong_type"
     WRONG_SHAPE = "wrong_shape"
     WRONG_DTYPE = "wrong_dtype"
+    WRONG_STRIDES = "wrong_strides"
     WRONG_STATE = "wrong_state"
     NO_GRADIENT = "no_gradient"
     WRONG_VALUES = "wrong_values"
@@ -92,6 +116,42 @@ class CaseResult:
     mismatch: Mismatch | None = None
     hidden: str = ""
     """Of a hidden case only the class of its sizes is told; its sizes and values are not."""
+    values: str = ""
+    """How the values were drawn, where not as the spec declares: "large", "zeros", ..."""
+    configuration: str = ""
+    """Which of an autotuned kernel's configurations was run, where not the first."""
+    target: str = ""
+    """Where not the first target."""
+
+    @property
+    def label(self) -> str:
+        """The case as a person names it."""
+        if self.hidden:
+            return f"hidden case: {self.hidden}"
+        parts = (str(self.case), self.values and f"{self.values} values", self.configuration, self.target)
+        return ", ".join(filter(None, parts))
+
+
+@dataclass(frozen=True)
+class Code:
+    """What the compiler made of all launches for one target."""
+
+    target: str
+    kernels: tuple[Figures, ...] = ()
+    """Each kernel as each specialisation has it."""
+    cause: Cause | None = None
+    message: str = ""
+    """The compiler's own words, or why nothing is known."""
+
+    @property
+    def brief(self) -> str:
+        """The target, with what its narrowest kernel takes."""
+        if not self.kernels:
+            return self.target
+        worst = min(self.kernels, key=lambda f: (f.occupancy / f.occupancy_limit, -f.shared_bytes))
+        registers = f"{worst.vgprs} VGPR" if worst.vgprs is not None else f"{worst.registers} registers"
+        spills = ", spills" if any(f.spills for f in self.kernels) else ""
+        return f"{self.target} ({registers}, occupancy {worst.occupancy:g}{spills})"
 
 
 @dataclass(frozen=True)
@@ -111,21 +171,73 @@ class Verdict:
     """How many cases there are; fewer are run when one fails."""
     log: str = ""
     """The beginning of what the kernel's process printed: data, never parsed."""
+    tier: Tier = Tier.FULL
+    policy: Policy = Policy.PURE
+    code: tuple[Code, ...] = ()
+    """Compiled, for each target that was asked for, the first one first."""
+    share: float = 0.0
+    """Of the bytes that the plan's steps touch, how many are touched by a library's operations."""
+    library: tuple[str, ...] = ()
+    """Those operations."""
+    unreached: tuple[str, ...] = ()
+    """What the tier holds and this kernel never came to."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know besides: what was not examined, what looks like a race."""
     version: int = VERSION
 
     @property
     def failure(self) -> CaseResult | None:
         """The case that decided against the kernel."""
-        return next((c for c in self.cases if c.cause is not None), None)
+        wrong = [c for c in self.cases if c.cause is not None]
+        return next((c for c in wrong if c.cause not in UNDECIDABLE), wrong[0] if wrong else None)
+
+    @property
+    def misfit(self) -> Code | None:
+        """The target that decided against the kernel: the one that refuses it, or the first if that is unknown."""
+        refused = next((c for c in self.code if c.cause is not None and c.cause not in UNDECIDABLE), None)
+        return refused or next((c for c in self.code[:1] if c.cause is not None), None)
 
     def line(self) -> str:
         """The verdict in one line."""
-        failure = self.failure
-        if failure is None:
-            worst = max((c.steps for c in self.cases), default=0.0)
-            hidden = sum(bool(c.hidden) for c in self.cases)
-            ran = f"{len(self.cases)} cases ({hidden} hidden) by {self.how} for {self.target}"
-            return f"ACCEPTED {self.name}  agrees with the {self.oracle} oracle: {ran}, worst error {worst:.3g} steps"
-        where = f" (line {failure.line})" if failure.line else ""
-        case = f"hidden case: {failure.hidden}" if failure.hidden else str(failure.case)
-        return f"{self.status.value.upper()} {self.name}  {failure.message}{where}{case and f' [{case}]'}"
+        failure, misfit = self.failure, self.misfit
+        if failure is None and misfit is None:
+            return f"ACCEPTED {self.name}  {self._proof()}{self._compiled()}"
+        if failure is not None and (misfit is None or failure.cause not in UNDECIDABLE):
+            where = f" (line {failure.line})" if failure.line else ""
+            label = failure.label
+            return f"{self.status.value.upper()} {self.name}  {failure.message}{where}{label and f' [{label}]'}"
+        assert misfit is not None
+        first = misfit.message.strip().splitlines()[0] if misfit.message.strip() else misfit.cause
+        return f"{self.status.value.upper()} {self.name}  does not compile for {misfit.target}: {first}"
+
+    def _proof(self) -> str:
+        word = {"peer": "agrees with the original", "tests": "passes its tests"}.get(self.oracle, "proved")
+        word = "right at the gate" if self.tier is Tier.GATE else word
+        hidden = sum(bool(c.hidden) for c in self.cases)
+        count = f"{len(self.cases)} case{'s' * (len(self.cases) != 1)}{f' ({hidden} hidden)' * bool(hidden)}"
+        return f"{word} by {self.how}, {count}" + (f", policy {self.policy.value}" if self.library else "")
+
+    def _compiled(self) -> str:
+        known = [c for c in self.code if c.kernels]
+        names = [c.brief if c is known[0] else c.target for c in known]
+        return f"  compiles for {', '.join(names)}" if known else ""
+
+    def details(self) -> tuple[str, ...]:
+        """What follows the first line: at most eight lines."""
+        worst = max((c.steps for c in self.cases if c.cause is None), default=0.0)
+        ways = f"oracle {self.oracle}, policy {self.policy.value}, sandbox {self.sandbox}"
+        lines = [f"{ways}, worst error {worst:.3g} steps"]
+        if self.failure is not None and len(self.cases) > 1:
+            lines.append(f"{sum(c.cause is None for c in self.cases)} of {self.asked} cases agreed")
+        if self.misfit is not None:
+            lines += self.misfit.message.strip().splitlines()[1:4]
+        others = [c for c in self.code if c is not self.misfit]
+        if len(known := [c.brief for c in others if c.kernels]) > 1:
+            lines.append("; ".join(known))
+        lines += [f"{c.target}: {c.cause.value}: {c.message.splitlines()[0]}" for c in others if c.cause]
+        if self.library:
+            lines.append(f"{self.share:.0%} of the bytes are touched by library operations: {', '.join(self.library)}")
+        lines += self.notes
+        if self.unreached:
+            lines.append(f"not reached: {', '.join(self.unreached)}")
+        return tuple(lines[:8])

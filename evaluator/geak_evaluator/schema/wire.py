@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-VERSION = 1
+from geak_evaluator.schema.verdict import Policy, Tier
+
+VERSION = 2
 """Raised with every change that an older agent or judge would misread."""
 
 
@@ -37,7 +39,9 @@ class Request:
     source: str
     """The spec file's text; bytes that are no UTF-8 as lone surrogates."""
     kernel: str = ""
-    target: str = "gfx942"
+    targets: tuple[str, ...] = ("gfx942",)
+    tier: Tier = Tier.FULL
+    policy: Policy = Policy.PURE
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,187 @@
+"""One kernel file on one target: what its wrapper asks for is recorded, replayed on other values, and compared."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from geak_evaluator.kernel_child import SPACE, Kernel, request
+from geak_evaluator.oracle import Answer, Oracle, TooBig
+from geak_evaluator.outcome import Captured, Ran, failed, troubled
+from geak_evaluator.proof import budget, numbers, policy
+from geak_evaluator.proof.compare import Agreement, compare, describe, ties
+from geak_evaluator.proof.values import Values
+from geak_evaluator.replies import FAULTS, read
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.child import Fault
+from geak_evaluator.sandbox.memory import SharedMemory
+from geak_evaluator.sandbox.policy import Limits
+from geak_evaluator.schema import codec, layout
+from geak_evaluator.schema.exchange import Replay, Replayed, RunReply
+from geak_evaluator.schema.layout import Slot
+from geak_evaluator.schema.plan import Plan
+from geak_evaluator.schema.spec import Case
+from geak_evaluator.schema.verdict import CaseResult, Cause, Policy
+
+
+class Candidate:
+    """One kernel file, run on a spec's cases, each time in children of its own."""
+
+    def __init__(
+        self, box: Sandbox, limits: Limits, oracle: Oracle, kernel: bytes, target: str, policy: Policy = Policy.PURE
+    ) -> None:
+        self._box, self._limits, self._oracle = box, limits, oracle
+        self._target, self._policy = target, policy
+        self._spec = oracle.about.spec
+        self._by_value = self._spec.launches == "by_value"
+        project = oracle.file.project(oracle.about)
+        relative = self._spec.files[0] if self._spec.files else ""
+        self._kernel = Kernel(kernel, oracle.about.entry, self._spec.contract, target, project, relative)
+
+    def run(self, case: Case, *, configuration: int = 0, lower: bool = False) -> Ran:
+        """One case under fresh values; with `lower` Triton's IR of its launches is handed over too."""
+        try:
+            answer = self._oracle.case(case, self._target, native=True)
+        except TooBig as error:
+            return Ran(CaseResult(case, Cause.TOO_BIG_HERE, str(error)))
+        captured = self.capture(case, answer, configuration)
+        return captured if isinstance(captured, Ran) else self._replay(answer, captured, lower=lower)
+
+    def vary(self, case: Case, values: Values, captured: Captured | None) -> Ran | None:
+        """One case on other values than its spec declares; None where they are such that they decide nothing.
+
+        The plan that was recorded before is replayed, unless the spec lets it follow the values.
+        """
+        try:
+            answer = self._oracle.case(case, self._target, fills=values.fills, native=True)
+        except TooBig as error:
+            return Ran(CaseResult(case, Cause.TOO_BIG_HERE, str(error)))
+        if not self._decides(answer, values):
+            return None
+        found = self.capture(case, answer) if captured is None or self._by_value else captured
+        ran = found if isinstance(found, Ran) else self._replay(answer, found)
+        return replace(ran, result=replace(ran.result, values=values.name))
+
+    def capture(self, case: Case, answer: Answer | None = None, configuration: int = 0) -> Captured | Ran:
+        """What its wrapper asks for, recorded on values of no account; or on `answer`, where the spec allows that."""
+        # A wrapper whose launches may follow the values must see those that count; any other sees two other sets.
+        known = (answer,) if answer is not None and self._by_value else ()
+        try:
+            shown = known or tuple(self._oracle.case(case, self._target) for _ in range(1 if self._by_value else 2))
+        except TooBig as error:
+            return Ran(CaseResult(case, Cause.TOO_BIG_HERE, str(error)))
+        plans: list[Plan] = []
+        names: tuple[str, ...] = ()
+        with (
+            SharedMemory(SPACE) as given,
+            SharedMemory(SPACE) as got,
+            self._kernel.spawn(self._box, self._limits, given, got, capture=True, configuration=configuration) as child,
+        ):
+            reply = child.ask(self._kernel.source)
+            for one in shown if reply.ok else ():
+                given.map[: len(one.given)] = one.given
+                call = request(self._spec, case, one.slots, one.wanted)
+                asked = replace(call, state=one.reply.state, gradients=one.reply.gradients, capture=True)
+                reply = child.ask(codec.dumps(asked).encode())
+                told = read(RunReply, reply) if reply.ok else None
+                if told is None or told.plan is None:
+                    break
+                plans.append(told.plan)
+                names = told.configurations or names
+            log = child.log
+        if len(plans) < len(shown):
+            return Ran(failed(case, reply), log)
+        idle = all(slot.elements == 0 for slot in shown[0].wanted)
+        fault = policy.objection(plans, policy=self._policy, by_value=self._by_value, idle=idle)
+        return Ran(CaseResult(case, *fault), log) if fault else Captured(case, plans[0], names, log)
+
+    def lower(self, captured: Captured) -> Ran:
+        """Triton's IR of a plan's launches, without a comparison; its steps are carried out all the same."""
+        try:
+            answer = self._oracle.case(captured.case, self._target)
+        except TooBig as error:
+            return Ran(CaseResult(captured.case, Cause.TOO_BIG_HERE, str(error)))
+        return self._replay(answer, captured, lower=True, execute=False)
+
+    def _replay(self, answer: Answer, captured: Captured, *, lower: bool = False, execute: bool = True) -> Ran:
+        case, log = captured.case, captured.log
+        outputs = tuple(slot for slot in answer.wanted if not slot.path.startswith("changed."))
+        asked = Replay(
+            plan=captured.plan,
+            slots=(*answer.slots, *answer.reply.state, *answer.reply.gradients),
+            outputs=outputs,
+            target=self._target,
+            destination=outputs if self._spec.contract == "destination" else (),
+            lower=lower,
+            execute=execute,
+        )
+        with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
+            given.map[: len(answer.given)] = answer.given
+            space = layout.extent(answer.wanted)
+            got.map[:space] = numbers.poison(space)
+            with self._kernel.spawn_replay(self._box, self._limits, given, got) as child:
+                reply = child.ask(self._kernel.source)
+                if reply.ok:
+                    reply = child.ask(codec.dumps(asked).encode())
+                    child.freeze()
+                if not reply.ok:
+                    return Ran(failed(case, reply), log)
+                told = read(Replayed, reply)
+                if told is None:
+                    return Ran(CaseResult(case, Cause.PROTOCOL, FAULTS[Fault.PROTOCOL]), log)
+                if told.trouble is not None:
+                    result = troubled(case, told.trouble)
+                else:
+                    result = self._compare(case, answer, given, got) if execute else CaseResult(case)
+                return Ran(result, log, captured, told.handed, told.conflicts)
+
+    def _decides(self, answer: Answer, values: Values) -> bool:
+        """Whether there is a truth about such values, and the reference itself comes near it."""
+        for index, slot in enumerate(answer.wanted):
+            truth = answer.expected(index)
+            if not values.special and truth.dtype.kind == "f" and not np.isfinite(truth).all():
+                return False
+            if budget.lost(slot, answer.native(index), truth) > self._spec.tolerance.of(slot.format):
+                return False
+        return True
+
+    def _compare(self, case: Case, answer: Answer, given: SharedMemory, got: SharedMemory) -> CaseResult:
+        inputs = {slot.path: slot for slot in answer.slots}
+        for name, slot in inputs.items():
+            before, after = answer.given[slot.offset : slot.end], given.read(slot.offset, slot.bytes)
+            if name not in self._spec.changes and after != before:
+                return CaseResult(case, Cause.CHANGED_INPUT, f"it changed its input {name}, which it may not")
+            if name in self._spec.changes and not numbers.gaps_agree(before, after, slot):
+                text = f"it wrote between the rows of {name}, where no element of it lies"
+                return CaseResult(case, Cause.OUT_OF_BOUNDS, text)
+        worst = 0.0
+        for index, slot in enumerate(answer.wanted):
+            truth = answer.expected(index)
+            untouched = False
+            if slot.path.startswith("changed."):
+                place = inputs[slot.path.removeprefix("changed.")]
+                found = numbers.tensor(given.read(place.offset, place.bytes), place)
+            else:
+                raw = got.read(slot.offset, slot.bytes)
+                untouched = raw == numbers.poison(len(raw))
+                found = numbers.tensor(raw, slot)
+            allowed = budget.allowed(self._spec, slot, answer.slots, budget.lost(slot, answer.native(index), truth))
+            agreement = self._agree(slot, found, truth, answer, allowed)
+            worst = max(worst, agreement.steps)
+            if (wrong := agreement.mismatch) is not None and untouched:
+                return CaseResult(case, Cause.UNWRITTEN, f"output {slot.path} was never written")
+            if wrong is not None:
+                text = describe(wrong, several=len(answer.wanted) > 1)
+                if 0 < agreement.steps < 1000:
+                    text += f"; at most {agreement.steps:.3g} steps off, {allowed:.3g} allowed"
+                return CaseResult(case, Cause.WRONG_VALUES, text, steps=agreement.steps, mismatch=wrong)
+        return CaseResult(case, steps=worst)
+
+    def _agree(
+        self, slot: Slot, found: numbers.Array, truth: numbers.Array, answer: Answer, allowed: float
+    ) -> Agreement:
+        spec = self._spec
+        if spec.oracle == "exact" and spec.ties == "any" and slot.format in ("int32", "int64"):
+            found = np.where(ties(found, truth, answer.input(answer.slots[0])), found, truth)
+        return compare(slot.path, found, truth, slot.format, allowed)

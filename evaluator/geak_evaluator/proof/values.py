@@ -1,0 +1,50 @@
+"""Values that a case is run on besides those that its spec declares: the usual draw hides many a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from geak_evaluator.schema.spec import Case, Fill, Spec, Tensor
+
+EVERYWHERE = ("uniform(-1, 1)", "shifted", "large", "tiny", "spikes")
+"""Drawn for every input that may be any real number, all at once."""
+FIRST = ("constant(0.75)", "zeros")
+"""Only for the first of them: with all inputs alike, there would be little left to be wrong."""
+
+
+@dataclass(frozen=True)
+class Values:
+    """One way to draw them."""
+
+    name: str
+    fills: dict[str, str]
+    """By input."""
+    special: bool = False
+    """Whether what comes out may be infinite or no number at all."""
+
+
+def variations(spec: Spec, case: Case) -> Iterator[Values]:
+    """The ways in which a case's inputs may be drawn besides the declared one."""
+    given = {name: tensor for name, tensor in spec.tensors.items() if name not in case.without}
+    real = [name for name, tensor in given.items() if _is_real(spec, tensor, case)]
+    for fill in EVERYWHERE if real else ():
+        yield Values(Fill.parse(fill).kind, dict.fromkeys(real, fill))
+    for fill in FIRST if real else ():
+        yield Values(f"{Fill.parse(fill).kind} {real[0]}", {real[0]: fill})
+    packed = [name for name, tensor in given.items() if _fill(spec, tensor, case).kind == "bits"]
+    if packed:
+        yield Values("zero-bit", dict.fromkeys(packed, "zeros"))
+    for name, tensor in given.items():
+        for special in tensor.special:
+            yield Values(f"{special} {name}", {name: special}, special=True)
+
+
+def _is_real(spec: Spec, tensor: Tensor, case: Case) -> bool:
+    """Whether its author leaves open which numbers it holds; a fill with bounds is a promise that kernels rely on."""
+    fill = _fill(spec, tensor, case)
+    return spec.format(tensor.dtype, case.sizes).kind == "float" and fill.kind == "normal" and not fill.args
+
+
+def _fill(spec: Spec, tensor: Tensor, case: Case) -> Fill:
+    return tensor.filled(spec.format(tensor.dtype, case.sizes).kind)

@@ -1,0 +1,220 @@
+"""One kernel file before one spec: from what is cheap to what is dear, up to what decides against it."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from math import prod
+
+from geak_evaluator import source
+from geak_evaluator.candidate import Candidate
+from geak_evaluator.code import compiled, refusal
+from geak_evaluator.machine_code.compile import Compiler
+from geak_evaluator.oracle import Oracle
+from geak_evaluator.outcome import Captured, Ran
+from geak_evaluator.proof import policy, shapes, values
+from geak_evaluator.relay import Relay
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.policy import Limits
+from geak_evaluator.schema import domain, layout
+from geak_evaluator.schema.machine_code import Handed
+from geak_evaluator.schema.spec import Case
+from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Code, Policy, Status, Tier, Verdict
+
+HIDDEN_CASES = {Tier.GATE: 0, Tier.FULL: 4, Tier.FINAL: 12}
+"""How many cases of a spec's domain are run that it does not show."""
+_GATE_ELEMENTS = 1 << 14
+"""The gate takes the first case that is no larger: a spec's first is its author's idea of an ordinary one."""
+_IN_TURN = 3
+"""Among how many of the smallest cases other values and configurations take turns."""
+
+_RACES = "races not examined: programs were run one after another"
+
+
+class Trial:
+    """All that one verdict takes."""
+
+    def __init__(
+        self,
+        box: Sandbox,
+        limits: Limits,
+        compiler: Compiler,
+        oracle: Oracle,
+        kernel: bytes,
+        targets: tuple[str, ...],
+        tier: Tier,
+        policy: Policy,
+    ) -> None:
+        self._box, self._limits, self._compiler, self._oracle = box, limits, compiler, oracle
+        self._kernel, self._targets, self._tier, self._policy = kernel, targets, tier, policy
+        spec = self._spec = oracle.about.spec
+        self._shown = domain.expand(spec, spec.cases) or (Case({}),)
+        self._hidden = shapes.hidden(spec, HIDDEN_CASES[tier], random.SystemRandom())
+        tensors = (*spec.tensors.values(), *(leaf for _, leaf in domain.outputs(spec)))
+        names = {choice for tensor in tensors for choice in spec.dtypes.get(tensor.dtype, (tensor.dtype,))}
+        self._eight_bit = any(name.startswith("fp8") for name in names)
+        self._ran: list[Ran] = []
+        self._handed: list[Handed] = []
+        self._code: dict[str, Code] = {}
+        self._captured: dict[str, Captured] = {}
+        self._unreached: tuple[str, ...] = ()
+
+    def verdict(self) -> Verdict:
+        """Runs all of the tier, or as much as decides, and says what came out."""
+        fault = self._unreadable()
+        if fault is not None:
+            self._ran.append(fault)
+        elif self._spec.oracle == "tests":
+            self._ran.append(Relay(self._box, self._limits, self._oracle, self._kernel, self._targets[0]).run())
+        else:
+            self._candidate = self._on(self._targets[0])
+            self._run()
+        return self._conclude()
+
+    def _run(self) -> None:
+        first, *others = sorted(self._shown, key=lambda case: self._size(case) > _GATE_ELEMENTS)
+        stages: dict[str, Callable[[], Iterator[Ran]]] = {"gate": lambda: self._run_shown([first])}
+        if self._tier is not Tier.GATE:
+            stages |= {
+                "other cases": lambda: self._run_shown(others),
+                "configurations": self._run_configurations,
+                "other values": self._run_values,
+                "hidden cases": self._run_hidden,
+                "other targets": self._run_targets,
+            }
+        for number, stage in enumerate(stages.values()):
+            for ran in stage():
+                self._ran.append(ran)
+                if _ends(ran.result):
+                    break
+            if any(_ends(ran.result) for ran in self._ran) or any(code.cause for code in self._code.values()):
+                self._unreached = tuple(stages)[number + 1 :]
+                break
+        if self._targets[0] not in self._code and all(ran.result.cause in UNDECIDABLE for ran in self._ran[-1:]):
+            self._compile()
+
+    # -- stages --
+
+    def _run_shown(self, cases: Sequence[Case]) -> Iterator[Ran]:
+        for case in cases:
+            ran = self._candidate.run(case, lower=True)
+            if ran.captured is not None:
+                self._captured[str(case)] = ran.captured
+            self._handed.append(ran.handed)
+            if words := refusal(ran.handed, eight_bit=self._eight_bit):
+                text = f"does not compile for {self._targets[0]}: {words}"
+                ran = replace(ran, result=CaseResult(case, Cause.COMPILE_ERROR, text))
+            yield self._told(ran)
+        if (code := self._compile()).cause not in (None, *UNDECIDABLE):
+            text = f"does not compile for {code.target}: {code.message}"
+            self._ran[-1] = replace(self._ran[-1], result=CaseResult(cases[-1], code.cause, text))
+
+    def _compile(self) -> Code:
+        target = self._targets[0]
+        code = self._code[target] = compiled(self._compiler, self._handed, target, eight_bit=self._eight_bit)
+        return code
+
+    def _run_configurations(self) -> Iterator[Ran]:
+        """Each configuration that an autotuned kernel may pick; all that came before was run with the first."""
+        names = max((one.configurations for one in self._captured.values()), key=len, default=())
+        for number, name in enumerate(names):
+            for case in self._smallest() if number else ():
+                ran = self._candidate.run(case, configuration=number, lower=True)
+                code = compiled(self._compiler, [ran.handed], self._targets[0], eight_bit=self._eight_bit)
+                if code.cause is Cause.OUT_OF_RESOURCES:
+                    break  # an autotuner passes it over as well
+                yield self._told(replace(ran, result=replace(ran.result, configuration=name)))
+
+    def _run_values(self) -> Iterator[Ran]:
+        """The smallest cases on other values, in turn."""
+        cases = self._smallest()
+        drawn = [list(values.variations(self._spec, case)) for case in cases]
+        for number in range(max(map(len, drawn))):
+            case, choices = cases[number % len(cases)], drawn[number % len(cases)]
+            if number < len(choices):
+                ran = self._candidate.vary(case, choices[number], self._captured.get(str(case)))
+                if ran is not None:
+                    yield self._told(ran)
+
+    def _run_hidden(self) -> Iterator[Ran]:
+        for case in self._hidden:
+            ran = self._candidate.run(case)
+            yield Ran(_veiled(ran.result, shapes.kind(case, self._spec)), conflicts=ran.conflicts)
+
+    def _run_targets(self) -> Iterator[Ran]:
+        """The gate again for every other target, and the machine code of all cases there."""
+        for target in self._targets[1:]:
+            candidate = self._on(target)
+            cases = [captured.case for captured in self._captured.values()]
+            ran = candidate.run(cases[0], lower=True)
+            handed = [ran.handed]
+            for case in cases[1:] if ran.result.cause is None else ():
+                found = candidate.capture(case)
+                handed.append((found if isinstance(found, Ran) else candidate.lower(found)).handed)
+            code = self._code[target] = compiled(self._compiler, handed, target, eight_bit=self._eight_bit)
+            if code.cause is None or ran.result.cause not in (None, *UNDECIDABLE):
+                yield self._told(replace(ran, result=replace(ran.result, target=target)))
+
+    # -- helpers --
+
+    def _on(self, target: str) -> Candidate:
+        return Candidate(self._box, self._limits, self._oracle, self._kernel, target, self._policy)
+
+    def _size(self, case: Case) -> int:
+        return sum(prod(slot.shape) for slot in layout.inputs(self._spec, case, self._targets[0]))
+
+    def _smallest(self) -> list[Case]:
+        return sorted(self._shown, key=self._size)[:_IN_TURN]
+
+    def _told(self, ran: Ran) -> Ran:
+        if self._tier is not Tier.FINAL:
+            return ran
+        return replace(ran, result=_veiled(ran.result, "a size that the spec shows"), log="")
+
+    def _unreadable(self) -> Ran | None:
+        try:
+            source.check(self._kernel, "the kernel file", "a kernel")
+        except source.SourceError as error:
+            cause = Cause.TOO_LARGE if len(self._kernel) > source.LIMIT else Cause.NOT_PYTHON
+            return Ran(CaseResult(self._shown[0], cause, str(error)))
+        return None
+
+    def _conclude(self) -> Verdict:
+        results = [ran.result for ran in self._ran]
+        codes = [self._code[target] for target in self._targets if target in self._code]
+        # Of the other targets only a refusal counts: a target that lacks a number format is no fault of a kernel's.
+        against = [code.cause for code in codes if code is codes[0] or code.cause not in UNDECIDABLE]
+        causes = {cause for cause in (*against, *(result.cause for result in results)) if cause is not None}
+        plans = [captured.plan for captured in self._captured.values()]
+        library = {step.operation: None for plan in plans for step in plan.library}
+        more = sum(bool(result.values or result.configuration or result.target) for result in results)
+        return Verdict(
+            name=self._oracle.file.name,
+            status=Status.ACCEPTED if not causes else Status.UNDECIDED if causes <= UNDECIDABLE else Status.REJECTED,
+            how="interpreter",
+            target=self._targets[0],
+            oracle=self._spec.oracle,
+            sandbox=self._box.level.value,
+            cases=tuple(results),
+            asked=len(results) if not causes else len(self._shown) + len(self._hidden) + more,
+            log=next((ran.log for ran in self._ran if ran.log), ""),
+            tier=self._tier,
+            policy=self._policy,
+            code=tuple(codes),
+            share=max(map(policy.share, plans), default=0.0),
+            library=tuple(library),
+            unreached=self._unreached,
+            notes=tuple(dict.fromkeys(text for ran in self._ran for text in ran.conflicts)) + (_RACES,) * (not causes),
+        )
+
+
+def _ends(result: CaseResult) -> bool:
+    """Whether nothing else can matter: what is too big here says nothing of the other cases."""
+    return result.cause not in (None, Cause.TOO_BIG_HERE)
+
+
+def _veiled(result: CaseResult, kind: str) -> CaseResult:
+    """What may be told of a hidden case: the cause in a word, and the class of its sizes; a message could hold them."""
+    word = result.cause.value.replace("_", " ") if result.cause else ""
+    return CaseResult(Case({}), result.cause, word, steps=result.steps, hidden=kind)
