@@ -7,12 +7,12 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-from geak.errors import JudgeError, SpecError, UsageError
+from geak.errors import GeakError, JudgeError, SpecError, UsageError
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
@@ -39,11 +39,11 @@ def environment() -> dict[str, str]:
     return {k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)}
 
 
-def command(*, allow_weak_sandbox: bool = False) -> list[str]:
-    """How a judge is started on this machine."""
+def command(*, allow_weak_sandbox: bool = False, workers: int = 1) -> list[str]:
+    """How a judge is started on this machine; with 0 workers, one for each processor."""
     # -P, and not from here: a file in the current folder must not pass for a module of the judge.
     start = [sys.executable, "-P", "-m", "geak_evaluator", "serve"]
-    return [*start, "--allow-weak-sandbox"] if allow_weak_sandbox else start
+    return [*start, *["--allow-weak-sandbox"] * allow_weak_sandbox, *["--workers", str(workers)] * (workers != 1)]
 
 
 class Judge:
@@ -96,21 +96,62 @@ class Judge:
         policy: Policy = Policy.PURE,
     ) -> Verdict:
         """The verdict on one kernel file."""
+        return self._ask(Verdict, self._evaluation(spec, text(kernel), targets, tier, policy))
+
+    def evaluate_all(
+        self,
+        kernels: Sequence[tuple[Path, str]],
+        *,
+        targets: Sequence[str] = ("gfx942",),
+        tier: Tier = Tier.FULL,
+        policy: Policy = Policy.PURE,
+    ) -> Iterator[tuple[int, Verdict | GeakError]]:
+        """The verdicts on many kernels, each a spec and a source, as they come, with the number of what they are of.
+
+        One that cannot be judged costs no other its verdict: its error stands in its place.
+        """
+        waiting = list(enumerate(kernels))[::-1]
+        asked: dict[int, int] = {}
+        while waiting or asked:
+            # Few enough at a time that neither side waits for the other to read.
+            while waiting and len(asked) < 2 * self.hello.workers:
+                number, (spec, source) = waiting.pop()
+                try:
+                    request = self._evaluation(spec, source, targets, tier, policy)
+                except GeakError as error:
+                    yield number, error
+                    continue
+                asked[request.id] = number
+                self._say(request)
+            if asked:
+                response = self._read(Response, self._line())
+                if response.id not in asked:
+                    raise JudgeError("the judge answered another question")
+                number = asked.pop(response.id)
+                if response.problem is not None:
+                    yield number, _ERRORS[response.problem.kind](response.problem.message)
+                else:
+                    yield number, self._read(Verdict, response.result)
+
+    def _evaluation(self, spec: Path, kernel: str, targets: Sequence[str], tier: Tier, policy: Policy) -> Request:
         asked = {"targets": list(targets), "tier": tier.value, "policy": policy.value}
-        return self._ask(Verdict, self._request("evaluate", spec, kernel=_text(kernel), **asked))
+        return self._request("evaluate", spec, kernel=kernel, **asked)
 
     def _request(self, op: str, spec: Path, **more: Any) -> Request:
         self._number += 1
-        fields = {"id": self._number, "op": op, "path": str(spec.resolve()), "source": _text(spec), **more}
+        fields = {"id": self._number, "op": op, "path": str(spec.resolve()), "source": text(spec), **more}
         return codec.from_json(Request, fields)
 
-    def _ask(self, kind: type[T], request: Request) -> T:
+    def _say(self, request: Request) -> None:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(codec.dumps(request) + "\n")
             self._process.stdin.flush()
         except OSError:
             raise self._ended() from None
+
+    def _ask(self, kind: type[T], request: Request) -> T:
+        self._say(request)
         response = self._read(Response, self._line())
         if response.problem is not None:
             raise _ERRORS[response.problem.kind](response.problem.message)
@@ -161,17 +202,18 @@ class Judge:
             self._process.wait()
 
 
-def _words(text: str) -> list[str]:
+def _words(line: str) -> list[str]:
     try:
-        words = shlex.split(text)
+        words = shlex.split(line)
     except ValueError as error:
-        raise UsageError(f"--judge {text!r} is no command: {str(error).lower()}") from None
+        raise UsageError(f"--judge {line!r} is no command: {str(error).lower()}") from None
     if not words:
         raise UsageError("--judge is empty; it says how to start a judge")
     return words
 
 
-def _text(path: Path) -> str:
+def text(path: Path) -> str:
+    """A file as it goes over the wire; one that cannot be read is an error for a person."""
     try:
         with path.open("rb") as file:
             data = file.read(SOURCE_LIMIT + 1)

@@ -29,6 +29,12 @@ def find(name: str) -> Path:
     raise UsageError(f"there is no spec {name!r}: no such file, and none of that name ships{hint}")
 
 
+def dataset(name: str) -> list[Path]:
+    """Every spec of a folder, by its path or by the name of a dataset that ships."""
+    here = data_dir("datasets") / name
+    return within(here if "/" not in name and not Path(name).exists() and here.is_dir() else Path(name))
+
+
 def within(path: Path | None) -> list[Path]:
     """Every spec file in a folder, or the one file, or all that ship."""
     if path is None:

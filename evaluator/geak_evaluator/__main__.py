@@ -20,10 +20,14 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m geak_evaluator", description=__doc__)
     parser.add_argument("command", nargs="?", choices=["serve"], default="serve")
     parser.add_argument("--allow-weak-sandbox", action="store_true", help="go on where the self-test finds a leak")
+    parser.add_argument("--workers", type=int, default=1, help="requests at a time; 0 is one for each processor")
     options = parser.parse_args(arguments)
-    from geak_evaluator.serve import stdio
+    from geak_evaluator.serve import pooled, stdio
 
     try:
+        if options.workers != 1:
+            pooled(options.workers, ["--allow-weak-sandbox"] if options.allow_weak_sandbox else [])
+            return 0
         with Sandbox(minimum=Level.BASE if options.allow_weak_sandbox else Level.CONFINED) as box:
             stdio(box)
     except SandboxError as error:

@@ -94,6 +94,8 @@ class Candidate:
             return Ran(failed(case, reply), log)
         idle = all(slot.elements == 0 for slot in shown[0].wanted)
         fault = policy.objection(plans, policy=self._policy, by_value=self._by_value, idle=idle)
+        if not fault and (words := policy.overlapping(plans[0])):
+            fault = Cause.WRONG_STRIDES, words
         return Ran(CaseResult(case, *fault), log) if fault else Captured(case, plans[0], names, log)
 
     def lower(self, captured: Captured) -> Ran:

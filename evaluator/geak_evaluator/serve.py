@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,6 +15,7 @@ from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
 from geak_evaluator.machine_code.cache import Cache, CacheError
 from geak_evaluator.oracle import SpecFile, SpecProblem
+from geak_evaluator.pool import Pool, own_command, processors
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.schema import codec
@@ -118,6 +120,17 @@ def _bytes(text: str) -> bytes:
         return text.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
         raise codec.WireError("a file's text holds half a character that stands for no byte") from None
+
+
+def pooled(workers: int, options: Sequence[str]) -> None:
+    """Serves over this process's own stdin and stdout with several judges; 0 is one for each processor."""
+    pool = Pool(own_command(*options), workers or processors())
+    try:
+        sys.stdout.write(codec.dumps(pool.hello) + "\n")
+        sys.stdout.flush()
+        pool.serve(sys.stdin.buffer, sys.stdout.buffer)
+    finally:
+        pool.close()
 
 
 def stdio(box: Sandbox) -> None:

@@ -1,28 +1,35 @@
-"""`geak eval`: the verdict on one kernel file."""
+"""`geak eval`: the verdict on one kernel file, or on anybody's kernels for a folder of specs."""
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from geak.cli.display import say
 from geak.cli.options import AsJson, JudgeCommand, Targets, WeakSandbox
+from geak.errors import GeakError, UsageError
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 
 EXIT = {Status.ACCEPTED: 0, Status.REJECTED: 1, Status.UNDECIDED: 6}
+_UNFIT = 2
 
 
 def evaluate(
-    spec: Annotated[str, typer.Argument(help="A spec: its file, or the name of one that ships.")],
-    kernel: Annotated[Path, typer.Argument(help="A Python file with the kernel.")],
+    spec: Annotated[str, typer.Argument(help="A spec: its file or its name; with --kernels a folder of them.")],
+    kernel: Annotated[Path | None, typer.Argument(help="A Python file with the kernel.")] = None,
+    kernels: Annotated[
+        Path | None, typer.Option(help="Many: a folder of NAME.py, or JSONL with a name and a kernel a line.")
+    ] = None,
     target: Targets = ["gfx942"],  # noqa: B006 - typer's own way to say it
     tier: Annotated[Tier, typer.Option(help="How much is asked: one case, everything, or everything and unseen.")] = (
         Tier.FULL
     ),
     policy: Annotated[Policy, typer.Option(help="What may do the work beside Triton kernels.")] = Policy.PURE,
+    jobs: Annotated[int, typer.Option(help="With --kernels: how many at a time; 0 is one for each processor.")] = 0,
     json: AsJson = False,
     allow_weak_sandbox: WeakSandbox = False,
     judge: JudgeCommand = "",
@@ -31,9 +38,17 @@ def evaluate(
     from geak.judge import Judge, command
     from geak.specs import find
 
+    if (kernel is None) == (kernels is None):
+        raise UsageError("give a kernel file, or --kernels with a folder or a JSONL file")
+    asked: dict[str, Any] = {"targets": target, "tier": tier, "policy": policy}
+    workers = jobs if kernels is not None else 1
+    start = judge or command(allow_weak_sandbox=allow_weak_sandbox, workers=workers)
+    if kernels is not None:
+        raise typer.Exit(_many(spec, kernels, start, asked, json=json))
+    assert kernel is not None
     path = find(spec)
-    with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
-        verdict = room.evaluate(path, kernel, targets=target, tier=tier, policy=policy)
+    with Judge(start) as room:
+        verdict = room.evaluate(path, kernel, **asked)
     if json:
         print(codec.dumps(verdict))
     else:
@@ -50,3 +65,36 @@ def _print(verdict: Verdict) -> None:
         lines = [*lines[:3], "  it printed:", *(f"  | {line[:160]}" for line in verdict.log.strip().splitlines()[-4:])]
     for line in lines[:8]:
         say(line)
+
+
+def _many(name: str, kernels: Path, start: str | list[str], asked: dict[str, Any], *, json: bool) -> int:
+    """Judges them all; the exit code of the worst, or 2 where something could not be judged."""
+    from geak.judge import Judge
+    from geak.specs import dataset
+    from geak.submissions import collect
+
+    found, missing = collect(dataset(name), kernels)
+    counts: Counter[str] = Counter()
+    rows: list[dict[str, Any]] = []
+    with Judge(start) as room:
+        for number, verdict in room.evaluate_all([(one.spec, one.source) for one in found], **asked):
+            label = found[number].label
+            if isinstance(verdict, GeakError):
+                counts["not judged"] += 1
+                row: dict[str, Any] = {"kernel": label, "name": found[number].spec.stem, "problem": str(verdict)}
+                line = f"NOT JUDGED {found[number].spec.stem}  {verdict}"
+            else:
+                counts[verdict.status.value] += 1
+                row = {"kernel": label, "verdict": codec.to_json(verdict)}
+                line = verdict.line()
+            rows.append(row)
+            if not json:
+                say(f"{line}  ({label})")
+    words = [f"{count} {word}" for word, count in counts.most_common()]
+    summary = f"{len(found)} kernels: {', '.join(words)}"
+    if missing:
+        summary += f"; no kernel for {len(missing)} specs: {', '.join(missing[:5])}{', ...' * (len(missing) > 5)}"
+    say(codec.dumps({"kernels": rows, "counts": counts, "without": missing}) if json else summary)
+    if counts["not judged"]:
+        return _UNFIT
+    return next((EXIT[s] for s in (Status.REJECTED, Status.UNDECIDED) if counts[s.value]), 0)

@@ -65,6 +65,18 @@ def _allowed(operation: str, policy: Policy) -> bool:
     return namespace == "aten" and (policy is Policy.OPEN or (policy is Policy.MIXED and plain in NAMED))
 
 
+def overlapping(plan: Plan) -> str:
+    """Which output has elements that share memory with one another; empty where none has."""
+    for output in plan.outputs:
+        reach = 0
+        for stride, size in sorted(zip(output.view.strides, output.view.shape, strict=True)):
+            if size > 1 and stride <= reach and 0 not in output.view.shape:
+                strides = ", ".join(map(str, output.view.strides))
+                return f"output {output.path} has strides ({strides}): some of its elements are one and the same"
+            reach += (size - 1) * stride
+    return ""
+
+
 def share(plan: Plan) -> float:
     """Of the bytes that the steps of a plan touch, how many are touched by library operations."""
     library = sum(_bytes(view) for step in plan.library for view in _views(step))

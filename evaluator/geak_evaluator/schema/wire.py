@@ -26,6 +26,8 @@ class Hello:
     devices: tuple[str, ...] = ()
     missing: dict[str, str] = field(default_factory=dict)
     """Modules that could not be loaded, with the reason."""
+    workers: int = 1
+    """How many requests are worked on at a time."""
 
 
 @dataclass(frozen=True)
