@@ -101,7 +101,7 @@ def scale(x, n, factor, on):
 def test_scalars_come_with_their_types_and_every_choice(judge):
     verdict = verdict_on(judge, SCALARS, AFFINE)
     accepted(verdict)
-    assert [case.case.sizes["on"] for case in verdict.cases] == [True, False]
+    assert [case.case.sizes["on"] for case in verdict.cases if not case.values] == [True, False]
     wrong = verdict_on(judge, SCALARS, changed(AFFINE, ("if on else (1.0, 0)", "if True else ()")))
     rejected(wrong, Cause.WRONG_VALUES)
     assert len(wrong.cases) == 2

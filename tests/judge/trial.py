@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import SpecFile
@@ -71,10 +72,12 @@ spec = Spec(
 '''
 
 
-def verdict_on(judge: Judge, spec: str, kernel: str | bytes, *, name: str = "scale", target: str = "gfx942") -> Verdict:
+def verdict_on(
+    judge: Judge, spec: str, kernel: str | bytes, *, name: str = "scale", target: str = "gfx942", **asked: Any
+) -> Verdict:
     """What the judge says of a kernel, both given as text."""
     source = kernel.encode() if isinstance(kernel, str) else kernel
-    return judge.evaluate(SpecFile(Path(f"/specs/{name}.py"), spec.encode()), source, targets=[target])
+    return judge.evaluate(SpecFile(Path(f"/specs/{name}.py"), spec.encode()), source, **{"targets": [target], **asked})
 
 
 def accepted(verdict: Verdict) -> None:

@@ -229,6 +229,8 @@ class Verdict:
         lines = [f"{ways}, worst error {worst:.3g} steps"]
         if self.failure is not None and len(self.cases) > 1:
             lines.append(f"{sum(c.cause is None for c in self.cases)} of {self.asked} cases agreed")
+        if self.failure is not None and self.failure.configuration:
+            lines.append("any configuration of an autotuned kernel may be picked: mend it, or take it out of the list")
         if self.misfit is not None:
             lines += self.misfit.message.strip().splitlines()[1:4]
         others = [c for c in self.code if c is not self.misfit]

@@ -1,0 +1,145 @@
+"""Machine code in the verdict: every asked target on its own, every configuration of an autotuned kernel."""
+
+from __future__ import annotations
+
+import pytest
+from trial import IMPORTS, KERNEL, SPEC, a_spec, accepted, changed, rejected, verdict_on
+
+from geak_evaluator.schema.target import TARGETS
+from geak_evaluator.schema.verdict import Cause, Status, Tier
+
+BIG = f"""{IMPORTS}
+
+@triton.jit
+def _product(x, y, n, STAGES: tl.constexpr):
+    at = tl.arange(0, 128)
+    total = tl.zeros((128, 128), tl.float32)
+    for k in range(n):
+        a = tl.load(x + k + at[:, None] * 128 + at[None, :])
+        b = tl.load(x + 2 * k + at[:, None] * 128 + at[None, :])
+        total += tl.dot(a, b)
+    tl.store(y + at[:, None] * 128 + at[None, :], total * 0)
+
+
+def scale(x):
+    y = torch.zeros_like(x)
+    big = torch.zeros(1 << 16, device=x.device)
+    _product[(1,)](big, torch.empty(128 * 128, device=x.device), 2, STAGES=1, num_stages=4)
+    return y
+"""
+ZERO = a_spec(
+    "def reference(x):\n    return torch.zeros_like(x)",
+    inputs='{"x": Tensor("M, N", fill="uniform(0, 1)")}',
+    more='outputs=Tensor("M, N"),',
+)
+
+
+def test_every_target_has_its_own_figures(judge):
+    verdict = verdict_on(judge, SPEC, KERNEL, targets=list(TARGETS))
+    accepted(verdict)
+    assert [code.target for code in verdict.code] == list(TARGETS)
+    for code in verdict.code:
+        assert code.kernels and all(figures.target == code.target for figures in code.kernels)
+    assert verdict.line().count("VGPR") == 1
+    assert verdict.line().endswith(", gfx950, gfx90a, sm_80, sm_90, sm_100")
+    assert {case.target for case in verdict.cases} == {"", *list(TARGETS)[1:]}
+
+
+def test_every_specialisation_is_compiled(judge):
+    spec = changed(
+        SPEC,
+        ('Tensor("M, N")', 'Tensor("M, N", "T")'),
+        ("    cases=", '    dtypes={"T": ("fp16", "fp32")},\n    cases='),
+    )
+    verdict = verdict_on(judge, spec, KERNEL)
+    accepted(verdict)
+    widths = [max(figures.counts.loads) for figures in verdict.code[0].kernels]
+    assert len(widths) == 2
+    assert widths[0] != widths[1]
+
+
+def test_a_kernel_that_asks_for_more_than_the_device_has(judge):
+    verdict = verdict_on(judge, ZERO, BIG, target="gfx942", tier=Tier.GATE)
+    rejected(verdict, Cause.OUT_OF_RESOURCES, "does not compile for gfx942", "shared memory, Required: ")
+    accepted(verdict_on(judge, ZERO, BIG, target="sm_90", tier=Tier.GATE))
+
+
+def test_another_target_refuses_for_all(judge):
+    verdict = verdict_on(judge, ZERO, BIG, targets=["sm_90", "gfx942"])
+    assert verdict.status is Status.REJECTED
+    assert verdict.misfit.target == "gfx942"
+    assert verdict.line().startswith("REJECTED scale  does not compile for gfx942: ")
+    assert verdict.code[0].kernels
+
+
+def test_a_wrapper_may_go_another_way_on_another_target(judge):
+    wrong = changed(KERNEL, ("y, n, BLOCK=64)", "y, n if torch.version.hip else n - 1, BLOCK=64)"))
+    accepted(verdict_on(judge, SPEC, wrong))
+    verdict = verdict_on(judge, SPEC, wrong, targets=["gfx942", "sm_90"])
+    rejected(verdict, Cause.WRONG_VALUES)
+    assert verdict.failure.target == "sm_90"
+    assert "M=3, N=70, sm_90]" in verdict.line()
+
+
+EIGHT = a_spec(
+    "def reference(x):\n    return x.to(torch.float32) * 2",
+    inputs='{"x": Tensor("M, N", "fp8_e4m3")}',
+    more='outputs=Tensor("M, N"),',
+)
+EIGHT_KERNEL = changed(
+    KERNEL,
+    ("value * 2 + 1", "value.to(tl.float32) * 2"),
+    ("torch.empty_like(x)", "torch.empty_like(x, dtype=torch.float32)"),
+)
+
+
+def test_a_target_that_lacks_the_spec_s_format_is_named(judge):
+    verdict = verdict_on(judge, EIGHT, EIGHT_KERNEL, targets=["gfx942", "sm_80", "sm_90"])
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+    assert [(code.target, code.cause) for code in verdict.code] == [
+        *(("gfx942", None), ("sm_80", Cause.UNSUPPORTED), ("sm_90", None))
+    ]
+    assert verdict.line().endswith("), sm_90")
+    assert any(line.startswith("sm_80: unsupported: ") for line in verdict.details())
+    alone = verdict_on(judge, EIGHT, EIGHT_KERNEL, targets=["sm_80"])
+    assert alone.status is Status.UNDECIDED
+
+
+def test_a_format_that_only_the_kernel_wants_is_its_own_fault(judge):
+    own = changed(KERNEL, ("value * 2 + 1", "value.to(tl.float8e4nv).to(tl.float32) * 2 + 1"))
+    rejected(verdict_on(judge, SPEC, own, target="sm_80"), Cause.COMPILE_ERROR, "fp8e4nv")
+
+
+TUNED = changed(
+    KERNEL,
+    (
+        "@triton.jit\n",
+        "@triton.autotune([triton.Config({'BLOCK': b, 'SLIP': s}, num_warps=w) for b, s, w in CONFIGS], key=['n'])\n"
+        "@triton.jit\n",
+    ),
+    ("BLOCK: tl.constexpr):", "BLOCK: tl.constexpr, SLIP: tl.constexpr):"),
+    ("value * 2 + 1", "value * 2 + 1 + SLIP"),
+    ("_scale[(triton.cdiv(n, 64),)](x, y, n, BLOCK=64)", "_scale[lambda m: (triton.cdiv(n, m['BLOCK']),)](x, y, n)"),
+)
+
+
+def tuned(*configurations: tuple[int, int, int]) -> str:
+    return changed(TUNED, ("CONFIGS", repr(list(configurations))))
+
+
+def test_every_configuration_that_may_be_picked_is_run(judge):
+    verdict = verdict_on(judge, SPEC, tuned((64, 0, 4), (32, 0, 4), (128, 0, 2)))
+    accepted(verdict)
+    run = [case.configuration for case in verdict.cases if case.configuration]
+    assert ["BLOCK: 32" in run[0], "BLOCK: 128" in run[1], len(run)] == [True, True, 2]
+
+
+def test_a_wrong_configuration_is_named(judge):
+    verdict = verdict_on(judge, SPEC, tuned((64, 0, 4), (32, 0, 4), (128, 1, 2), (16, 0, 1)))
+    rejected(verdict, Cause.WRONG_VALUES)
+    assert "BLOCK: 128, SLIP: 1, num_warps: 2" in verdict.line()
+    assert any("take it out of the list" in line for line in verdict.details())
+
+
+def test_a_configuration_that_does_not_fit_is_passed_over_as_an_autotuner_does(judge):
+    accepted(verdict_on(judge, SPEC, tuned((64, 0, 4), (64, 1, 32))))
