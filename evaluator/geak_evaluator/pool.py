@@ -57,7 +57,9 @@ class _Worker:
         """Waits until it is ready."""
         self.hello = self._stdout.readline()
         if not self.hello:
-            raise SandboxError(f"a judge of the pool ended with code {self._process.wait()} before it said anything")
+            code = self._process.wait()
+            self.end()
+            raise SandboxError(f"a judge of the pool ended with code {code} before it said anything")
         self.lines = _Lines(self._stdout)
 
     def give(self, line: bytes) -> None:
@@ -69,6 +71,8 @@ class _Worker:
 
     def end(self) -> None:
         """Lets it finish, or kills it where it does not."""
+        if self._stdout.closed:
+            return
         with contextlib.suppress(OSError):
             self._stdin.close()
         try:
@@ -76,6 +80,7 @@ class _Worker:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._stdout.close()
 
 
 class Pool:
@@ -85,8 +90,12 @@ class Pool:
         self._argv = argv
         self._waiting: deque[bytes] = deque()
         self._workers = [_Worker(argv) for _ in range(workers)]
-        for worker in self._workers:
-            worker.greet()
+        try:
+            for worker in self._workers:
+                worker.greet()
+        except SandboxError:
+            self.close()
+            raise
 
     @property
     def hello(self) -> Hello:

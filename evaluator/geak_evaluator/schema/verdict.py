@@ -208,7 +208,8 @@ class Verdict:
             return f"{self.status.value.upper()} {self.name}  {failure.message}{where}{label and f' [{label}]'}"
         assert misfit is not None
         first = misfit.message.strip().splitlines()[0] if misfit.message.strip() else misfit.cause
-        return f"{self.status.value.upper()} {self.name}  does not compile for {misfit.target}: {first}"
+        what = "cannot be compiled here" if misfit.cause in UNDECIDABLE else "does not compile"
+        return f"{self.status.value.upper()} {self.name}  {what} for {misfit.target}: {first}"
 
     def _proof(self) -> str:
         word = {"peer": "agrees with the original", "tests": "passes its tests"}.get(self.oracle, "proved")
