@@ -8,9 +8,11 @@ from __future__ import annotations
 import __future__
 
 import ast
+import hashlib
 import math
 import re
 import types
+from functools import cache
 from pathlib import Path
 
 from geak_evaluator.children import names
@@ -63,6 +65,12 @@ def load(source: bytes, name: str, folder: Path, project: str = "") -> types.Mod
     except names.NotNamed as error:
         raise NotPlain(str(error), error.line) from None
     return module
+
+
+@cache
+def fingerprint(text: str) -> str:
+    """A kernel's text from `def` on as a few letters; comments and spaces make no difference."""
+    return hashlib.sha256(ast.dump(ast.parse(text)).encode()).hexdigest()[:16]
 
 
 def _file(node: ast.ImportFrom, project: str) -> Path | None:
