@@ -60,10 +60,21 @@ FORGED: dict[str, Expected] = {
     "the-poison-allocated-away": ("say(Allocate(0, 4 * N), launched(), Allocate(1, 4 * N))", Cause.RAISED),
     "memory-that-is-not-there": ("say(launched(taken=7))", Cause.RAISED),
     "memory-past-its-end": ("say(Allocate(1, 4 * N), launched(), Fill(whole(1, N), 0.0))", Cause.RAISED),
-    "memory-before-its-start": ("say(Allocate(1, 4 * N), launched(), Fill(whole(1, -N), 0.0))", Cause.RAISED),
+    "memory-before-its-start": ("say(Allocate(1, 4 * N), launched(), Fill(whole(1, -N), 0.0))", Cause.PROTOCOL),
     "too-much-memory": ("say(Allocate(1, 1 << 60), launched())", Cause.RAISED),
     "negative-memory": ("say(Allocate(1, -1), launched())", Cause.RAISED),
-    "a-format-of-its-own": ("say(Allocate(1, 4 * N), Fill(whole(1, format='object'), 0.0), launched())", Cause.RAISED),
+    "a-format-of-its-own": (
+        "say(Allocate(1, 4 * N), Fill(whole(1, format='object'), 0.0), launched())",
+        Cause.PROTOCOL,
+    ),
+    "strides-without-a-shape": (
+        "say(Allocate(1, 4 * N), launched(), outputs=(Output('0', View(1, 'fp32', 0, (N,), (1, 1))),))",
+        Cause.PROTOCOL,
+    ),
+    "a-size-beyond-all-memory": (
+        "say(Allocate(1, 4 * N), launched(), Fill(whole(1, 0, 1 << 62), 0.0))",
+        Cause.PROTOCOL,
+    ),
     "a-kernel-of-another-s": ("say(Allocate(1, 4 * N), launched('triton'))", Cause.NOT_PLAIN),
     "a-kernel-of-triton-s": ("say(Allocate(1, 4 * N), launched('tl'))", Cause.NOT_PLAIN),
     "an-attribute-for-a-kernel": ("say(Allocate(1, 4 * N), launched('__loader__'))", Cause.NOT_PLAIN),
@@ -79,7 +90,7 @@ FORGED: dict[str, Expected] = {
     ),
     "an-output-without-strides": (
         "say(Allocate(1, 4 * N), launched(), outputs=(Output('0', View(1, 'fp32', 0, (N,), (0,))),))",
-        Cause.WRONG_VALUES,
+        Cause.WRONG_STRIDES,
     ),
     "K41-the-input-for-an-output": ("say(launched(taken=0), outputs=(Output('0', whole(0)),))", Cause.CHANGED_INPUT),
 }

@@ -217,7 +217,7 @@ def double(x):
     launch(kernel, x, torch.empty_like(x))
     return launch(decoy, torch.empty_like(x), torch.zeros_like(x))
 """,
-        Cause.WRONG_VALUES,
+        Cause.UNWRITTEN,
     ),
     "K10-the-first-tile-alone": (
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 
-from geak_evaluator.schema.dtypes import resolve
+from geak_evaluator.schema.dtypes import FORMATS, resolve
 from geak_evaluator.schema.plan import MOST_STEPS, Argument, Copy, Fill, Launch, Library, Plan, Step, View
 from geak_evaluator.schema.verdict import Cause, Policy
 
@@ -43,6 +43,8 @@ def objection(
     """
     first = plans[0]
     # A candidate that records its plan itself is bound by nothing of ours.
+    if not all(_is_memory(view) for plan in plans for view in _all_views(plan)):
+        return Cause.PROTOCOL, "its plan names memory in a form that no tensor has"
     if any(len(plan.steps) > MOST_STEPS + 1 for plan in plans):
         return Cause.PLAN_TOO_LONG, f"its wrapper asks for more than {MOST_STEPS} steps"
     unfit = [*first.foreign, *(step.operation for step in first.library if not _allowed(step.operation, policy))]
@@ -104,6 +106,18 @@ def share(plan: Plan) -> float:
 
 def _bytes(view: View) -> int:
     return prod(view.shape) * resolve(view.format).bytes
+
+
+def _all_views(plan: Plan) -> Iterator[View]:
+    yield from (output.view for output in plan.outputs)
+    for step in plan.steps:
+        yield from _views(step)
+
+
+def _is_memory(view: View) -> bool:
+    numbers = (view.offset, *view.shape, *view.strides)
+    fits = len(view.shape) == len(view.strides) and all(0 <= number < 1 << 48 for number in numbers)
+    return fits and view.format in FORMATS
 
 
 def _views(step: Step) -> Iterator[View]:
