@@ -109,9 +109,12 @@ def test_the_forger_can_also_tell_the_truth(judge: Judge) -> None:
 CHEATS: dict[str, Expected] = {
     "K39-a-check-that-checks-nothing": (
         """
+from geak_evaluator.children import running
+
+running.check = lambda *a: None
+
+
 def double(x):
-    from geak_evaluator.children import running
-    running.check = lambda *a: None
     return launch(kernel, x, torch.empty_like(x, dtype=torch.float64))
 """,
         Cause.WRONG_DTYPE,
