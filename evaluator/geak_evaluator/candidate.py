@@ -46,7 +46,13 @@ class Candidate:
         except TooBig as error:
             return Ran(CaseResult(case, Cause.TOO_BIG_HERE, str(error)))
         captured = self.capture(case, answer, configuration)
-        return captured if isinstance(captured, Ran) else self._replay(answer, captured, lower=lower)
+        if isinstance(captured, Ran):
+            return captured
+        ran = self._replay(answer, captured, lower=lower)
+        if ran.result.cause is None and any(slot.elements for slot in answer.wanted):
+            without = self._replay(answer, captured, execute=False)
+            ran = replace(ran, idle=without.result.cause is None)
+        return ran
 
     def vary(self, case: Case, values: Values, captured: Captured | None) -> Ran | None:
         """One case on other values than its spec declares; None where they are such that they decide nothing.
@@ -64,11 +70,11 @@ class Candidate:
         return replace(ran, result=replace(ran.result, values=values.name))
 
     def capture(self, case: Case, answer: Answer | None = None, configuration: int = 0) -> Captured | Ran:
-        """What its wrapper asks for, recorded on values of no account; or on `answer`, where the spec allows that."""
-        # A wrapper whose launches may follow the values must see those that count; any other sees two other sets.
-        known = (answer,) if answer is not None and self._by_value else ()
+        """What its wrapper asks for, recorded on values of no account; or on the integers of `answer`, if it may."""
         try:
-            shown = known or tuple(self._oracle.case(case, self._target) for _ in range(1 if self._by_value else 2))
+            shown = tuple(self._oracle.case(case, self._target) for _ in range(2))
+            if self._by_value:  # a wrapper whose launches may follow the values must see the integers that count
+                shown = tuple(one.with_integers_of(answer or shown[0]) for one in shown)
         except TooBig as error:
             return Ran(CaseResult(case, Cause.TOO_BIG_HERE, str(error)))
         plans: list[Plan] = []
@@ -92,8 +98,8 @@ class Candidate:
             log = child.log
         if len(plans) < len(shown):
             return Ran(failed(case, reply), log)
-        idle = all(slot.elements == 0 for slot in shown[0].wanted)
-        fault = policy.objection(plans, policy=self._policy, by_value=self._by_value, idle=idle)
+        elements = sum(slot.elements for slot in shown[0].wanted)
+        fault = policy.objection(plans, policy=self._policy, by_value=self._by_value, elements=elements)
         if not fault and (words := policy.overlapping(plans[0])):
             fault = Cause.WRONG_STRIDES, words
         return Ran(CaseResult(case, *fault), log) if fault else Captured(case, plans[0], names, log)
@@ -104,9 +110,11 @@ class Candidate:
             answer = self._oracle.case(captured.case, self._target)
         except TooBig as error:
             return Ran(CaseResult(captured.case, Cause.TOO_BIG_HERE, str(error)))
-        return self._replay(answer, captured, lower=True, execute=False)
+        return self._replay(answer, captured, lower=True, execute=False, compared=False)
 
-    def _replay(self, answer: Answer, captured: Captured, *, lower: bool = False, execute: bool = True) -> Ran:
+    def _replay(
+        self, answer: Answer, captured: Captured, *, lower: bool = False, execute: bool = True, compared: bool = True
+    ) -> Ran:
         case, log = captured.case, captured.log
         outputs = tuple(slot for slot in answer.wanted if not slot.path.startswith("changed."))
         asked = Replay(
@@ -135,7 +143,7 @@ class Candidate:
                 if told.trouble is not None:
                     result = troubled(case, told.trouble)
                 else:
-                    result = self._compare(case, answer, given, got) if execute else CaseResult(case)
+                    result = self._compare(case, answer, given, got) if compared else CaseResult(case)
                 return Ran(result, log, captured, told.handed, told.conflicts)
 
     def _decides(self, answer: Answer, values: Values) -> bool:

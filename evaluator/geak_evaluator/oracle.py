@@ -18,6 +18,7 @@ from geak_evaluator.sandbox.child import Fault, Reply
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.sandbox.policy import MIB, Limits
 from geak_evaluator.schema import codec, domain, layout
+from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.exchange import CaseReply, CaseRequest, Trouble
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.spec import Case, Description
@@ -100,6 +101,19 @@ class Answer:
         """What the reference itself gives there without float64, where it was asked for."""
         slot = self.reply.outputs[index].native
         return None if slot is None else numbers.tensor(self.truth[slot.offset : slot.end], slot)
+
+    def with_integers_of(self, other: Answer) -> Answer:
+        """This draw of a case, but its integers and booleans are another's.
+
+        Launches that follow values follow lengths, offsets, the choice of an expert. A wrapper that sees those of the
+        case that counts, and no float of it, cannot compute the result and hide it in the numbers of its plan.
+        """
+        given = bytearray(self.given)
+        known = {*self.slots, *self.reply.state}
+        for slot in (*other.slots, *other.reply.state):
+            if slot in known and resolve(slot.format).kind != "float":
+                given[slot.offset : slot.end] = other.given[slot.offset : slot.end]
+        return replace(self, given=bytes(given))
 
     @property
     def wanted(self) -> tuple[Slot, ...]:

@@ -120,3 +120,40 @@ def test_kernels_of_a_project_come_along_as_kernels_alone(tmp_path: Path) -> Non
 def test_constants_are_literals_and_cheap(tmp_path: Path, value: str) -> None:
     module = jit_only.load(f"import math\nX = {value}\n".encode(), "kernel", tmp_path)
     assert not hasattr(module, "X")
+
+
+@pytest.mark.parametrize("end", ["\x0c", "\x1c", "\x85", "\u2028"])
+def test_lines_end_where_python_ends_them(tmp_path: Path, end: str) -> None:
+    hidden = "@triton.jit\ndef kernel(x):\n    tl.store(x, 1)\n"
+    source = f"import triton\nimport triton.language as tl\nTEXT = 'a{end}b{end}c{end}d'\n\n{hidden}"
+    module = jit_only.load(source.encode(), "kernel", tmp_path)
+    assert module.kernel.src.startswith("def kernel(x):\n    tl.store(x, 1)")
+
+
+def test_what_kernels_commonly_name_is_allowed(tmp_path: Path) -> None:
+    source = """
+import math
+
+import triton
+import triton.language as tl
+from triton.language.extra import libdevice
+from triton.language import exp as e
+
+LOG2E = tl.constexpr(math.log2(math.e))
+
+
+@triton.jit
+def helper(x, KIND: tl.constexpr = "gelu"):
+    return libdevice.tanh(x) if KIND.value.startswith("g") else tl.math.exp2(x * LOG2E)
+
+
+@triton.jit
+def kernel(x, n, step: int = 1, T: tl.constexpr = tl.float32, B: tl.constexpr = 64):
+    tl.static_assert(B % 16 == 0, f"{B}")
+    at = tl.arange(0, B)
+    value = tl.load(x + at, mask=at < n).to(x.dtype.element_ty)
+    value = helper(e(value)).to(tl.float32) + triton.cdiv(n, B) + tl.extra.libdevice.floor(value)
+    tl.store(x + at, value.to(T).T, mask=at < triton.next_power_of_2(B))
+    tl.store(x, tl.rand(0, at), mask=at < value.shape[0])
+"""
+    assert hasattr(jit_only.load(source.encode(), "kernel", tmp_path), "kernel")

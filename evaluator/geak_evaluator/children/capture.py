@@ -10,6 +10,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from geak_evaluator.children.candidate import Launches
+from geak_evaluator.children.jit_only import fingerprint
 from geak_evaluator.children.tensors import format_of
 from geak_evaluator.schema import plan
 from geak_evaluator.schema.layout import Slot
@@ -56,7 +57,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         function = launch.function
         module = "" if function.fn.__module__ == "kernel" else function.fn.__module__
         arguments = tuple(self._argument(value) for value in launch.args)
-        self._add(plan.Launch(function.fn.__name__, module, launch.grid, arguments, _options(launch)))
+        text = fingerprint(function.src)
+        self._add(plan.Launch(function.fn.__name__, module, launch.grid, arguments, _options(launch), text))
 
     def view(self, tensor: torch.Tensor) -> plan.View:
         """Where a tensor lies; memory that is not known yet is noted as allocated."""

@@ -8,9 +8,14 @@ from __future__ import annotations
 import __future__
 
 import ast
+import hashlib
 import math
+import re
 import types
+from functools import cache
 from pathlib import Path
+
+from geak_evaluator.children import names
 
 ALLOWED_MODULES = frozenset({"triton", "triton.language", "triton.language.extra", "triton.language.math"})
 _TRITON_NAMES = frozenset({"jit", "cdiv", "next_power_of_2", "language", "constexpr"})
@@ -39,6 +44,10 @@ def load(source: bytes, name: str, folder: Path, project: str = "") -> types.Mod
     path.write_text(text)
     module = types.ModuleType(name)
     module.__file__ = str(path)
+    try:
+        names.check_bindings(kept)
+    except names.NotNamed as error:
+        raise NotPlain(str(error), error.line) from None
     # Annotations stay text: they could be calls.
     code = [node for node in kept if not (isinstance(node, ast.ImportFrom) and _file(node, project))]
     flags = __future__.annotations.compiler_flag
@@ -49,7 +58,19 @@ def load(source: bytes, name: str, folder: Path, project: str = "") -> types.Mod
             for alias in node.names:
                 if hasattr(helper, alias.name):
                     setattr(module, alias.asname or alias.name, getattr(helper, alias.name))
+    try:
+        for node in kept:
+            if isinstance(node, ast.FunctionDef):
+                names.check_kernel(node, vars(module))
+    except names.NotNamed as error:
+        raise NotPlain(str(error), error.line) from None
     return module
+
+
+@cache
+def fingerprint(text: str) -> str:
+    """A kernel's text from `def` on as a few letters; comments and spaces make no difference."""
+    return hashlib.sha256(ast.dump(ast.parse(text)).encode()).hexdigest()[:16]
 
 
 def _file(node: ast.ImportFrom, project: str) -> Path | None:
@@ -156,7 +177,7 @@ def _check_attribute(kernel: str, node: ast.Attribute) -> None:
 
 def _blanked(text: str, kept: list[ast.stmt]) -> str:
     """The source with every other line empty: lines keep their numbers, and kernels only their own decorator."""
-    lines = text.splitlines()
+    lines = re.split(r"\r\n|\r|\n", text)  # as Python counts them; splitlines() knows further ends of lines
     wanted: set[int] = set()
     for node in kept:
         wanted |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))

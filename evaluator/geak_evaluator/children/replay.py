@@ -10,18 +10,18 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from geak_evaluator.children import jit_only
+from geak_evaluator.children.candidate import Mismatch, trouble
 from geak_evaluator.children.tensors import Arena, dtype_of
 from geak_evaluator.sandbox.channel import REFUSED, Channel
 from geak_evaluator.sandbox.confine import FIRST_SHARED
 from geak_evaluator.schema import codec, plan
 from geak_evaluator.schema.exchange import Replay, Replayed, Trouble
+from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.machine_code import Handed
 
 
 def main(channel: Channel, job: dict[str, Any]) -> None:
     """The first request is the source; then plans to replay."""
-    from geak_evaluator.children.candidate import trouble
-
     source = channel.receive()
     if source is None:
         return
@@ -78,11 +78,14 @@ def replay(kernels: dict[str, Any], asked: Replay, on_launch: Callable[[Any], No
                 _operate(step, memory)
             else:
                 kernel = _kernel(kernels, step.kernel)
+                if jit_only.fingerprint(kernel.src) != step.text:
+                    raise jit_only.NotPlain(f"kernel {step.kernel} was launched with a text that is not its file's")
                 arguments = [_argument(item, memory, kernels) for item in step.arguments]
                 options = {k: v for k, v in step.options.items() if k not in kernel.arg_names}
                 kernel[step.grid](*arguments, **options)
     outputs = Arena(FIRST_SHARED + 1)
     for output, slot in zip(asked.plan.outputs, asked.outputs, strict=True):
+        _check(output, slot)
         outputs.tensor(slot).copy_(memory.tensor(output.view))
 
 
@@ -103,6 +106,15 @@ def _operand(item: plan.Argument, memory: _Memory) -> Any:
     if item.kind == "format":
         return dtype_of(item.text)
     return _argument(item, memory, {})
+
+
+def _check(output: plan.Output, slot: Slot) -> None:
+    """The candidate's own process has seen to this, if it was honest."""
+    view = output.view
+    if view.shape != slot.shape:
+        raise Mismatch("wrong_shape", f"output {slot.path} has shape {view.shape}; {slot.shape} is expected")
+    if view.format != slot.format:
+        raise Mismatch("wrong_dtype", f"output {slot.path} is {view.format}; {slot.format} is expected")
 
 
 def _kernel(kernels: dict[str, Any], name: str) -> Any:
@@ -128,9 +140,12 @@ class _Memory:
         self._storages[step.storage] = storage
 
     def tensor(self, view: plan.View) -> torch.Tensor:
-        """A view as a tensor; one that reaches past its storage is an error of torch's own."""
-        empty = torch.empty(0, dtype=dtype_of(view.format))
-        return empty.set_(self._storages[view.storage], view.offset, view.shape, view.strides)
+        """A view as a tensor; torch would let a storage grow under one that reaches past it."""
+        storage, empty = self._storages[view.storage], torch.empty(0, dtype=dtype_of(view.format))
+        last = sum((size - 1) * stride for size, stride in zip(view.shape, view.strides, strict=True))
+        if 0 not in view.shape and (view.offset + last + 1) * empty.element_size() > storage.nbytes():
+            raise ValueError(f"a view reaches past the end of storage {view.storage}")
+        return empty.set_(storage, view.offset, view.shape, view.strides)
 
 
 def _argument(item: plan.Argument, memory: _Memory, kernels: dict[str, Any]) -> Any:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 
-from geak_evaluator.schema.dtypes import resolve
-from geak_evaluator.schema.plan import Argument, Copy, Fill, Launch, Library, Plan, Step, View
+from geak_evaluator.schema.dtypes import FORMATS, resolve
+from geak_evaluator.schema.plan import MOST_STEPS, Argument, Copy, Fill, Launch, Library, Plan, Step, View
 from geak_evaluator.schema.verdict import Cause, Policy
 
 _PRODUCTS = "mm bmm addmm baddbmm mv addmv dot convolution"
@@ -28,14 +28,25 @@ NAMED = frozenset(f"{_PRODUCTS} {_REDUCTIONS} {_POINTWISE} {_SELECTIONS}".split(
 """The library operations of the policy `mixed`, in torch's names: they give one answer for one set of values."""
 
 
+_FEW_NUMBERS = 64
+_ELEMENTS_PER_NUMBER = 16
+"""Under `by_value`: a plan holds a number for so many elements of the result at most, beside the few of any plan."""
+
+
 def objection(
-    plans: Sequence[Plan], *, policy: Policy = Policy.PURE, by_value: bool, idle: bool = False
+    plans: Sequence[Plan], *, policy: Policy = Policy.PURE, by_value: bool, elements: int
 ) -> tuple[Cause, str] | None:
     """Why plans of one case, made on different values, are not accepted; None where they are.
 
-    `by_value` lets launches follow the values; `idle` says that there is nothing to compute.
+    `by_value` lets launches follow the integers, which then are the same in all plans; `elements` are those of the
+    result, and where there are none there is nothing to compute.
     """
     first = plans[0]
+    # A candidate that records its plan itself is bound by nothing of ours.
+    if not all(_is_memory(view) for plan in plans for view in _all_views(plan)):
+        return Cause.PROTOCOL, "its plan names memory in a form that no tensor has"
+    if any(len(plan.steps) > MOST_STEPS + 1 for plan in plans):
+        return Cause.PLAN_TOO_LONG, f"its wrapper asks for more than {MOST_STEPS} steps"
     unfit = [*first.foreign, *(step.operation for step in first.library if not _allowed(step.operation, policy))]
     if unfit:
         names = ", ".join(dict.fromkeys(unfit[:4]))
@@ -45,18 +56,27 @@ def objection(
             Policy.OPEN: "cannot carry it out again",
         }
         return Cause.FOREIGN_WORK, f"it leaves work to torch: {names}; the policy '{policy.value}' {wanted[policy]}"
-    if not first.launches and not idle and policy is not Policy.OPEN:
+    if not first.launches and elements and policy is not Policy.OPEN:
         return Cause.NO_KERNEL, "no Triton kernel was launched"
-    if by_value:
-        return None
-    if first.reads:
+    if first.reads and not by_value:
         return (
             Cause.UNSTABLE_PLAN,
             f"its wrapper looks at values ({', '.join(first.reads)}), which the spec does not allow",
         )
-    if any(plan != first for plan in plans[1:]):
-        return Cause.UNSTABLE_PLAN, "it asked for different work on different values of the same sizes"
+    # As text: a constant may be NaN, which equals nothing.
+    if any(repr(plan) != repr(first) for plan in plans[1:]):
+        followed = " while all integers stayed as they were" if by_value else " of the same sizes"
+        return Cause.UNSTABLE_PLAN, f"it asked for different work on different values{followed}"
+    if by_value and sum(map(_numbers, first.steps)) > _FEW_NUMBERS + elements // _ELEMENTS_PER_NUMBER:
+        return Cause.PLAN_TOO_LONG, f"its plan follows values, and holds too many numbers for {elements} elements"
     return None
+
+
+def _numbers(step: Step) -> int:
+    """How many of a step's numbers may have come from values: each could be an element of the result."""
+    if not isinstance(step, Launch):
+        return 1
+    return 1 + sum(len(argument.items) for argument in step.arguments)
 
 
 def _allowed(operation: str, policy: Policy) -> bool:
@@ -86,6 +106,18 @@ def share(plan: Plan) -> float:
 
 def _bytes(view: View) -> int:
     return prod(view.shape) * resolve(view.format).bytes
+
+
+def _all_views(plan: Plan) -> Iterator[View]:
+    yield from (output.view for output in plan.outputs)
+    for step in plan.steps:
+        yield from _views(step)
+
+
+def _is_memory(view: View) -> bool:
+    numbers = (view.offset, *view.shape, *view.strides)
+    fits = len(view.shape) == len(view.strides) and all(0 <= number < 1 << 48 for number in numbers)
+    return fits and view.format in FORMATS
 
 
 def _views(step: Step) -> Iterator[View]:

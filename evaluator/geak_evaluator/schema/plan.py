@@ -75,6 +75,8 @@ class Launch:
     """All of them, constants included, in the order of the kernel's parameters."""
     options: dict[str, int | float | bool | str]
     """Those that differ from the backend's defaults: num_warps, num_stages, ..."""
+    text: str = ""
+    """A fingerprint of the kernel's text, as it was launched."""
 
 
 @dataclass(frozen=True)

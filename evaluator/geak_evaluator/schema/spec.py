@@ -264,7 +264,7 @@ class Spec:
     precision: Literal["native", "as_written"] = "native"
     """`as_written`: the reference's own roundings are part of the answer (quantised work)."""
     launches: Literal["fixed", "by_value"] = "fixed"
-    """`by_value`: what is launched may depend on the values of the inputs, not on their sizes alone."""
+    """`by_value`: what is launched may depend on the integers and booleans among the inputs, not on sizes alone."""
     entry: str = ""
     """What a kernel file must define; by default the spec file's name."""
     starter: str = ""
