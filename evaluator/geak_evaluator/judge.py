@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -183,7 +182,9 @@ class Candidate:
             agreement = self._agree(slot, found, truth, answer)
             worst = max(worst, agreement.steps)
             if (wrong := agreement.mismatch) is not None and untouched:
-                return CaseResult(case, Cause.UNWRITTEN, f"output {slot.path} was never written")
+                return CaseResult(
+                    case, Cause.UNWRITTEN, f"output {slot.path} was never written, or only from memory that never was"
+                )
             if wrong is not None:
                 text = describe(wrong, several=len(answer.wanted) > 1)
                 if 0 < agreement.steps < 1000:
@@ -214,8 +215,6 @@ def describe(mismatch: Mismatch, *, several: bool) -> str:
     share = f"{mismatch.wrong} of {mismatch.elements} elements"
     pattern = f", {mismatch.pattern}" if mismatch.pattern else ""
     got, expected = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in (mismatch.got, mismatch.expected))
-    if math.isnan(mismatch.got) and not math.isnan(mismatch.expected):
-        got += " (never written?)"
     return f"wrong at {where}: got {got}, expected {expected}; {share}{pattern}"
 
 
