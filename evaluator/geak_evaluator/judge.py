@@ -89,9 +89,12 @@ class Candidate:
 
     def until_decided(self, shown: tuple[Case, ...], hidden: tuple[Case, ...]) -> Iterator[Ran]:
         """Case after case, up to the first that is not right; those that are hidden last."""
+        compiled: set[tuple[str, ...]] = set()
         for number, case in enumerate((*shown, *hidden)):
-            # Compiling costs as much as running: one case tells whether Triton takes the kernel for this target.
-            self._kernel = replace(self._kernel, compiled=number == 0)
+            # Compiling costs as much as running: one case tells whether Triton takes the kernel for this target,
+            # but for the inputs that are None, without which it is another kernel.
+            self._kernel = replace(self._kernel, compiled=case.without not in compiled)
+            compiled.add(case.without)
             ran = self.run(case)
             if number >= len(shown):
                 ran = Ran(_veiled(ran.result, shapes.kind(case, self._spec)))
