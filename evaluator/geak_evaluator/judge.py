@@ -116,7 +116,11 @@ class Candidate:
         if isinstance(captured, Ran):
             return captured
         with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
-            return self._replay(case, answer, captured, given, got)
+            ran = self._replay(case, answer, captured, given, got)
+        kept = {n: slot.path for n, slot in enumerate(answer.slots) if slot.path not in self._spec.changes}
+        if ran.result.cause is None and (fault := policy.borrowed(captured[0], kept)):
+            return Ran(CaseResult(case, *fault), ran.log)
+        return ran
 
     def _capture(
         self, case: Case, shown: tuple[Answer, ...], given: SharedMemory, got: SharedMemory

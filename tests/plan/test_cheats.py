@@ -84,6 +84,7 @@ def verdict(judge: Judge, spec: SpecFile, wrapper: str) -> Verdict:
         "def double(x):\n    y = torch.empty(2, x.numel(), device='cuda')\n    return launch(kernel, x, y[1])\n",
         "def double(x):\n    y = torch.empty_like(x, dtype=torch.float64)\n    return launch(kernel, x, y).to(torch.float32)\n",
         "def double(x):\n    y = torch.empty_like(x)\n    launch(kernel, x.clone(), y)\n    return torch.cat([y[:5], y[5:]])\n",
+        "def double(x):\n    y = x.clone()\n    return launch(kernel, y, y)\n",
         "class F(torch.autograd.Function):\n    @staticmethod\n    def forward(ctx, x):\n"
         "        return launch(kernel, x, torch.empty_like(x))\n\n\ndef double(x):\n    return F.apply(x)\n",
         "@triton.autotune([triton.Config({}, num_warps=2), triton.Config({}, num_warps=4)], key=['n'])\n@triton.jit\n"
@@ -91,7 +92,7 @@ def verdict(judge: Judge, spec: SpecFile, wrapper: str) -> Verdict:
         "    tl.store(y + at, tl.load(x + at, mask=at < n) * 2, mask=at < n)\n\n\n"
         "def double(x):\n    return launch(tuned, x, torch.empty_like(x))\n",
     ],
-    ids=["plain", "zeros", "view", "slice", "cast", "clone-cat", "autograd", "autotuned"],
+    ids=["plain", "zeros", "view", "slice", "cast", "clone-cat", "on-a-copy", "autograd", "autotuned"],
 )
 def test_honest_wrappers_are_accepted(judge: Judge, spec: SpecFile, wrapper: str) -> None:
     found = verdict(judge, spec, wrapper)
@@ -184,6 +185,21 @@ def test_cheats_are_refused_for_what_they_are(judge: Judge, spec: SpecFile, name
     assert found.status is Status.REJECTED, found.line()
     assert found.failure is not None
     assert found.failure.cause is cause, found.line()
+
+
+COPY = SPEC.replace('"""Double', '"""Copy').replace("x * 2", "x.clone()")
+
+
+@pytest.mark.parametrize("result", ["x", "x[:]", "x.clone()", "torch.cat([x[:5], x[5:]]).view(-1)"])
+def test_an_output_that_is_an_input_is_no_kernels(judge: Judge, tmp_path: Path, result: str) -> None:
+    path = tmp_path / "double.py"
+    path.write_text(COPY)
+    wrapper = "def double(x):\n    y = launch(decoy, x, torch.empty_like(x))\n    return {}\n"
+    found = verdict(judge, SpecFile.read(path), wrapper.format(result))
+    assert found.failure is not None
+    assert found.failure.cause is Cause.NO_KERNEL, found.line()
+    for honest in ("y", "y.clone()", "torch.cat([y[:5], x[5:]])"):
+        assert verdict(judge, SpecFile.read(path), wrapper.format(honest)).status is Status.ACCEPTED
 
 
 def test_the_next_kernel_is_none_the_worse(judge: Judge, spec: SpecFile) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from geak_evaluator.schema.plan import Plan
+from geak_evaluator.schema.plan import Argument, Copy, Launch, Plan
 from geak_evaluator.schema.verdict import Cause
 
 
@@ -29,3 +29,32 @@ def objection(plans: Sequence[Plan], *, by_value: bool, idle: bool = False) -> t
     if any(plan != first for plan in plans[1:]):
         return Cause.UNSTABLE_PLAN, "it asked for different work on different values of the same sizes"
     return None
+
+
+def borrowed(plan: Plan, given: Mapping[int, str]) -> tuple[Cause, str] | None:
+    """Whether an output holds what an input holds and nothing else, and so is right without any kernel.
+
+    `given` names the storages that hold inputs and may not be changed.
+    """
+    holds, computed = dict(given), set[int]()
+    for step in plan.steps:
+        if isinstance(step, Launch):
+            computed.update(storage for storage in _storages(step.arguments) if storage not in given)
+        elif isinstance(step, Copy) and step.source.storage in computed:
+            computed.add(step.target.storage)
+        elif isinstance(step, Copy) and step.source.storage in holds:
+            holds[step.target.storage] = holds[step.source.storage]
+    for output in plan.outputs:
+        storage = output.view.storage
+        # A gradient may well be an input as it is, such as that of a product of two numbers.
+        if storage in holds.keys() - computed and 0 not in output.view.shape and not output.path.startswith("grad."):
+            text = f"no kernel wrote output {output.path}: it is the input {holds[storage]}, viewed or copied"
+            return Cause.NO_KERNEL, text
+    return None
+
+
+def _storages(arguments: Iterable[Argument]) -> Iterable[int]:
+    for argument in arguments:
+        if argument.view is not None:
+            yield argument.view.storage
+        yield from _storages(argument.items)
