@@ -1,7 +1,7 @@
 """Divergence of a student's distribution from a teacher's, for each row of two matrices of logits, in fp32.
 
 loss[m] = sum over v of p[v] * (log p[v] - log q[v]), where p is the softmax of teacher[m] / temperature and q that of
-student[m] / temperature. Logits lie far from 0, so exp overflows unless the maximum is taken off.
+student[m] / temperature. Logits lie far from 0, so every exp is 0 unless the maximum is taken off.
 """
 
 import torch
@@ -12,8 +12,8 @@ spec = Spec(
     axes={"M": Axis(1, 65536), "V": Axis(2, 65536)},
     dtypes={"T": ("fp16", "bf16", "fp32")},
     inputs={
-        "student": Tensor("M, V", "T", fill="normal(150, 3)"),
-        "teacher": Tensor("M, V", "T", fill="normal(150, 3)"),
+        "student": Tensor("M, V", "T", fill="normal(-200, 3)"),
+        "teacher": Tensor("M, V", "T", fill="normal(-200, 3)"),
         "temperature": Scalar("float", 1.5),
     },
     outputs=Tensor("M", "fp32"),

@@ -33,6 +33,8 @@ class Candidate:
     ) -> None:
         self._box, self._limits, self._oracle = box, limits, oracle
         self._target, self._policy = target, policy
+        self.needed: bool | None = None
+        """Whether a case has been seen that is not right without its kernels' work; None before any could show it."""
         self._spec = oracle.about.spec
         self._by_value = self._spec.launches == "by_value"
         project = oracle.file.project(oracle.about)
@@ -49,9 +51,8 @@ class Candidate:
         if isinstance(captured, Ran):
             return captured
         ran = self._replay(answer, captured, lower=lower)
-        if ran.result.cause is None and any(slot.elements for slot in answer.wanted):
-            without = self._replay(answer, captured, execute=False)
-            ran = replace(ran, idle=without.result.cause is None)
+        if not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
+            self.needed = self._replay(answer, captured, execute=False).result.cause is not None
         return ran
 
     def vary(self, case: Case, values: Values, captured: Captured | None) -> Ran | None:
@@ -180,7 +181,8 @@ class Candidate:
             agreement = self._agree(slot, found, truth, answer, allowed)
             worst = max(worst, agreement.steps)
             if (wrong := agreement.mismatch) is not None and untouched:
-                return CaseResult(case, Cause.UNWRITTEN, f"output {slot.path} was never written")
+                text = f"output {slot.path} was never written, or only from memory that never was"
+                return CaseResult(case, Cause.UNWRITTEN, text)
             if wrong is not None:
                 text = describe(wrong, several=len(answer.wanted) > 1)
                 if 0 < agreement.steps < 1000:

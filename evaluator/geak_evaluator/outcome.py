@@ -34,8 +34,6 @@ class Ran:
     """None where it did not come so far."""
     handed: Handed = field(default_factory=Handed)
     conflicts: tuple[str, ...] = ()
-    idle: bool | None = None
-    """Right without its launches as well; None where that was not tried."""
 
 
 def failed(case: Case, reply: Reply) -> CaseResult:

@@ -141,7 +141,7 @@ class Trial:
     def _run_hidden(self) -> Iterator[Ran]:
         for case in self._hidden:
             ran = self._candidate.run(case)
-            yield Ran(_veiled(ran.result, shapes.kind(case, self._spec)), conflicts=ran.conflicts, idle=ran.idle)
+            yield Ran(_veiled(ran.result, shapes.kind(case, self._spec)), conflicts=ran.conflicts)
 
     def _run_targets(self) -> Iterator[Ran]:
         """The gate again for every other target, and the machine code of all cases there."""
@@ -159,16 +159,11 @@ class Trial:
 
     def _require_work(self) -> None:
         """Refuses kernels that change nothing: at one size, or before one mask, doing nothing may be right."""
-        tried = [number for number, ran in enumerate(self._ran) if ran.idle is not None]
         decided = any(ran.result.cause is not None for ran in self._ran)
-        if decided or self._tier is Tier.GATE or self._policy is Policy.OPEN or not tried:
+        if decided or self._tier is Tier.GATE or self._policy is Policy.OPEN or self._candidate.needed is not False:
             return
-        if all(self._ran[number].idle for number in tried):
-            first = self._ran[tried[0]]
-            text = "its kernels do no work: the constants and copies of its plan alone give the same result"
-            self._ran[tried[0]] = self._told(
-                replace(first, result=CaseResult(first.result.case, Cause.NO_KERNEL, text))
-            )
+        text = "its kernels do no work: the constants and copies of its plan alone give the same result"
+        self._ran[0] = self._told(replace(self._ran[0], result=CaseResult(self._shown[0], Cause.NO_KERNEL, text)))
 
     # -- helpers --
 

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geak_evaluator.proof import compare as module
+from geak_evaluator.proof import numbers
 from geak_evaluator.proof.compare import compare, ties
 from geak_evaluator.schema import dtypes
 
@@ -141,15 +142,23 @@ _SQUARE = (8, 16)
         (_SQUARE, np.s_[7], "only from row 7 of 8 on: look at the mask of the last rows"),
         (_SQUARE, np.s_[3], "only in row 3"),
         (_SQUARE, np.s_[:, 5], "only in column 5"),
-        (_SQUARE, np.s_[:, :15], "8 of 8 rows"),
-        (_SQUARE, np.s_[2:5], "3 of 8 rows"),
+        (_SQUARE, np.s_[:, :15], "only columns 0 to 14 of 16"),
+        (_SQUARE, np.s_[2:5], "only rows 2 to 4 of 8"),
+        (_SQUARE, np.s_[:, 1:], "only from column 1 of 16 on"),
+        (_SQUARE, np.s_[:, ::2], "only one column in 2, from column 0 on"),
+        (_SQUARE, np.s_[1::3], "only one row in 3, from row 1 on"),
+        (_SQUARE, (np.r_[0, 1, 3], np.r_[0, 5, 7]), "in 3 of 8 rows"),
+        (_SQUARE, (np.r_[0, 1, 2], np.r_[0, 1, 2]), "in 3 of 8 rows"),
         (_SQUARE, np.s_[3, 4], "only in row 3"),
-        ((16,), np.s_[12:], "only from column 12 of 16 on: look at the mask of the last tile"),
-        ((16,), np.s_[3:4], "only in column 3"),
-        ((16,), np.s_[3:9], "1 of 1 rows"),
+        ((16,), np.s_[12:], "only from element 12 of 16 on: look at the mask of the last tile"),
+        ((16,), np.s_[3:4], "only in element 3"),
+        ((16,), np.s_[3:9], "only elements 3 to 8 of 16"),
+        ((4,), np.s_[2:], ""),
+        ((7, 2), np.s_[4:], "in 3 of 7 rows"),
+        ((16,), np.r_[1, 2, 9], ""),
         ((2, 4, 16), np.s_[:, :, 12:], "only from column 12 of 16 on: look at the mask of the last tile"),
         ((2, 4, 16), np.s_[1], "only from row 4 of 8 on: look at the mask of the last rows"),
-        ((8, 1), np.s_[:6], "6 of 8 rows"),
+        ((8, 1), np.s_[:6], "only rows 0 to 5 of 8"),
     ],
 )
 @pytest.mark.parametrize("format", ["fp32", "int32"])
@@ -162,6 +171,26 @@ def test_where_the_wrong_elements_lie(shape, where, pattern, format):
     assert found.wrong == (got != truth).sum()
     assert found.elements == truth.size
     assert found.index == tuple(np.argwhere(got != truth)[0])
+
+
+@pytest.mark.parametrize(
+    "format", ["fp64", "fp32", "fp16", "bf16", "fp8_e4m3fn", "fp8_e4m3fnuz", "int8", "int64", "uint8"]
+)
+def test_what_was_never_written_is_told_from_a_nan_that_was_computed(format):
+    size = dtypes.resolve(format).bytes
+    got = np.array(numbers.decode(numbers.poison(16 * size), format))
+    truth = np.ones(16, got.dtype)
+    got[:8] = truth[:8]
+    words = "only from element 8 of 16 on, never written? look at the grid and the mask of the store"
+    assert agree(got, truth, format, tolerance=0.0).mismatch.pattern == words
+    got[15] = 0
+    if format not in ("int8", "int64", "uint8", "fp8_e4m3fnuz"):  # these have no NaN to tell
+        words = "only from element 8 of 16 on, 7 of them never written?"
+        assert agree(got, truth, format, tolerance=0.0).mismatch.pattern == words
+    got[8:] = 7 if got.dtype == np.int64 else NAN
+    if format != "fp8_e4m3fn":  # all its NaNs are one to us
+        words = "only from element 8 of 16 on: look at the mask of the last tile"
+        assert agree(got, truth, format, tolerance=0.0).mismatch.pattern == words
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 16, 100])

@@ -136,8 +136,8 @@ class _Run:
         return [_slot(name, value) for name, value in self.state.items()]
 
     def gradient_slots(self, formats: list[str]) -> list[Slot]:
-        """What is fed into the backward pass."""
-        return [_slot(path, value) for path, value in self.gradients.items()]
+        """What is fed into the backward pass, turned: a gradient may come with any strides."""
+        return [replace(_slot(path, value), strides=_turned(value)) for path, value in self.gradients.items()]
 
 
 def dtype_of_state(state: dict[str, torch.Tensor]) -> torch.dtype:
@@ -154,6 +154,11 @@ def _slot(path: str, value: torch.Tensor) -> Slot:
     if format is None:
         raise Refusal(f"{path} is {value.dtype}, which is no number format that a kernel may be asked for")
     return Slot(path, format, tuple(value.shape), layout.contiguous(tuple(value.shape)))
+
+
+def _turned(value: torch.Tensor) -> tuple[int, ...]:
+    """The strides of a tensor whose first dimension is the innermost."""
+    return layout.contiguous(tuple(value.shape)[::-1])[::-1]
 
 
 def _random_state(module: torch.nn.Module, rng: torch.Generator) -> dict[str, torch.Tensor]:

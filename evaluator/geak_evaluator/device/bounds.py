@@ -101,6 +101,7 @@ class Memory:
                 argument=region.name if region else "none",
                 program=program,
                 offset=(address - (region.start if region else 0)) // size,
+                holds=(region.end - region.start) // size if region else 0,
                 lanes=int(bad.sum()),
                 line=0,
             )

@@ -16,6 +16,7 @@ class OutOfBounds(DeviceError):
         argument: str,
         program: tuple[int, int, int],
         offset: int,
+        holds: int,
         lanes: int,
         line: int,
     ) -> None:
@@ -24,16 +25,17 @@ class OutOfBounds(DeviceError):
         self.argument = argument
         self.program = program
         self.offset = offset
+        self.holds = holds
         self.lanes = lanes
         self.line = line
         super().__init__(self._sentence())
 
     def _sentence(self) -> str:
         where = f" (line {self.line})" if self.line else ""
+        lanes = "1 active lane" if self.lanes == 1 else f"{self.lanes} active lanes, the first"
         return (
             f"kernel {self.kernel}{where}: {self.action} out of bounds in program {self.program}: "
-            f"{self.lanes} active lane(s); the first is {self.offset} elements from the start of the memory of "
-            f"argument '{self.argument}'"
+            f"{lanes} at element {self.offset} of argument '{self.argument}', whose memory holds {self.holds}"
         )
 
     def at(self, line: int) -> "OutOfBounds":

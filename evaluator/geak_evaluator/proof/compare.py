@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from geak_evaluator.proof.numbers import Array, step
+from geak_evaluator.proof.numbers import Array, step, untouched
 from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.verdict import Mismatch
 
 _CHUNK = 1 << 20
+_FEW = 8
+"""Of fewer rows or columns, some that lie together are wrong by chance as easily as by a mask."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ def compare(path: str, got: Array, truth: Array, format: str, tolerance: float) 
     """Whether every element is within the tolerance; NaN agrees only with NaN, and infinity with the same infinity."""
     if resolve(format).kind != "float":
         wrong = got != truth if tolerance == 0 else np.abs(got.astype(np.float64) - truth) > tolerance
-        return Agreement(0.0, _mismatch(path, got, truth, wrong) if wrong.any() else None)
+        return Agreement(0.0, _mismatch(path, got, truth, wrong, format) if wrong.any() else None)
     floor = _scale(truth)
     worst, wrong = 0.0, np.zeros(truth.shape, bool)
     for part in _chunks(truth.shape):
@@ -35,7 +36,7 @@ def compare(path: str, got: Array, truth: Array, format: str, tolerance: float) 
         wrong[part] = errors > tolerance
         if errors.size:
             worst = max(worst, float(errors.max()))
-    return Agreement(worst, _mismatch(path, got, truth, wrong) if wrong.any() else None)
+    return Agreement(worst, _mismatch(path, got, truth, wrong, format) if wrong.any() else None)
 
 
 def _errors(got: Array, truth: Array, format: str, floor: float) -> Array:
@@ -82,39 +83,54 @@ def describe(mismatch: Mismatch, *, several: bool) -> str:
     share = f"{mismatch.wrong} of {mismatch.elements} elements"
     pattern = f", {mismatch.pattern}" if mismatch.pattern else ""
     got, expected = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in (mismatch.got, mismatch.expected))
-    if math.isnan(mismatch.got) and not math.isnan(mismatch.expected):
-        got += " (never written?)"
     return f"wrong at {where}: got {got}, expected {expected}; {share}{pattern}"
 
 
-def _mismatch(path: str, got: Array, truth: Array, wrong: Array) -> Mismatch:
+def _mismatch(path: str, got: Array, truth: Array, wrong: Array, format: str) -> Mismatch:
     first = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
     count = int(wrong.sum())
-    return Mismatch(path, first, got[first].item(), truth[first].item(), count, wrong.size, _pattern(wrong, count))
+    where, tail = _pattern(wrong, count)
+    left = untouched(got[wrong], format)
+    left &= np.isnan(got[wrong]) | where.startswith("only from")  # -1 may well be what was written
+    if left.all():
+        where += ", never written? look at the grid and the mask of the store"
+    elif left.any():
+        where += f", {left.sum()} of them never written?"
+    elif tail:
+        where += f": look at the mask of the last {tail}"
+    where = where.removeprefix(", ")
+    return Mismatch(path, first, got[first].item(), truth[first].item(), count, wrong.size, where)
 
 
-def _pattern(wrong: Array, count: int) -> str:
+def _pattern(wrong: Array, count: int) -> tuple[str, str]:
+    """Where the wrong elements lie, in words; and if they are the last few, what it is that ends there."""
     if count == wrong.size:
-        return "everything"
+        return "everything", ""
     if wrong.ndim == 0:
-        return ""
-    columns = wrong.reshape(-1, wrong.shape[-1])
-    bad_columns, bad_rows = np.flatnonzero(columns.any(axis=0)), np.flatnonzero(columns.any(axis=1))
-    width, height = columns.shape[1], columns.shape[0]
-    if _tail(bad_columns, width):
-        return f"only from column {bad_columns[0]} of {width} on: look at the mask of the last tile"
-    if _tail(bad_rows, height):
-        return f"only from row {bad_rows[0]} of {height} on: look at the mask of the last rows"
-    if height > 1 and bad_rows.size == 1:
-        return f"only in row {bad_rows[0]}"
-    if width > 1 and bad_columns.size == 1:
-        return f"only in column {bad_columns[0]}"
-    return f"{bad_rows.size} of {height} rows"
+        return "", ""
+    table = wrong.reshape(-1, wrong.shape[-1])
+    height, width = table.shape
+    rows, columns = np.flatnonzero(table.any(axis=1)), np.flatnonzero(table.any(axis=0))
+    column = "column" if wrong.ndim > 1 else "element"
+    for indices, size, name, tile in ((columns, width, column, "tile"), (rows, height, "row", "rows")):
+        if _adjacent(indices) and indices[-1] == size - 1 and indices[0] > 0 and size >= _FEW:
+            return f"only from {name} {indices[0]} of {size} on", tile if indices.size <= size // 2 else ""
+    for indices, size, name in ((rows, height, "row"), (columns, width, column)):
+        if size > 1 and indices.size == 1:
+            return f"only in {name} {indices[0]}", ""
+    if count == rows.size * columns.size:  # a block without a hole; any other is as likely to be chance
+        for indices, size, name in ((columns, width, column), (rows, height, "row")):
+            if size < _FEW:
+                continue
+            if indices.size < size and _adjacent(indices):
+                return f"only {name}s {indices[0]} to {indices[-1]} of {size}", ""
+            if 2 < indices.size < size and len(steps := set(np.diff(indices).tolist())) == 1:
+                return f"only one {name} in {steps.pop()}, from {name} {indices[0]} on", ""
+    return (f"in {rows.size} of {height} rows" if height > 1 else ""), ""
 
 
-def _tail(indices: Array, size: int) -> bool:
-    """Whether these are the last few of so many, without a gap."""
-    return bool(size > 3 and indices[-1] == size - 1 and indices[-1] - indices[0] + 1 == indices.size <= size // 2)
+def _adjacent(indices: Array) -> bool:
+    return bool(indices[-1] - indices[0] + 1 == indices.size)
 
 
 def ties(got: Array, truth: Array, values: Array) -> Array:
