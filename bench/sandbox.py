@@ -9,26 +9,21 @@ every process shares. Medians; the fresh ones are spread over the whole run, so 
 
 from __future__ import annotations
 
-import argparse
-import datetime
-import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from geak_evaluator import __version__
+import record
+
 from geak_evaluator.sandbox.box import PRELOAD, Sandbox
 from geak_evaluator.sandbox.policy import Level
 
-RESULTS = Path(__file__).parent / "results"
 ROLE = "geak_evaluator.children.script"
 STAMP = "__import__('time').clock_gettime_ns(1)"  # CLOCK_MONOTONIC
 FIRST_LINE = f"answer = str({STAMP}).encode()".encode()
@@ -128,13 +123,7 @@ def measure(children: int, fresh: int) -> tuple[dict[str, float], dict[str, Any]
         **after.growth(before),
     }
     facts = {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "cpu": _cpu(),
-        "cores": len(os.sched_getaffinity(0)),
-        "kernel": platform.release(),
-        "python": platform.python_version(),
-        **{name: _version(name) for name in ("torch", "triton", "numpy")},
-        "geak": __version__,
+        **record.facts(),
         "sandbox": level,
         "leaks": list(leaks),
         "missing": missing,
@@ -199,55 +188,10 @@ def _descriptors(pid: int | str) -> int | None:
         return None
 
 
-def _cpu() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def missed(figures: dict[str, float]) -> list[str]:
-    """The targets that were not met, of those that could be measured."""
-    bad = {"<": lambda a, b: a >= b, "<=": lambda a, b: a > b, ">=": lambda a, b: a < b}
-    return [name for name, (sign, bound) in TARGETS.items() if name in figures and bad[sign](figures[name], bound)]
-
-
-def table(figures: dict[str, float], facts: dict[str, Any]) -> str:
-    """The figures as a person reads them."""
-    machine = f"{facts['cpu']}, {facts['cores']} cores, Linux {facts['kernel']}, load {facts['load_after'][0]:.1f}"
-    software = ", ".join(f"{name} {facts[name]}" for name in ("python", "torch", "triton"))
-    lines = [machine, f"{software}; sandbox {facts['sandbox']}; {facts['children']} children", ""]
-    wrong = missed(figures)
-    for name, value in figures.items():
-        sign, bound = TARGETS.get(name, ("", 0.0))
-        verdict = f"{sign} {bound:g}  {'MISSED' if name in wrong else 'met'}" if sign else ""
-        lines.append(f"{name:<26}{value:>12.2f}   {verdict}".rstrip())
-    return "\n".join(lines)
-
-
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help=f"{QUICK_CHILDREN} children instead of {CHILDREN}")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--write", action="store_true", help="keep the JSON in bench/results/")
-    options = parser.parse_args()
-    if options.quick and options.write:
-        parser.error("--write keeps full runs only")
-    counts = (QUICK_CHILDREN, QUICK_FRESH) if options.quick else (CHILDREN, FRESH)
-    figures, facts = measure(*counts)
-    record = {"figures": figures, "missed": missed(figures), **facts}
-    if options.write:
-        path = RESULTS / f"sandbox-{facts['date'][:10]}.json"
-        path.write_text(json.dumps(record, indent=2) + "\n")
-        print(f"wrote {path}", file=sys.stderr)
-    print(json.dumps(record) if options.json else table(figures, facts))
+    chosen = record.options(__doc__, f"{QUICK_CHILDREN} children instead of {CHILDREN}")
+    figures, known = measure(*((QUICK_CHILDREN, QUICK_FRESH) if chosen.quick else (CHILDREN, FRESH)))
+    record.report("sandbox", figures, known, TARGETS, f"{known['children']} children", chosen)
 
 
 if __name__ == "__main__":
