@@ -36,11 +36,12 @@ def activate(
     on_launch: "Callable[[Launch], None] | None" = None,
     compile: bool = True,
     execute: bool = True,
+    strict: bool = True,
 ) -> "AbstractContextManager[SimulatedDriver]":
     """Make a described device Triton's device for the length of a with block (see `simulated.activate`)."""
     from geak_evaluator.device import simulated
 
-    return simulated.activate(target, on_launch=on_launch, compile=compile, execute=execute)
+    return simulated.activate(target, on_launch=on_launch, compile=compile, execute=execute, strict=strict)
 
 
 def compile_for(target: Target | str, launch: "Launch") -> Any:

@@ -13,6 +13,9 @@ from geak_evaluator.device.errors import OutOfBounds, Unsupported
 
 Program = tuple[int, int, int]
 
+MAX_STRAYS = 10
+"""How many accesses out of bounds are kept of one launch that goes on after them."""
+
 
 @dataclass(frozen=True)
 class Conflict:
@@ -38,9 +41,11 @@ class _Region:
 class Memory:
     """The storages that the arguments of one launch reach."""
 
-    def __init__(self, kernel: str, arguments: dict[str, Any], programs: int) -> None:
+    def __init__(self, kernel: str, arguments: dict[str, Any], programs: int, *, strict: bool = True) -> None:
         self.kernel = kernel
         self.conflicts: list[Conflict] = []
+        self.strays: list[OutOfBounds] = []
+        self._strict = strict
         self._track = programs > 1
         self._holds_addresses = False
         self._regions: list[_Region] = []
@@ -87,15 +92,18 @@ class Memory:
 
     def check(
         self, action: str, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], size: int, program: Program
-    ) -> NDArray[np.int64]:
-        """The region of each lane; raises OutOfBounds if an active lane is in none."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """The region of each lane, and the lanes that may go on: all the active ones, or it raises OutOfBounds.
+
+        Unless the memory is strict, which it is for every judgement: then what is out of bounds is noted and left out.
+        """
         place, bad = self._find(pointers, mask, size)
         if bad.any() and self._holds_addresses and self._adopt(pointers[bad]):
             place, bad = self._find(pointers, mask, size)
         if bad.any():
             address = int(pointers[bad].reshape(-1)[0])
             region = self._nearest(address)
-            raise OutOfBounds(
+            stray = OutOfBounds(
                 kernel=self.kernel,
                 action=action,
                 argument=region.name if region else "none",
@@ -104,7 +112,12 @@ class Memory:
                 lanes=int(bad.sum()),
                 line=0,
             )
-        return np.asarray(place)
+            if self._strict:
+                raise stray
+            if len(self.strays) < MAX_STRAYS:
+                self.strays.append(stray)
+            mask = mask & ~bad
+        return np.asarray(place), mask
 
     def _nearest(self, address: int) -> _Region | None:
         def distance(region: _Region) -> int:
