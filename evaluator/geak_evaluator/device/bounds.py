@@ -1,6 +1,7 @@
 """Which memory a launch may touch, and a check of every active lane against it before anything is read or written."""
 
 import gc
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from geak_evaluator.device.errors import OutOfBounds, Unsupported
 
 Program = tuple[int, int, int]
+Place = NDArray[np.int64] | int
+"""The number of each lane's region, or of the one that all active lanes lie in."""
 
 MAX_STRAYS = 10
 """How many accesses out of bounds are kept of one launch that goes on after them."""
@@ -77,8 +80,22 @@ class Memory:
 
     def _index(self) -> None:
         self._regions.sort(key=lambda region: region.start)
+        self._lowest = [region.start for region in self._regions]
         self._starts = np.array([region.start for region in self._regions], dtype=np.uint64)
         self._ends = np.array([region.end for region in self._regions], dtype=np.uint64)
+
+    def _only(self, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], size: int) -> int | None:
+        # Nearly always all lanes lie in one region, and their lowest and highest are enough to know it.
+        for lanes in (pointers, None):
+            if lanes is None:
+                lanes = pointers[mask]
+                if not lanes.size:
+                    return 0
+            low, high = int(lanes.min()), int(lanes.max())
+            number = bisect_right(self._lowest, low) - 1
+            if number >= 0 and high + size <= self._regions[number].end:
+                return number
+        return None
 
     def _find(self, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], size: int) -> tuple[Any, Any]:
         place = np.searchsorted(self._starts, pointers, side="right").astype(np.int64) - 1
@@ -92,11 +109,14 @@ class Memory:
 
     def check(
         self, action: str, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], size: int, program: Program
-    ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    ) -> tuple[Place, NDArray[np.bool_]]:
         """The region of each lane, and the lanes that may go on: all the active ones, or it raises OutOfBounds.
 
         Unless the memory is strict, which it is for every judgement: then what is out of bounds is noted and left out.
         """
+        only = self._only(pointers, mask, size)
+        if only is not None:
+            return only, mask
         place, bad = self._find(pointers, mask, size)
         if bad.any() and self._holds_addresses and self._adopt(pointers[bad]):
             place, bad = self._find(pointers, mask, size)
@@ -151,7 +171,7 @@ class Memory:
         pointers: NDArray[np.uint64],
         values: NDArray[Any],
         mask: NDArray[np.bool_],
-        place: NDArray[np.int64],
+        place: Place,
         program: int,
         read: Callable[[NDArray[np.uint64]], NDArray[Any]],
     ) -> None:
@@ -160,14 +180,17 @@ class Memory:
         To be called before the store; `read` gives what is there now.
         """
         size = values.itemsize
-        for number in np.unique(place[mask]):
+        for number in [place] if isinstance(place, int) else np.unique(place[mask]):
             region = self._regions[int(number)]
-            lanes = mask & (place == number)
+            lanes = mask if isinstance(place, int) else mask & (place == number)
             offsets = (pointers[lanes].astype(np.int64) - region.start) // size
             if size not in region.writers:
                 region.writers[size] = np.zeros((region.end - region.start) // size + 1, dtype=np.int32)
             writers = region.writers[size]
             before = writers[offsets]
+            if not before.any():  # nearly always
+                writers[offsets] = program + 1
+                continue
             others = (before != 0) & (before != program + 1)
             if others.any():
                 new, was = values[lanes][others], read(pointers[lanes][others])

@@ -12,7 +12,7 @@ from triton._C.libtriton import interpreter as _memory
 from triton.runtime import interpreter as upstream
 
 from geak_evaluator.device.arithmetic import Arithmetic, Array, Handle, handle_of, is_packed, np_dtype, values_of
-from geak_evaluator.device.bounds import Memory
+from geak_evaluator.device.bounds import Memory, Place
 from geak_evaluator.device.errors import KernelAssertion, Unsupported
 from geak_evaluator.device.reductions import KNOWN, Block, reduced, scanned
 from geak_evaluator.device.tape import Recording, Types
@@ -29,6 +29,7 @@ class Builder(Arithmetic):
         self.memory = memory
         self.program = 0
         self.types = Types()
+        self._everywhere: dict[tuple[int, ...], NDArray[np.bool_]] = {}  # masks that nobody writes to
         self.recording: Recording | None = None
         self._block: Block | None = None
         self._returned: tuple[Handle, ...] = ()
@@ -106,14 +107,17 @@ class Builder(Arithmetic):
     # -- memory --
 
     def _mask(self, mask: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        data = getattr(mask, "data", mask)  # block pointers of older versions hand over a bare array
-        lanes = np.ones(shape, dtype=np.bool_) if mask is None else np.broadcast_to(np.asarray(data) != 0, shape)
-        return np.ascontiguousarray(lanes)
+        if mask is None:
+            if shape not in self._everywhere:
+                self._everywhere[shape] = np.ones(shape, dtype=np.bool_)
+            return self._everywhere[shape]
+        data = np.asarray(getattr(mask, "data", mask))  # block pointers of older versions hand over a bare array
+        return _full(data if data.dtype == np.bool_ else data != 0, shape)
 
     def _size(self, ptr: Handle) -> int:
         return max(1, int(ptr.get_element_ty().primitive_bitwidth) // 8)
 
-    def _guard(self, action: str, ptr: Handle, mask: Any) -> tuple[Array, NDArray[np.bool_], NDArray[np.int64]]:
+    def _guard(self, action: str, ptr: Handle, mask: Any) -> tuple[Array, NDArray[np.bool_], Place]:
         pointers = np.ascontiguousarray(ptr.data)
         lanes = self._mask(mask, pointers.shape)
         place, lanes = self.memory.check(action, pointers, lanes, self._size(ptr), self.grid_idx)
@@ -124,14 +128,16 @@ class Builder(Arithmetic):
         pointers, lanes, _ = self._guard("load", ptrs, mask)
         scalar = ptrs.get_element_ty()
         dtype = np_dtype(scalar)
-        fill = np.zeros((), dtype) if other is None else getattr(other, "data", other)
-        fill = np.ascontiguousarray(np.broadcast_to(fill, pointers.shape).astype(dtype, copy=False))
+        if other is None:
+            fill = np.zeros(pointers.shape, dtype)
+        else:
+            fill = _full(np.asarray(getattr(other, "data", other)), pointers.shape).astype(dtype, copy=False)
         return upstream.TensorHandle(_memory.load(pointers, lanes, fill, dtype), scalar)
 
     def create_masked_store(self, ptrs: Handle, value: Handle, mask: Any, *policy: Any, **named: Any) -> None:
         """Store the active lanes."""
         pointers, lanes, place = self._guard("store", ptrs, mask)
-        data = np.ascontiguousarray(np.broadcast_to(value.data, pointers.shape))
+        data = _full(value.data, pointers.shape)
         if data.itemsize != self._size(ptrs):
             # The lanes were checked for the pointer's type; anything wider would write past them.
             raise Unsupported(f"the interpreter can not store {data.dtype} through {ptrs.dtype}")
@@ -213,6 +219,11 @@ class _Recorded(Builder):
             return result
 
         return call
+
+
+def _full(data: Array, shape: tuple[int, ...]) -> Array:
+    """The data in that shape, contiguous."""
+    return np.ascontiguousarray(data if data.shape == shape else np.broadcast_to(data, shape))
 
 
 def _as_dict(options: Any) -> dict[str, Any]:

@@ -348,9 +348,7 @@ def run(
     """
     function = code.function
     names = function.arg_names
-    memory = Memory(
-        function.__name__, dict(zip(names, args, strict=True)), grid[0] * grid[1] * grid[2], strict=strict
-    )
+    memory = Memory(function.__name__, dict(zip(names, args, strict=True)), grid[0] * grid[1] * grid[2], strict=strict)
     builder = Builder(code.options, code.module_map, memory)
     semantic = Semantic(builder)
     frames: dict[int, Frame] = {}

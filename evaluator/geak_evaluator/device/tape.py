@@ -246,7 +246,7 @@ class Types:
             return ("type", self._of_type(value))
         if kind is tl.tuple or kind is tuple:
             parts = tuple(self.key(item, handles) for item in value)
-            return None if None in parts else (kind, getattr(getattr(value, "type", None), "fields", None) and 0, parts)
+            return None if None in parts else (kind, str(getattr(value, "type", "")), parts)
         if isinstance(value, tl.core.base_value) or isinstance(value, (list, dict, set, np.ndarray)):
             return None
         self._known.setdefault(id(value), (value, ""))  # kept alive: nothing else gets its id
@@ -267,7 +267,7 @@ def _is_constant(value: Any) -> bool:
 
 def _is_small(result: Any) -> bool:
     results = result if isinstance(result, (list, tuple)) else (result,)
-    return all(getattr(getattr(handle, "data", None), "nbytes", 0) <= _KEPT_BYTES for handle in results)
+    return all(not hasattr(handle, "data") or handle.data.nbytes <= _KEPT_BYTES for handle in results)
 
 
 def _nested(slots: list[Any], place: Any) -> Any:
