@@ -42,12 +42,13 @@ DATASET = "thunlp/TritonBench@603e28a5050e8c268f6883a69709d477a272d49a"
 FOLDER = Path("data", "TritonBench_G_v1")
 RESULTS = Path(__file__).parent / "results"
 CHILD = Path(__file__).with_name("field_child.py")
+DONE = "done.jsonl"
 ROLE = "geak_evaluator.children.script"
-SECONDS = 120.0
+SECONDS = 60.0
 """Of processor time, for the tests of one file."""
 LOWERING_S = 60.0
 LIMITS = Limits(
-    wall_s=3 * SECONDS + LOWERING_S, cpu_s=600, memory=6 * GIB, log_bytes=64 * MIB, reply_bytes=16 * MIB, disk_bytes=GIB
+    wall_s=5 * SECONDS + LOWERING_S, cpu_s=600, memory=6 * GIB, log_bytes=64 * MIB, reply_bytes=16 * MIB, disk_bytes=GIB
 )
 
 RAN = ("ok", "out_of_bounds")
@@ -57,32 +58,42 @@ Record = dict[str, Any]
 
 
 def measure(
-    checkout: Path, names: list[str], targets: list[str], jobs: int, cache: Path | None = None
+    checkout: Path, names: list[str], targets: list[str], jobs: int, keep: Path | None = None
 ) -> dict[str, Record]:
     """What became of each file, by its name; each worker has a sandbox of its own."""
+    records = _kept(keep)
+    names = [name for name in names if name not in records]
     context = multiprocessing.get_context("spawn")
     waiting: Any = context.Queue()
     done: Any = context.Queue()
     for name in [*names, *[None] * jobs]:
         waiting.put(name)
     with tempfile.TemporaryDirectory(prefix="geak-field-") as fresh:
-        args = (checkout / FOLDER, targets, cache or fresh, waiting, done)
+        args = (checkout / FOLDER, targets, keep or fresh, waiting, done)
         workers = [context.Process(target=_work, args=args, daemon=True) for _ in range(jobs)]
         for worker in workers:
             worker.start()
-        records = {}
         for _ in names:
             name, record = done.get()
             records[name] = record
+            if keep:
+                with (keep / DONE).open("a") as file:
+                    file.write(json.dumps([name, record]) + "\n")
             print(f"{len(records):>3} {name}: {line(record)}", file=sys.stderr, flush=True)
         for worker in workers:
             worker.join()
     return dict(sorted(records.items()))
 
 
-def _work(folder: Path, targets: list[str], cache: Path | str, waiting: Any, done: Any) -> None:
+def _kept(keep: Path | None) -> dict[str, Record]:
+    """The files that an interrupted run has done."""
+    path = keep / DONE if keep else None
+    return dict(map(json.loads, path.read_text().splitlines())) if path and path.exists() else {}
+
+
+def _work(folder: Path, targets: list[str], keep: Path | str, waiting: Any, done: Any) -> None:
     with Sandbox(minimum=Level.BASE) as box:
-        compiler = Compiler(box, Cache(cache), workers=1)
+        compiler = Compiler(box, Cache(keep), workers=1)
         while (name := waiting.get()) is not None:
             started = time.perf_counter()
             record = examine(box, compiler, name, (folder / name).read_text(), targets)
@@ -199,7 +210,7 @@ def main() -> None:
     parser.add_argument("checkout", type=Path)
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these files alone")
     parser.add_argument("--targets", default="gfx942,sm_90", help="the first is the device that the files run on")
-    parser.add_argument("--cache", type=Path, help="a folder for machine code that the next run can use")
+    parser.add_argument("--keep", type=Path, help="a folder of one's own: an interrupted run goes on from there")
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--write", action="store_true", help="keep the JSON in bench/results/")
@@ -211,7 +222,8 @@ def main() -> None:
     names = [name for name in known if not options.only or name in options.only or name[:-3] in options.only]
     if not names:
         parser.error(f"no such files in {folder}")
-    records = measure(options.checkout, names, targets, options.jobs, options.cache)
+    records = measure(options.checkout, names, targets, options.jobs, options.keep)
+    records = {name: record for name, record in records.items() if name in names}
     figures, causes = summed(records, targets)
     record = {
         "figures": figures,

@@ -48,11 +48,11 @@ class Builder(Arithmetic):
     def recorded(self, recording: Recording) -> Iterator[None]:
         """Note down every call that is made from outside within a with block."""
         self.recording = recording
-        self.__class__ = _Recorded  # type: ignore[assignment]
+        self.__class__ = _Recorded
         try:
             yield
         finally:
-            self.__class__ = Builder  # type: ignore[assignment]
+            self.__class__ = Builder
             self.recording = None
 
     # -- reductions and scans, and the regions of those with a combine function of the kernel's own --

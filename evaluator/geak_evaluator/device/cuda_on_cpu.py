@@ -205,7 +205,7 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
         for name, stub in (("_cuda_getCurrentRawStream", _always(0)), ("_cuda_getDevice", _always(0))):
             undo.enter_context(_set(torch._C, name, stub))
         # What Inductor writes into the wrappers that it generates, instead of torch.empty_strided.
-        guards = getattr(getattr(torch._C, "_dynamo", None), "guards", None)
+        guards: Any = getattr(getattr(torch._C, "_dynamo", None), "guards", None)
         if hasattr(guards, "_empty_strided_cuda"):
             undo.enter_context(_set(guards, "_empty_strided_cuda", guards._empty_strided_cpu))
         if hasattr(torch, "accelerator"):
