@@ -15,7 +15,6 @@ again with that target as its device and the compiler on, so that Triton's autot
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import hashlib
 import json
@@ -73,13 +72,18 @@ def measure(
         workers = [context.Process(target=_work, args=args, daemon=True) for _ in range(jobs)]
         for worker in workers:
             worker.start()
-        for _ in names:
-            name, record = done.get()
-            records[name] = record
-            if keep:
-                with (keep / DONE).open("a") as file:
-                    file.write(json.dumps([name, record]) + "\n")
-            print(f"{len(records):>3} {name}: {line(record)}", file=sys.stderr, flush=True)
+        try:
+            for _ in names:
+                name, record = done.get()
+                records[name] = record
+                if keep:
+                    with (keep / DONE).open("a") as file:
+                        file.write(json.dumps([name, record]) + "\n")
+                print(f"{len(records):>3} {name}: {line(record)}", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            print("interrupted: what is not done yet is not_run", file=sys.stderr)
+            for worker in workers:
+                worker.terminate()
         for worker in workers:
             worker.join()
     return dict(sorted(records.items()))
@@ -236,6 +240,7 @@ def main() -> None:
         "cores": len(os.sched_getaffinity(0)),
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in ("triton", "torch", "numpy")},
+        "not_run": [name for name in names if name not in records],
         "causes": causes,
         "files": records,
     }
@@ -247,5 +252,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(KeyboardInterrupt):
-        main()
+    main()

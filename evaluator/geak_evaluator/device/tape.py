@@ -247,7 +247,7 @@ class Types:
         if kind is tl.tuple or kind is tuple:
             parts = tuple(self.key(item, handles) for item in value)
             return None if None in parts else (kind, str(getattr(value, "type", "")), parts)
-        if isinstance(value, tl.core.base_value) or isinstance(value, (list, dict, set, np.ndarray)):
+        if isinstance(value, (tl.core.base_value, list, dict, set, np.ndarray)):
             return None
         self._known.setdefault(id(value), (value, ""))  # kept alive: nothing else gets its id
         return ("object", id(value))
