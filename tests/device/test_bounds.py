@@ -143,3 +143,17 @@ def test_programs_that_store_different_values_at_one_place_are_noted():
         ("goal", 0, 1, (1, 2)),
     ]
     assert second.conflicts == []
+
+
+def test_a_survey_leaves_stray_lanes_out_notes_them_and_goes_on():
+    source, goal = torch.ones(100), torch.full((256,), 7.0)
+    launches: list = []
+    with device.activate("gfx942", on_launch=launches.append, compile=False, strict=False):
+        _copy[(2,)](source, goal, 512, 0, BLOCK=256)
+    assert goal.tolist() == [1.0] * 100 + [0.0] * 156
+    found = [(stray.action, stray.argument, stray.program, stray.lanes) for stray in launches[0].strays]
+    assert found == [
+        ("load", "source", (0, 0, 0), 156),
+        ("load", "source", (1, 0, 0), 256),
+        ("store", "goal", (1, 0, 0), 256),
+    ]

@@ -128,3 +128,23 @@ def test_torch_is_as_before_afterwards():
     assert (dict(vars(torch.cuda)), torch.Generator, torch.set_default_device) == before
     assert torch.zeros(1).device.type == "cpu"
     assert not torch.cuda.is_available()
+
+
+def test_what_inductor_calls_to_allocate():
+    with device.pretend_cuda("gfx942"):
+        allocate = torch._C._dynamo.guards._empty_strided_cuda
+        made = allocate((2, 3), (3, 1), torch.float32)
+        assert (made.shape, made.stride(), made.device.type) == ((2, 3), (3, 1), "cuda")
+    assert made.device.type == "cpu"
+
+
+def test_the_state_of_the_devices_generator_is_a_seed_and_an_offset():
+    with device.pretend_cuda("gfx942"):
+        generator = torch.cuda.default_generators[torch.cuda.current_device()]
+        generator.manual_seed(7)
+        state = generator.get_state()
+        seed, offset = state.view(torch.int64)
+        assert (int(seed), int(offset)) == (7, 0)
+        offset += 4
+        generator.set_state(state)
+        assert generator.get_state().view(torch.int64).tolist() == [7, 4]

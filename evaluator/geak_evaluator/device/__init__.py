@@ -36,13 +36,14 @@ def activate(
     on_launch: "Callable[[Launch], None] | None" = None,
     compile: bool = True,
     execute: bool = True,
+    strict: bool = True,
     configuration: int = 0,
 ) -> "AbstractContextManager[SimulatedDriver]":
     """Make a described device Triton's device for the length of a with block (see `simulated.activate`)."""
     from geak_evaluator.device import simulated
 
     return simulated.activate(
-        target, on_launch=on_launch, compile=compile, execute=execute, configuration=configuration
+        target, on_launch=on_launch, compile=compile, execute=execute, strict=strict, configuration=configuration
     )
 
 

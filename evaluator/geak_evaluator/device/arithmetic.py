@@ -30,6 +30,7 @@ Array = NDArray[Any]
 Handle = Any  # triton's TensorHandle
 # Asked for with every operation, and Triton answers from a table that it makes anew each time.
 _NP_DTYPES: dict[str, np.dtype[Any]] = {}
+_PACKED = frozenset(["bf16", *FP8])
 _BITWISE = (np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.left_shift, np.right_shift)
 
 
@@ -45,16 +46,17 @@ def values_of(handle: Handle) -> Array:
     """The values of a handle: itself for the types numpy has, fp32 for bfloat16 and fp8."""
     scalar = handle.dtype.scalar
     data: Array = handle.data
-    if scalar == tl.bfloat16 and data.dtype == np.uint16:
-        return decode_bf16(data)
-    if scalar.name in FP8 and data.dtype == np.uint8:
-        return decode_fp8(data, scalar.name)
-    return data
+    name = scalar.name
+    if name not in _PACKED:
+        return data
+    if name == "bf16":
+        return decode_bf16(data) if data.dtype == np.uint16 else data
+    return decode_fp8(data, name) if data.dtype == np.uint8 else data
 
 
 def handle_of(values: Array, scalar: Any, toward_zero: bool = False) -> Handle:
     """A handle of that type from computed values, rounded to it."""
-    if scalar == tl.bfloat16:
+    if scalar.name == "bf16":
         data: Array = encode_bf16(values.astype(np.float32), toward_zero)
     elif scalar.name in FP8:
         data = encode_fp8(values, scalar.name, toward_zero)
@@ -65,8 +67,7 @@ def handle_of(values: Array, scalar: Any, toward_zero: bool = False) -> Handle:
 
 def is_packed(handle: Handle) -> bool:
     """Is the handle of a type that is kept as bit patterns."""
-    scalar = handle.dtype.scalar
-    return not scalar.is_ptr() and (scalar == tl.bfloat16 or scalar.name in FP8)
+    return handle.dtype.scalar.name in _PACKED
 
 
 class Arithmetic(upstream.InterpreterBuilder):  # type: ignore[misc]

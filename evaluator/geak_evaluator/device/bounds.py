@@ -1,6 +1,7 @@
 """Which memory a launch may touch, and a check of every active lane against it before anything is read or written."""
 
 import gc
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,11 @@ from numpy.typing import NDArray
 from geak_evaluator.device.errors import OutOfBounds, Unsupported
 
 Program = tuple[int, int, int]
+Place = NDArray[np.int64] | int
+"""The number of each lane's region, or of the one that all active lanes lie in."""
+
+MAX_STRAYS = 10
+"""How many accesses out of bounds are kept of one launch that goes on after them."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,11 @@ class _Region:
 class Memory:
     """The storages that the arguments of one launch reach."""
 
-    def __init__(self, kernel: str, arguments: dict[str, Any], programs: int) -> None:
+    def __init__(self, kernel: str, arguments: dict[str, Any], programs: int, *, strict: bool = True) -> None:
         self.kernel = kernel
         self.conflicts: list[Conflict] = []
+        self.strays: list[OutOfBounds] = []
+        self._strict = strict
         self._track = programs > 1
         self._holds_addresses = False
         self._regions: list[_Region] = []
@@ -72,8 +80,22 @@ class Memory:
 
     def _index(self) -> None:
         self._regions.sort(key=lambda region: region.start)
+        self._lowest = [region.start for region in self._regions]
         self._starts = np.array([region.start for region in self._regions], dtype=np.uint64)
         self._ends = np.array([region.end for region in self._regions], dtype=np.uint64)
+
+    def _only(self, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], size: int) -> int | None:
+        # Nearly always all lanes lie in one region, and their lowest and highest are enough to know it.
+        for lanes in (pointers, None):
+            if lanes is None:
+                lanes = pointers[mask]
+                if not lanes.size:
+                    return 0
+            low, high = int(lanes.min()), int(lanes.max())
+            number = bisect_right(self._lowest, low) - 1
+            if number >= 0 and high + size <= self._regions[number].end:
+                return number
+        return None
 
     def _find(self, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], size: int) -> tuple[Any, Any]:
         place = np.searchsorted(self._starts, pointers, side="right").astype(np.int64) - 1
@@ -87,15 +109,21 @@ class Memory:
 
     def check(
         self, action: str, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], size: int, program: Program
-    ) -> NDArray[np.int64]:
-        """The region of each lane; raises OutOfBounds if an active lane is in none."""
+    ) -> tuple[Place, NDArray[np.bool_]]:
+        """The region of each lane, and the lanes that may go on: all the active ones, or it raises OutOfBounds.
+
+        Unless the memory is strict, which it is for every judgement: then what is out of bounds is noted and left out.
+        """
+        only = self._only(pointers, mask, size)
+        if only is not None:
+            return only, mask
         place, bad = self._find(pointers, mask, size)
         if bad.any() and self._holds_addresses and self._adopt(pointers[bad]):
             place, bad = self._find(pointers, mask, size)
         if bad.any():
             address = int(pointers[bad].reshape(-1)[0])
             region = self._nearest(address)
-            raise OutOfBounds(
+            stray = OutOfBounds(
                 kernel=self.kernel,
                 action=action,
                 argument=region.name if region else "none",
@@ -105,7 +133,12 @@ class Memory:
                 lanes=int(bad.sum()),
                 line=0,
             )
-        return np.asarray(place)
+            if self._strict:
+                raise stray
+            if len(self.strays) < MAX_STRAYS:
+                self.strays.append(stray)
+            mask = mask & ~bad
+        return np.asarray(place), mask
 
     def _nearest(self, address: int) -> _Region | None:
         def distance(region: _Region) -> int:
@@ -139,7 +172,7 @@ class Memory:
         pointers: NDArray[np.uint64],
         values: NDArray[Any],
         mask: NDArray[np.bool_],
-        place: NDArray[np.int64],
+        place: Place,
         program: int,
         read: Callable[[NDArray[np.uint64]], NDArray[Any]],
     ) -> None:
@@ -148,14 +181,17 @@ class Memory:
         To be called before the store; `read` gives what is there now.
         """
         size = values.itemsize
-        for number in np.unique(place[mask]):
+        for number in [place] if isinstance(place, int) else np.unique(place[mask]):
             region = self._regions[int(number)]
-            lanes = mask & (place == number)
+            lanes = mask if isinstance(place, int) else mask & (place == number)
             offsets = (pointers[lanes].astype(np.int64) - region.start) // size
             if size not in region.writers:
                 region.writers[size] = np.zeros((region.end - region.start) // size + 1, dtype=np.int32)
             writers = region.writers[size]
             before = writers[offsets]
+            if not before.any():  # nearly always
+                writers[offsets] = program + 1
+                continue
             others = (before != 0) & (before != program + 1)
             if others.any():
                 new, was = values[lanes][others], read(pointers[lanes][others])

@@ -1,6 +1,7 @@
 """The builder that Triton's semantics talk to: arithmetic, regions as calls, and memory checked lane by lane."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,9 +12,10 @@ from triton._C.libtriton import interpreter as _memory
 from triton.runtime import interpreter as upstream
 
 from geak_evaluator.device.arithmetic import Arithmetic, Array, Handle, handle_of, is_packed, np_dtype, values_of
-from geak_evaluator.device.bounds import Memory
+from geak_evaluator.device.bounds import Memory, Place
 from geak_evaluator.device.errors import KernelAssertion, Unsupported
-from geak_evaluator.device.reductions import Block
+from geak_evaluator.device.reductions import KNOWN, Block, reduced, scanned
+from geak_evaluator.device.tape import Recording, Types
 
 
 class Builder(Arithmetic):
@@ -26,6 +28,9 @@ class Builder(Arithmetic):
         self.module_map = module_map
         self.memory = memory
         self.program = 0
+        self.types = Types()
+        self._everywhere: dict[tuple[int, ...], NDArray[np.bool_]] = {}  # masks that nobody writes to
+        self.recording: Recording | None = None
         self._block: Block | None = None
         self._returned: tuple[Handle, ...] = ()
 
@@ -39,7 +44,34 @@ class Builder(Arithmetic):
         self.program = number
         self.grid_idx = (x, y, z)
 
-    # -- regions of reductions and scans --
+    @contextmanager
+    def recorded(self, recording: Recording) -> Iterator[None]:
+        """Note down every call that is made from outside within a with block."""
+        self.recording = recording
+        self.__class__ = _Recorded
+        try:
+            yield
+        finally:
+            self.__class__ = Builder
+            self.recording = None
+
+    # -- reductions and scans, and the regions of those with a combine function of the kernel's own --
+
+    def create_reduction(self, inputs: list[Handle], axis: int, combine: str, shape: Any) -> list[Handle]:
+        """A reduction with a combine function of triton.language, by its name."""
+        arrays = reduced([np.moveaxis(h.data, axis, 0) for h in inputs], KNOWN[combine])
+        return [
+            upstream.TensorHandle(np.array(a[0]).reshape(shape or 1), h.dtype.scalar)
+            for a, h in zip(arrays, inputs, strict=True)
+        ]
+
+    def create_scanning(self, inputs: list[Handle], axis: int, combine: str, reverse: bool) -> list[Handle]:
+        """A scan with a combine function of triton.language, by its name."""
+        arrays = scanned([np.moveaxis(h.data, axis, 0) for h in inputs], KNOWN[combine], reverse)
+        return [
+            upstream.TensorHandle(np.ascontiguousarray(np.moveaxis(a, 0, axis)), h.dtype.scalar)
+            for a, h in zip(arrays, inputs, strict=True)
+        ]
 
     def fill_region(self, region: Callable[[Any], None], operation: Any, arguments: list[Handle]) -> tuple[Handle, ...]:
         """Run the code that would describe a region to the compiler, on values; what it returns."""
@@ -75,17 +107,20 @@ class Builder(Arithmetic):
     # -- memory --
 
     def _mask(self, mask: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-        data = getattr(mask, "data", mask)  # block pointers of older versions hand over a bare array
-        lanes = np.ones(shape, dtype=np.bool_) if mask is None else np.broadcast_to(np.asarray(data) != 0, shape)
-        return np.ascontiguousarray(lanes)
+        if mask is None:
+            if shape not in self._everywhere:
+                self._everywhere[shape] = np.ones(shape, dtype=np.bool_)
+            return self._everywhere[shape]
+        data = np.asarray(getattr(mask, "data", mask))  # block pointers of older versions hand over a bare array
+        return _full(data if data.dtype == np.bool_ else data != 0, shape)
 
     def _size(self, ptr: Handle) -> int:
         return max(1, int(ptr.get_element_ty().primitive_bitwidth) // 8)
 
-    def _guard(self, action: str, ptr: Handle, mask: Any) -> tuple[Array, NDArray[np.bool_], NDArray[np.int64]]:
+    def _guard(self, action: str, ptr: Handle, mask: Any) -> tuple[Array, NDArray[np.bool_], Place]:
         pointers = np.ascontiguousarray(ptr.data)
         lanes = self._mask(mask, pointers.shape)
-        place = self.memory.check(action, pointers, lanes, self._size(ptr), self.grid_idx)
+        place, lanes = self.memory.check(action, pointers, lanes, self._size(ptr), self.grid_idx)
         return pointers, lanes, place
 
     def create_masked_load(self, ptrs: Handle, mask: Any, other: Any, *policy: Any, **named: Any) -> Handle:
@@ -93,14 +128,16 @@ class Builder(Arithmetic):
         pointers, lanes, _ = self._guard("load", ptrs, mask)
         scalar = ptrs.get_element_ty()
         dtype = np_dtype(scalar)
-        fill = np.zeros((), dtype) if other is None else getattr(other, "data", other)
-        fill = np.ascontiguousarray(np.broadcast_to(fill, pointers.shape).astype(dtype, copy=False))
+        if other is None:
+            fill = np.zeros(pointers.shape, dtype)
+        else:
+            fill = _full(np.asarray(getattr(other, "data", other)), pointers.shape).astype(dtype, copy=False)
         return upstream.TensorHandle(_memory.load(pointers, lanes, fill, dtype), scalar)
 
     def create_masked_store(self, ptrs: Handle, value: Handle, mask: Any, *policy: Any, **named: Any) -> None:
         """Store the active lanes."""
         pointers, lanes, place = self._guard("store", ptrs, mask)
-        data = np.ascontiguousarray(np.broadcast_to(value.data, pointers.shape))
+        data = _full(value.data, pointers.shape)
         if data.itemsize != self._size(ptrs):
             # The lanes were checked for the pointer's type; anything wider would write past them.
             raise Unsupported(f"the interpreter can not store {data.dtype} through {ptrs.dtype}")
@@ -138,7 +175,9 @@ class Builder(Arithmetic):
 
     def create_atomic_cas(self, ptr: Handle, cmp: Handle, val: Handle, sem: Any, scope: Any) -> Handle:
         """Compare and swap."""
-        pointers, _, _ = self._guard("atomic", ptr, None)
+        pointers, lanes, _ = self._guard("atomic", ptr, None)
+        if not lanes.all():
+            raise Unsupported("the interpreter can not leave out lanes of a compare and swap")
         shape = pointers.shape
 
         def full(handle: Handle) -> Handle:
@@ -157,6 +196,34 @@ class Builder(Arithmetic):
         """What the compiler was told to rely on must hold."""
         if not condition.data.all():
             raise KernelAssertion("tl.assume is given something false")
+
+
+class _Recorded(Builder):
+    """The builder while a pass is recorded."""
+
+    def __getattribute__(self, name: str) -> Any:
+        value = super().__getattribute__(name)
+        if not name.startswith(("create_", "get_")):
+            return value
+        recording = super().__getattribute__("recording")
+        if recording.depth:
+            return value
+
+        def call(*arguments: Any, **keywords: Any) -> Any:
+            recording.depth += 1
+            try:
+                result = value(*arguments, **keywords)
+            finally:
+                recording.depth -= 1
+            recording.note(name, arguments, keywords, result)
+            return result
+
+        return call
+
+
+def _full(data: Array, shape: tuple[int, ...]) -> Array:
+    """The data in that shape, contiguous."""
+    return np.ascontiguousarray(data if data.shape == shape else np.broadcast_to(data, shape))
 
 
 def _as_dict(options: Any) -> dict[str, Any]:

@@ -97,6 +97,29 @@ class _StubEvent(Event):
         return True
 
 
+class _DeviceGenerator:
+    """The device's own generator as code that draws in its kernels sees it: a seed and an offset, in 16 bytes."""
+
+    def __init__(self) -> None:
+        self._seed, self._offset = torch.initial_seed(), 0
+
+    def get_state(self) -> torch.Tensor:
+        return torch.tensor([self._seed, self._offset], dtype=torch.uint64).view(torch.uint8)
+
+    def set_state(self, state: torch.Tensor) -> "_DeviceGenerator":
+        self._seed, self._offset = (int(part) for part in state.view(torch.uint64))
+        return self
+
+    def manual_seed(self, seed: int) -> "_DeviceGenerator":
+        self._seed, self._offset = seed % (1 << 64), 0
+        return self
+
+    def initial_seed(self) -> int:
+        return self._seed
+
+    seed = initial_seed
+
+
 def properties(target: Target) -> SimpleNamespace:
     """What torch.cuda.get_device_properties says of the described device."""
     major, minor = target.capability
@@ -165,7 +188,7 @@ def _cuda_stubs(target: Target) -> dict[str, Any]:
     stubs.update(dict.fromkeys(("Stream", "ExternalStream", "current_stream", "default_stream"), _Here))
     stubs.update(dict.fromkeys(("stream", "device", "device_of", "_DeviceGuard"), _Here))
     stubs["Event"] = _StubEvent
-    stubs["default_generators"] = (torch.default_generator,)
+    stubs["default_generators"] = (_DeviceGenerator(),)
     stubs["get_rng_state"] = lambda device=None: torch.get_rng_state()
     stubs["set_rng_state"] = lambda state, device=None: torch.set_rng_state(state)
     return stubs
@@ -181,6 +204,10 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
             undo.enter_context(_set(torch.cuda, name, stub))
         for name, stub in (("_cuda_getCurrentRawStream", _always(0)), ("_cuda_getDevice", _always(0))):
             undo.enter_context(_set(torch._C, name, stub))
+        # What Inductor writes into the wrappers that it generates, instead of torch.empty_strided.
+        guards: Any = getattr(getattr(torch._C, "_dynamo", None), "guards", None)
+        if hasattr(guards, "_empty_strided_cuda"):
+            undo.enter_context(_set(guards, "_empty_strided_cuda", guards._empty_strided_cpu))
         if hasattr(torch, "accelerator"):
             stubs = {"current_accelerator": _CUDA, "is_available": True, "device_count": 1, "current_device_index": 0}
             for name, value in stubs.items():

@@ -10,6 +10,7 @@ from triton.backends.compiler import GPUTarget
 from triton.backends.driver import DriverBase
 
 from geak_evaluator.device.bounds import Conflict
+from geak_evaluator.device.errors import OutOfBounds
 from geak_evaluator.schema.target import Target
 
 
@@ -32,6 +33,7 @@ class Launch:
     source: Any  # the ASTSource that was compiled
     compiled: Any  # the CompiledKernel with its asm; None when compiling was skipped
     conflicts: list[Conflict] = field(default_factory=list)  # filled in by the interpretation
+    strays: list[OutOfBounds] = field(default_factory=list)  # the same; only a device that is not strict has them
 
 
 OnLaunch = Callable[[Launch], None]
@@ -95,7 +97,14 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
     """Triton's driver for a device that is only described."""
 
     def __init__(
-        self, target: Target, on_launch: OnLaunch | None, launcher: Any, *, compile: bool, execute: bool
+        self,
+        target: Target,
+        on_launch: OnLaunch | None,
+        launcher: Any,
+        *,
+        compile: bool,
+        execute: bool,
+        strict: bool = True,
     ) -> None:
         self.described = target
         # What Triton makes a launcher with; it gets the source and the metadata of the kernel.
@@ -103,6 +112,7 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         self.on_launch = on_launch
         self.compiles = compile
         self.executes = execute
+        self.strict = strict
         self.probing = False
         # Which of an autotuned kernel's configurations wins, and the longest list of them that was seen.
         self.configuration = 0

@@ -28,6 +28,7 @@ from geak_evaluator.device.builder import Builder
 from geak_evaluator.device.errors import DeviceError, OutOfBounds, Unsupported
 from geak_evaluator.device.purity import Pure
 from geak_evaluator.device.reductions import Semantic, TruthOfMany
+from geak_evaluator.device.segments import Segment, parts
 
 # Parsed sources by cache key: the key covers the source, and parsing for every call would cost more than running.
 _TREES: dict[str, ast.FunctionDef] = {}
@@ -92,6 +93,7 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         self.global_name: Any = self._define_name_lookup()
         self.names = [p.name for p in function.params]
         self.pure = Pure(self.gscope)
+        self.parts: dict[int, list[Any]] = {}
 
     def call(self, values: dict[str, Any]) -> Any:
         """Run the body with these values for the parameters; what it returns."""
@@ -123,12 +125,29 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         if hasattr(node, "lineno"):
             self.cur_node = node
         visitor: Any = getattr(self, "visit_" + node.__class__.__name__, self.generic_visit)
+        if (recording := self.builder.recording) is not None:
+            recording.where = (self.jit_fn.__name__, self.begin_line + getattr(self.cur_node, "lineno", 0))
+            return visitor(node)
         names = self.pure.reads(node, self.lscope)
         if names is None:
             return visitor(node)
         inputs = [self.lscope.get(name) for name in names]
         found, result = self.pure.recall(node, inputs)
         return result if found else self.pure.keep(node, inputs, visitor(node))
+
+    def visit_compound_statement(self, body: Any) -> None:
+        """Run a body: its statements without branches from tapes, where there are any."""
+        if self.builder.recording is not None:
+            for statement in body:
+                self.visit(statement)
+            return
+        if id(body) not in self.parts:
+            self.parts[id(body)] = list(parts(body))
+        for part in self.parts[id(body)]:
+            if isinstance(part, Segment):
+                part.run(self)
+            else:
+                self.visit(part)
 
     def _maybe_set_loc_to_name(self, val: Any, name: str) -> None:
         pass
@@ -184,12 +203,18 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
             value = value.condition
         if not isinstance(value, tl.tensor):
             return bool(unwrap(value))
+        self._depends_on_values()
         data = values_of(value.handle)
         if data.size != 1:
             if value.type.is_block():
                 raise ValueError("Boolean value of Tensor with more than one value is ambiguous")
             raise TruthOfMany
         return bool(data.reshape(-1)[0] != 0)
+
+    def _depends_on_values(self) -> None:
+        # Another pass may go another way.
+        if self.builder.recording is not None:
+            self.builder.recording.given_up = True
 
     def visit_If(self, node: ast.If) -> None:
         """Run one branch."""
@@ -227,6 +252,8 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
             limits = [*limits, tl.constexpr(1)][:3]
         else:
             raise Unsupported("only range and static_range can be looped over")
+        if any(isinstance(limit, tl.tensor) for limit in limits):
+            self._depends_on_values()
         tensors = [self.semantic.to_tensor(limit) for limit in limits]
         promote = self.semantic.integer_promote_impl
         scalar = promote(promote(tensors[0].dtype, tensors[1].dtype), tensors[2].dtype)
@@ -312,11 +339,16 @@ def _quietly_typed() -> Iterator[None]:
         tl.dtype.to_ir = original
 
 
-def run(code: Code, grid: tuple[int, int, int], args: Sequence[Any]) -> list[Conflict]:
-    """Interpret one launch on the memory of its arguments; the conflicting stores that were seen."""
+def run(
+    code: Code, grid: tuple[int, int, int], args: Sequence[Any], *, strict: bool = True
+) -> tuple[list[Conflict], list[OutOfBounds]]:
+    """Interpret one launch on the memory of its arguments; the conflicting stores, and what was out of bounds.
+
+    The latter is always empty if the launch is strict: it ends with the first access out of bounds.
+    """
     function = code.function
     names = function.arg_names
-    memory = Memory(function.__name__, dict(zip(names, args, strict=True)), grid[0] * grid[1] * grid[2])
+    memory = Memory(function.__name__, dict(zip(names, args, strict=True)), grid[0] * grid[1] * grid[2], strict=strict)
     builder = Builder(code.options, code.module_map, memory)
     semantic = Semantic(builder)
     frames: dict[int, Frame] = {}
@@ -337,7 +369,7 @@ def run(code: Code, grid: tuple[int, int, int], args: Sequence[Any]) -> list[Con
                         number += 1
     except Exception as error:
         raise _translated(error, function.__name__) from error
-    return memory.conflicts
+    return memory.conflicts, memory.strays
 
 
 def _translated(error: Exception, kernel: str) -> DeviceError:

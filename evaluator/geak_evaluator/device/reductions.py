@@ -47,7 +47,7 @@ def _arg_extreme(better: Any) -> Combine:
 
 # The combine functions of triton.language, said in numpy: the same arithmetic, without visiting their source each
 # time. fmax and fmin because tl.maximum and tl.minimum leave a NaN out unless told to propagate it.
-_KNOWN: dict[str, Combine] = {
+KNOWN: dict[str, Combine] = {
     "_sum_combine": lambda left, right: [left[0] + right[0]],
     "_prod_combine": lambda left, right: [left[0] * right[0]],
     "_elementwise_max": lambda left, right: [np.fmax(left[0], right[0])],
@@ -60,23 +60,40 @@ _KNOWN: dict[str, Combine] = {
 _PLAIN = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "fp16", "fp32", "fp64")
 
 
-def _known(region: Any, types: list[Any]) -> Combine | None:
+def _known(region: Any, types: list[Any]) -> str:
+    """The name of a combine function that is said in numpy here; empty if it is another."""
     cells = dict(zip(region.__code__.co_freevars, region.__closure__ or (), strict=True))
     cell = cells.get("combine_fn")
     function: Any = cell.cell_contents if cell is not None else None
     if getattr(function, "__module__", "") != "triton.language.standard" or any(t.name not in _PLAIN for t in types):
-        return None
-    return _KNOWN.get(function.__name__)
+        return ""
+    return function.__name__ if function.__name__ in KNOWN else ""
+
+
+def reduced(arrays: Arrays, combine: Combine) -> Arrays:
+    """Each array reduced along its first axis to one entry, neighbours first: the function need not be commutative."""
+    while (count := arrays[0].shape[0]) > 1:
+        even = count - count % 2
+        merged = combine([a[0:even:2] for a in arrays], [a[1:even:2] for a in arrays])
+        arrays = [np.concatenate([m, a[even:]]) if even < count else m for m, a in zip(merged, arrays, strict=True)]
+    return arrays
+
+
+def scanned(arrays: Arrays, combine: Combine, reverse: bool) -> Arrays:
+    """Each array scanned along its first axis, doubling the reach with every step."""
+    arrays = [a[::-1] for a in arrays] if reverse else arrays
+    reach = 1
+    while reach < arrays[0].shape[0]:
+        merged = combine([a[:-reach] for a in arrays], [a[reach:] for a in arrays])
+        arrays = [np.concatenate([a[:reach], m]) for a, m in zip(arrays, merged, strict=True)]
+        reach *= 2
+    return [a[::-1] for a in arrays] if reverse else arrays
 
 
 class Semantic(TritonSemantic):  # type: ignore[misc]
     """Triton's own semantics, with reductions and scans done here instead of described for the compiler."""
 
     def _combiner(self, region: Any, types: list[Any]) -> Combine:
-        known = _known(region, types)
-        if known:
-            return known
-
         def run(left: Arrays, right: Arrays) -> Arrays:
             # The builder hands these out as the arguments of the region that the next call fills.
             arguments = [TensorHandle(a, t) for a, t in zip([*left, *right], [*types, *types], strict=True)]
@@ -100,18 +117,18 @@ class Semantic(TritonSemantic):  # type: ignore[misc]
         return combine
 
     def reduction(self, inputs: Sequence[Any], axis: int | None, region_builder_fn: Any) -> tuple[Any, ...]:
-        """Reduce along an axis, neighbours first, so that an associative function need not be commutative."""
+        """Reduce along an axis."""
         if axis is None:
             inputs = tuple(self.reshape(t, [t.handle.data.size], can_reorder=True) for t in inputs)
             axis = 0
         types = [t.type.scalar for t in inputs]
         shape = [s for i, s in enumerate(inputs[0].type.shape) if i != axis]
-        arrays = [np.moveaxis(t.handle.data, axis, 0) for t in inputs]
-        combine = self._combiner(region_builder_fn, types)
-        while (count := arrays[0].shape[0]) > 1:
-            even = count - count % 2
-            merged = combine([a[0:even:2] for a in arrays], [a[1:even:2] for a in arrays])
-            arrays = [np.concatenate([m, a[even:]]) if even < count else m for m, a in zip(merged, arrays, strict=True)]
+        if known := _known(region_builder_fn, types):
+            handles = self.builder.create_reduction([t.handle for t in inputs], axis, known, shape)
+            return tuple(self.wrap_tensor(h, t, shape) for h, t in zip(handles, types, strict=True))
+        arrays = reduced(
+            [np.moveaxis(t.handle.data, axis, 0) for t in inputs], self._combiner(region_builder_fn, types)
+        )
         return tuple(
             self.wrap_tensor(TensorHandle(np.array(a[0]).reshape(shape or 1), t), t, shape)
             for a, t in zip(arrays, types, strict=True)
@@ -120,18 +137,15 @@ class Semantic(TritonSemantic):  # type: ignore[misc]
     def associative_scan(
         self, inputs: Sequence[Any], axis: int, region_builder_fn: Any, reverse: bool
     ) -> tuple[Any, ...]:
-        """Scan along an axis, doubling the reach with every step."""
+        """Scan along an axis."""
         types = [t.type.scalar for t in inputs]
         shape = inputs[0].type.shape
-        arrays = [np.moveaxis(t.handle.data, axis, 0) for t in inputs]
-        arrays = [a[::-1] for a in arrays] if reverse else arrays
-        combine = self._combiner(region_builder_fn, types)
-        reach = 1
-        while reach < arrays[0].shape[0]:
-            merged = combine([a[:-reach] for a in arrays], [a[reach:] for a in arrays])
-            arrays = [np.concatenate([a[:reach], m]) for a, m in zip(arrays, merged, strict=True)]
-            reach *= 2
-        arrays = [a[::-1] for a in arrays] if reverse else arrays
+        if known := _known(region_builder_fn, types):
+            handles = self.builder.create_scanning([t.handle for t in inputs], axis, known, bool(reverse))
+            return tuple(self.wrap_tensor(h, t, shape) for h, t in zip(handles, types, strict=True))
+        arrays = scanned(
+            [np.moveaxis(t.handle.data, axis, 0) for t in inputs], self._combiner(region_builder_fn, types), reverse
+        )
         return tuple(
             self.wrap_tensor(TensorHandle(np.ascontiguousarray(np.moveaxis(a, 0, axis)), t), t, shape)
             for a, t in zip(arrays, types, strict=True)

@@ -50,7 +50,7 @@ class Launcher:
         if driver.on_launch is not None:
             driver.on_launch(launch)
         if driver.executes:
-            _execute(launch)
+            _execute(launch, driver.strict)
         if leave is not None:
             leave(launch_metadata)
 
@@ -88,7 +88,7 @@ def _backend(target: Target) -> Any:
     return triton.compiler.make_backend(gpu_target(target))
 
 
-def _execute(launch: Launch) -> None:
+def _execute(launch: Launch, strict: bool) -> None:
     # Here, so that a process which only compiles does not load it.
     from geak_evaluator.device import arguments, interpreter
 
@@ -101,7 +101,9 @@ def _execute(launch: Launch) -> None:
         options={**known, **{k: v for k, v in launch.options.items() if k in known}},
         module_map=backend.get_module_map(),
     )
-    launch.conflicts.extend(interpreter.run(code, launch.grid, launch.args))
+    conflicts, strays = interpreter.run(code, launch.grid, launch.args, strict=strict)
+    launch.conflicts.extend(conflicts)
+    launch.strays.extend(strays)
 
 
 class _Uncompiled:
@@ -183,17 +185,19 @@ def activate(
     on_launch: OnLaunch | None = None,
     compile: bool = True,
     execute: bool = True,
+    strict: bool = True,
     configuration: int = 0,
 ) -> Iterator[SimulatedDriver]:
     """Make a described device Triton's device; launches inside are compiled for it and interpreted on CPU tensors.
 
     `compile=False` skips the compiler: launches are bound, specialised and interpreted, but neither compile errors
     nor exhausted resources are seen, and every configuration of an autotuned kernel seems to fit. `execute=False`
-    compiles and reports launches without interpreting them. An autotuned kernel is launched with its configuration of
-    that number, or with its first where it has fewer.
+    compiles and reports launches without interpreting them. `strict=False` leaves out the lanes that are out of
+    bounds (they load zero and store nothing), notes them on the launch, and goes on: for surveys, not for a judgement.
+    An autotuned kernel is launched with its configuration of that number, or with its first where it has fewer.
     """
     described = find(target) if isinstance(target, str) else target
-    driver = SimulatedDriver(described, on_launch, Launcher, compile=compile, execute=execute)
+    driver = SimulatedDriver(described, on_launch, Launcher, compile=compile, execute=execute, strict=strict)
     driver.configuration = configuration
     config = triton.runtime.driver
     with ExitStack() as undo:
