@@ -151,8 +151,13 @@ def _within_mode(*args: Any, **kwargs: Any) -> Any:
         return _run_backward(*args, **kwargs)
 
 
-def _nothing(*args: Any, **kwargs: Any) -> None:
-    return None
+def _nothing() -> Callable[..., None]:
+    """A function that does nothing; each its own, since torch's compiler files them by identity."""
+
+    def nothing(*args: Any, **kwargs: Any) -> None:
+        pass
+
+    return nothing
 
 
 def _always(value: Any) -> Callable[..., Any]:
@@ -183,7 +188,7 @@ def _cuda_stubs(target: Target) -> dict[str, Any]:
         "reset_peak_memory_stats reset_max_memory_allocated set_stream set_per_process_memory_fraction"
     )
     stubs: dict[str, Any] = {name: _always(value) for name, value in answers.items()}
-    stubs.update(dict.fromkeys(quiet.split(), _nothing))
+    stubs.update({name: _nothing() for name in quiet.split()})
     # Streams and devices serve as contexts too; seeding goes to the one generator there is.
     stubs.update(dict.fromkeys(("Stream", "ExternalStream", "current_stream", "default_stream"), _Here))
     stubs.update(dict.fromkeys(("stream", "device", "device_of", "_DeviceGuard"), _Here))
@@ -212,7 +217,7 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
             stubs = {"current_accelerator": _CUDA, "is_available": True, "device_count": 1, "current_device_index": 0}
             for name, value in stubs.items():
                 undo.enter_context(_set(torch.accelerator, name, _always(value)))
-            undo.enter_context(_set(torch.accelerator, "synchronize", _nothing))
+            undo.enter_context(_set(torch.accelerator, "synchronize", _nothing()))
         # While torch handles x.backward() no mode is on, but the backward of a custom function is user code too.
         if hasattr(torch.autograd, "_engine_run_backward"):
             undo.enter_context(_set(torch.autograd, "_engine_run_backward", _within_mode))
