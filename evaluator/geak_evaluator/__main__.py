@@ -22,8 +22,13 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--allow-weak-sandbox", action="store_true", help="go on where the self-test finds a leak")
     parser.add_argument("--workers", type=int, default=1, help="requests at a time; 0 is one for each processor")
     options = parser.parse_args(arguments)
-    from geak_evaluator.serve import pooled, stdio
-
+    try:
+        from geak_evaluator.serve import pooled, stdio
+    except ModuleNotFoundError as error:
+        if error.name != "numpy":
+            raise
+        print("error: the judge needs numpy (and torch and triton) in the Python that runs it", file=sys.stderr)
+        return 3
     try:
         if options.workers != 1:
             pooled(options.workers, ["--allow-weak-sandbox"] if options.allow_weak_sandbox else [])

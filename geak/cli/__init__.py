@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from geak import __version__
-from geak.cli import doctor, evaluate, specs
+from geak.cli import doctor, evaluate, judge_command, specs
 from geak.cli.display import say
 from geak.errors import GeakError
 
@@ -22,6 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(specs.app, name="specs")
+app.add_typer(judge_command.app, name="judge")
 app.command("eval")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 

@@ -46,7 +46,8 @@ def identity() -> dict[str, str]:
 
     key = _triton_key()
     hashes = {name: _backend(target).hash() for name, target in TARGETS.items()}
-    own = hashlib.sha256(b"".join(Path(module.__file__ or "").read_bytes() for module in _readers()))
+    # By way of their loaders, which know where they are, also in a zip file.
+    own = hashlib.sha256("".join(module.__spec__.loader.get_source(module.__name__) for module in _readers()).encode())
     return {
         name: hashlib.sha256(f"{triton.__version__}-{key}-{tools}-{own.hexdigest()}".encode()).hexdigest()
         for name, tools in hashes.items()

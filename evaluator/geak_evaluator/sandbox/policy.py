@@ -90,6 +90,8 @@ _SYSTEM = (
 def interpreter_paths() -> tuple[str, ...]:
     """The folders that Python itself and its installed packages lie in."""
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if not os.path.exists(here):
+        here = os.path.dirname(here)  # the judge is a single file, and this is it
     paths = [sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values(), here]
     paths += [p for p in sys.path if p.endswith(("site-packages", "dist-packages"))]
     return tuple(dict.fromkeys(os.path.realpath(p) for p in paths if p and os.path.exists(p)))
@@ -104,7 +106,7 @@ def unreadable_to_others(paths: tuple[str, ...]) -> bool:
     """Whether another user would be stopped on the way to one of these paths."""
     for path in paths:
         while path not in ("/", ""):
-            if os.path.exists(path) and not os.stat(path).st_mode & 0o001:
+            if os.path.exists(path) and not os.stat(path).st_mode & (0o001 if os.path.isdir(path) else 0o004):
                 return True
             path = os.path.dirname(path)
     return False
