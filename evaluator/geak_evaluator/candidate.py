@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from geak_evaluator import source
 from geak_evaluator.kernel_child import SPACE, Kernel, request
 from geak_evaluator.oracle import Answer, Oracle, TooBig
 from geak_evaluator.outcome import Captured, Ran, failed, troubled
@@ -37,6 +38,8 @@ class Candidate:
         """Whether a case has been seen that is not right without its kernels' work; None before any could show it."""
         self._spec = oracle.about.spec
         self._by_value = self._spec.launches == "by_value"
+        # Whoever takes a lock orders stores that are not atomic; what a project's helpers do is not looked at.
+        self._ordered = bool(self._spec.project) or source.names_attribute(kernel, "atomic_")
         project = oracle.file.project(oracle.about)
         relative = self._spec.files[0] if self._spec.files else ""
         self._kernel = Kernel(kernel, oracle.about.entry, self._spec.contract, target, project, relative)
@@ -145,6 +148,8 @@ class Candidate:
                     result = troubled(case, told.trouble)
                 else:
                     result = self._compare(case, answer, given, got) if compared else CaseResult(case)
+                if result.cause is None and told.conflicts and not self._ordered:
+                    result = CaseResult(case, Cause.RACE, told.conflicts[0])
                 return Ran(result, log, captured, told.handed, told.conflicts)
 
     def _decides(self, answer: Answer, values: Values) -> bool:

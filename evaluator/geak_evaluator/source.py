@@ -59,3 +59,9 @@ def _check_text(data: bytes, name: str, what: str) -> None:
         raise SourceError(f"{name}, line {line}: it is not {error.encoding} text: {what} must be Python") from None
     except (LookupError, UnicodeError) as error:
         raise SourceError(f"{name} is not Python: {str(error)[:200]}") from None
+
+
+def names_attribute(data: bytes, prefix: str) -> bool:
+    """Whether a Python source names an attribute that begins so; read, not run."""
+    nodes = ast.walk(ast.parse(data))
+    return any(isinstance(node, ast.Attribute) and node.attr.startswith(prefix) for node in nodes)

@@ -60,3 +60,23 @@ def test_values_differ_from_run_to_run(judge, tier):
         KERNEL, ("    y = torch.empty_like(x)\n", "    y = torch.empty_like(x)\n    print(float(x[0, 0]))\n")
     )
     rejected(verdict_on(judge, OPEN, seen, tier=tier), Cause.UNSTABLE_PLAN)
+
+
+ALIGNED = """    if n % 64 == 0:
+        _scale[(triton.cdiv(n, 64),)](x, y, n - 1, BLOCK=64)
+        return y
+    _scale["""
+
+
+def test_sizes_that_are_whole_tiles_are_among_the_hidden_ones(judge):
+    spec = changed(OPEN, ('"M": Axis(1, 9)', '"M": Axis(choices=(1,))'), ('{"M": 3, "N": 70}', '{"M": 1, "N": 131}'))
+    verdict = verdict_on(judge, spec, changed(KERNEL, ("    _scale[", ALIGNED)), tier=Tier.FINAL)
+    rejected(verdict, Cause.WRONG_VALUES)
+    assert verdict.failure.hidden == "sizes that no case shows"
+
+
+def test_a_result_that_depends_on_the_order_of_programs_is_a_race(judge):
+    last = changed(KERNEL, ("    tl.store(y + at,", "    tl.store(z, tl.program_id(0) + 0.5)\n    tl.store(y + at,"))
+    last = changed(last, ("def _scale(x, y, n,", "def _scale(x, y, z, n,"), ("(x, y, n, BLOCK", "(x, y, z, n, BLOCK"))
+    last = changed(last, ("    n = x.numel()\n", "    n = x.numel()\n    z = torch.empty(1, device=x.device)\n"))
+    rejected(verdict_on(judge, SPEC, last), Cause.RACE, "programs 0 and 1 stored different values into z at element 0")

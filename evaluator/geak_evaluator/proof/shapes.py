@@ -7,11 +7,12 @@ from dataclasses import replace
 from math import prod
 
 from geak_evaluator.schema import domain, expr
-from geak_evaluator.schema.spec import Axis, Case, Scalar, Spec
+from geak_evaluator.schema.spec import Axis, Case, Scalar, Spec, Value
 
 _STRETCH = 2
 """How far a hidden size may go beyond the largest that is shown; work grows with it."""
 _SMALL = 64
+_TILES = (256, 128, 64)
 _FEW_ELEMENTS = 1 << 11
 
 
@@ -21,10 +22,13 @@ def hidden(spec: Spec, count: int, rng: random.Random) -> tuple[Case, ...]:
     shown = [case.sizes for case in domain.expand(spec, spec.cases)]
     allowed = max([_FEW_ELEMENTS, *(_elements(spec, Case(sizes)) for sizes in shown)])
     found: list[Case] = []
-    for _ in range(50 * count):
+    for attempt in range(50 * count):
         sizes = domain.draw(near, rng, tries=20)
         if len(found) == count or sizes is None:
             break
+        if attempt % 2 and near.axes:  # a branch for sizes that are whole tiles is a branch as well
+            name = rng.choice(list(near.axes))
+            sizes[name] = _whole(sizes[name], near.axes[name])
         sizes |= {n: rng.choice(s.choices) for n, s in spec.inputs.items() if isinstance(s, Scalar) and s.choices}
         without = tuple(n for n, t in spec.tensors.items() if t.optional and rng.random() < 0.5)
         case = Case(sizes, without=without)
@@ -43,9 +47,15 @@ def kind(case: Case, spec: Spec) -> str:
         return "a size of 0"
     if 1 in fresh:
         return "a size of 1"
-    if any(size % 16 for size in sizes):
+    if any(size % 16 for size in fresh or sizes):
         return "a size that is no multiple of a tile"
     return "sizes that no case shows"
+
+
+def _whole(size: Value, axis: Axis) -> Value:
+    """The next multiple of a tile, where there is one in the axis."""
+    assert isinstance(size, int)
+    return next((whole for tile in _TILES if (whole := -(-size // tile) * tile) in axis), size)
 
 
 def _near(name: str, axis: Axis, spec: Spec) -> Axis:

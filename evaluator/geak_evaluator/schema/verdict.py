@@ -70,6 +70,7 @@ class Cause(str, enum.Enum):
     FOREIGN_WORK = "foreign_work"
     NOT_PLAIN = "not_plain"
     UNSTABLE_PLAN = "unstable_plan"
+    RACE = "race"
     PLAN_TOO_LONG = "plan_too_long"
     TESTS_FAILED = "tests_failed"
     # how it ended
