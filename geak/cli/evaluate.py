@@ -39,7 +39,7 @@ def evaluate(
     from geak.specs import find
 
     if (kernel is None) == (kernels is None):
-        raise UsageError("give a kernel file, or --kernels with a folder or a JSONL file")
+        raise UsageError("geak eval needs a kernel file, or --kernels with a folder or a JSONL file")
     asked: dict[str, Any] = {"targets": target, "tier": tier, "policy": policy}
     workers = jobs if kernels is not None else 1
     start = judge or command(allow_weak_sandbox=allow_weak_sandbox, workers=workers)

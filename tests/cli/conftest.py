@@ -45,8 +45,13 @@ def running_judge(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Ite
                     connection, _ = listener.accept()
                 except OSError:
                     return
-                with connection, connection.makefile("rw", encoding="utf-8", errors="surrogateescape") as stream:
-                    serve(box, stream, stream)
+                # Two streams: one for both would forget what it has read ahead whenever it writes.
+                with (
+                    connection,
+                    connection.makefile("r", encoding="utf-8", errors="surrogateescape") as requests,
+                    connection.makefile("w", encoding="utf-8", errors="surrogateescape") as answers,
+                ):
+                    serve(box, requests, answers)
 
     thread = threading.Thread(target=answer, daemon=True)
     thread.start()

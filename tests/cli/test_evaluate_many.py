@@ -102,4 +102,4 @@ def test_what_cannot_be_meant(geak, specs, tmp_path, content, words):
 def test_a_kernel_or_kernels(geak):
     found = geak("eval", "softmax")
     assert found.code == 2
-    assert "give a kernel file, or --kernels" in found.err
+    assert "geak eval needs a kernel file, or --kernels" in found.err
