@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -10,7 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from geak_evaluator.children.candidate import Launches
-from geak_evaluator.children.tensors import format_of
+from geak_evaluator.children.tensors import dtype_of, format_of
 from geak_evaluator.schema import plan
 from geak_evaluator.schema.layout import Slot
 
@@ -19,10 +20,13 @@ _CONSTANT = {"zeros": 0, "zeros_like": 0, "new_zeros": 0, "ones": 1, "ones_like"
 _FULL = {"full": 1, "full_like": 1, "new_full": 2}
 """Which of their arguments is the value."""
 _REFILL = {"zero_", "fill_"}
+_RESHAPES = {"squeeze_", "unsqueeze_", "transpose_", "t_", "as_strided_", "swapaxes_", "swapdims_", "detach_"}
+"""They change what a tensor says of itself, and no memory."""
 _COPIES = {"clone", "_to_copy", "contiguous", "copy_"}
 _JOINS = {"cat", "stack"}
 _READS = {"_local_scalar_dense", "equal", "is_nonzero", "item"}
-_SILENT = {"detach", "alias", "lift_fresh", "_unsafe_view", "sym_size", "sym_stride", "sym_numel", "is_same_size"}
+_TORCHS_OWN = {"aten", "prim", "prims", "quantized", "mkldnn", "inductor", "profiler"}
+"""Operators of other names are a library's or the candidate's own; their implementations are wrappers like any."""
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -34,6 +38,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.foreign: dict[str, None] = {}
         self.reads: dict[str, None] = {}
         self._known: dict[int, int] = {}
+        self._made_by: dict[int, str] = {}
         self._kept: list[Any] = []
         for tensor in inputs:
             self._number(tensor, new=True)
@@ -41,6 +46,11 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None) -> Any:
         """Called by torch for each operation that it performs."""
         kwargs = kwargs or {}
+        if _tuning():
+            return func(*args, **kwargs)
+        if func.namespace not in _TORCHS_OWN:
+            with self:
+                return func.redispatch(_CPU, *args, **kwargs)
         result = func(*args, **kwargs)
         try:
             self._note(func, args, kwargs, result)
@@ -71,13 +81,25 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         number = self._known.get(storage._cdata)
         if number is None:
             if not new:
-                self.foreign["memory from before the call, or from outside of torch"] = None
+                maker = self._made_by.get(storage._cdata, "memory from before the call, or from outside of torch")
+                self.foreign[maker] = None
             number = self._known[storage._cdata] = len(self._known)
             self._kept.append(storage)  # its address must not come to mean another
         return number
 
     def _is_known(self, tensor: torch.Tensor) -> bool:
         return tensor.untyped_storage()._cdata in self._known
+
+    def _is_aside(self, tensor: Any) -> bool:
+        return isinstance(tensor, torch.Tensor) and tensor.untyped_storage()._cdata in self._made_by
+
+    def _set_aside(self, maker: str, result: Any) -> None:
+        """Notes memory that a plan does not hold: only if the plan goes on to use it is that work left to torch."""
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, torch.Tensor) and not self._is_known(leaf):
+                storage = leaf.untyped_storage()
+                self._made_by.setdefault(storage._cdata, maker)
+                self._kept.append(storage)
 
     def _add(self, step: plan.Step) -> None:
         if len(self.steps) > plan.MOST_STEPS:
@@ -108,18 +130,18 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             self._copy(args[1] if name == "copy_" else args[0], result)
         elif name in _JOINS:
             self._join(name, args[0], args[1] if len(args) > 1 else kwargs.get("dim", 0), result)
-        elif not self._moves_nothing(name, result):
+        elif name == "constant_pad_nd":
+            self._pad(args[0], args[1], args[2] if len(args) > 2 else kwargs.get("value", 0), result)
+        elif name == "lift_fresh" and result.numel() == 1 and not self._is_known(result):
+            self._fill(self._allocate(result), result.item())  # torch.tensor(0.5) is torch.full((), 0.5)
+        elif name not in _RESHAPES and any(self._is_known(t) for t in _written(func, args, kwargs)):
             self.foreign[str(func)] = None
-            for leaf in tree_leaves(result):
-                if isinstance(leaf, torch.Tensor):
-                    self._allocate(leaf)
+        elif not self._is_view(result):
+            self._set_aside(str(func), result)
 
-    def _moves_nothing(self, name: str, result: Any) -> bool:
-        tensors = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-        if not tensors or name in _SILENT:
-            return not tensors or all(self._is_known(t) for t in tensors) or name != "lift_fresh"
-        # A view: everything that came back lies in memory that was known before, and the call changes nothing.
-        return not name.endswith("_") and all(self._is_known(t) for t in tensors)
+    def _is_view(self, result: Any) -> bool:
+        """Whether everything that came back lies in memory that was known before."""
+        return all(self._is_known(leaf) for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
 
     def _fill(self, view: plan.View, value: Any) -> None:
         if isinstance(value, torch.Tensor):
@@ -127,6 +149,9 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._add(plan.Fill(view, value))
 
     def _copy(self, source: Any, target: torch.Tensor) -> None:
+        if self._is_aside(source) and not self._is_known(target):
+            self._set_aside(self._made_by[source.untyped_storage()._cdata], target)
+            return
         origin = self.view(source)
         if origin == (self.view(target) if self._is_known(target) else None):
             return
@@ -144,7 +169,21 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     continue
                 place = target.narrow(dim, at, part.shape[dim])
                 at += part.shape[dim]
-            self._add(plan.Copy(self.view(part), self.view(place)))
+            self._copy_into(part, place)
+
+    def _copy_into(self, source: torch.Tensor, place: torch.Tensor) -> None:
+        self._add(plan.Copy(self.view(source), self.view(place)))
+
+    def _pad(self, source: torch.Tensor, widths: Sequence[int], value: Any, target: torch.Tensor) -> None:
+        """Padding is a constant all over and a copy into the middle; a negative width cuts away instead."""
+        self._fill(self._allocate(target), value)
+        place = target
+        for i in range(len(widths) // 2):
+            dim = source.dim() - 1 - i
+            before, after = widths[2 * i], widths[2 * i + 1]
+            source = source.narrow(dim, max(-before, 0), source.shape[dim] - max(-before, 0) - max(-after, 0))
+            place = place.narrow(dim, max(before, 0), source.shape[dim])
+        self._copy_into(source, place)
 
     def _argument(self, value: Any) -> plan.Argument:
         import triton.language as tl
@@ -157,7 +196,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             described = plan.View(view.storage, view.format, view.offset, tuple(value.shape), tuple(value.strides))
             return plan.Argument("descriptor", view=described, block=tuple(value.block_shape), text=str(value.padding))
         if type(value).__name__ == "TensorWrapper" and isinstance(base, torch.Tensor):
-            return plan.Argument("tensor", view=self.view(base.view(value.dtype)))
+            return plan.Argument("tensor", view=self._reinterpreted(base, value.dtype))
         if value is None:
             return plan.Argument("none")
         if isinstance(value, bool | int | float):
@@ -173,8 +212,17 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if hasattr(value, "fn") and hasattr(value, "arg_names"):
             return plan.Argument("function", text=value.fn.__name__)
         if isinstance(value, tuple):
-            return plan.Argument("tuple", items=tuple(self._argument(item) for item in value))
+            fields = tuple(getattr(value, "_fields", ()))
+            return plan.Argument("tuple", items=tuple(self._argument(item) for item in value), fields=fields)
         raise _NoPlace(f"a {type(value).__name__} as a kernel's argument")
+
+
+    def _reinterpreted(self, base: torch.Tensor, kind: Any) -> plan.View:
+        """What triton.reinterpret made of a tensor: the same elements, read as another type of their size."""
+        format = _TRITON_FORMATS.get(str(kind))
+        if format is None or dtype_of(format).itemsize != base.element_size():
+            raise _NoPlace(f"{base.dtype} reinterpreted as {kind}")
+        return replace(self.view(base), format=format)
 
 
 class PlanTooLong(RuntimeError):
@@ -186,6 +234,35 @@ class PlanTooLong(RuntimeError):
 
 class _NoPlace(Exception):
     pass
+
+
+_CPU = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
+
+_TRITON_FORMATS = {
+    "int1": "bool",
+    "fp8e4nv": "fp8_e4m3fn",
+    "fp8e4b8": "fp8_e4m3fnuz",
+    "fp8e5": "fp8_e5m2",
+    "fp8e5b16": "fp8_e5m2fnuz",
+    **{name: name for name in ("int8", "int16", "int32", "int64", "uint8", "fp16", "bf16", "fp32", "fp64")},
+}
+
+
+def _tuning() -> bool:
+    """Whether an autotuner is trying its configurations: what its hooks do then is no part of a call."""
+    from geak_evaluator.device import driver
+
+    active = driver.active()
+    return active is not None and active.probing
+
+
+def _written(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors that an operation changes, by its schema."""
+    written = []
+    for i, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            written.append(args[i] if i < len(args) else kwargs.get(argument.name))
+    return [leaf for leaf in tree_leaves(written) if isinstance(leaf, torch.Tensor)]
 
 
 def _options(launch: Any) -> dict[str, int | float | bool | str]:

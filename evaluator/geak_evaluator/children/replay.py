@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
@@ -98,9 +99,12 @@ def _argument(item: plan.Argument, memory: _Memory, kernels: dict[str, Any]) -> 
 
         assert item.view is not None
         tensor = memory.tensor(item.view)
-        return TensorDescriptor(tensor, list(item.view.shape), list(item.view.strides), list(item.block))
+        made = TensorDescriptor(tensor, list(item.view.shape), list(item.view.strides), list(item.block))
+        made.padding = item.text or made.padding
+        return made
     if item.kind == "tuple":
-        return tuple(_argument(part, memory, kernels) for part in item.items)
+        items = [_argument(part, memory, kernels) for part in item.items]
+        return namedtuple("Items", item.fields)(*items) if item.fields else tuple(items)
     if item.kind == "type":
         return tl.dtype(item.text)
     if item.kind == "function":

@@ -60,6 +60,8 @@ class Argument:
     block: tuple[int, ...] = ()
     """A descriptor's block shape."""
     items: tuple[Argument, ...] = ()
+    fields: tuple[str, ...] = ()
+    """A named tuple's names."""
 
 
 @dataclass(frozen=True)
