@@ -77,7 +77,7 @@ def test_a_kernel_that_reaches_for_python_is_refused(tmp_path: Path, body: str, 
     "line",
     [
         "@triton.jit\ndef kernel(a, b=print('x')):\n    pass\n",
-        "@triton.jit(repr=print('x'))\ndef kernel(a):\n    pass\n",
+        "@triton.jit(version=print('x'))\ndef kernel(a):\n    pass\n",
         "import triton; print('x')\n",
         "SIZE = 64; print('x')\n",
     ],

@@ -61,9 +61,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def launched(self, launch: Any) -> None:
         """Notes a launch as the described device received it."""
         function = launch.function
-        module = "" if function.fn.__module__ == "kernel" else function.fn.__module__
         arguments = tuple(self._argument(value) for value in launch.args)
-        self._add(plan.Launch(function.fn.__name__, module, launch.grid, arguments, _options(launch)))
+        self._add(plan.Launch(function.fn.__name__, function.fn.__module__, launch.grid, arguments, _options(launch)))
 
     def view(self, tensor: torch.Tensor) -> plan.View:
         """Where a tensor lies; memory that is not known yet is noted as allocated."""
@@ -210,7 +209,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if isinstance(value, torch.dtype):
             raise _NoPlace("a torch dtype as a kernel's argument")
         if hasattr(value, "fn") and hasattr(value, "arg_names"):
-            return plan.Argument("function", text=value.fn.__name__)
+            return plan.Argument("function", text=value.fn.__name__, module=value.fn.__module__)
         if isinstance(value, tuple):
             fields = tuple(getattr(value, "_fields", ()))
             return plan.Argument("tuple", items=tuple(self._argument(item) for item in value), fields=fields)

@@ -24,20 +24,20 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     if source is None:
         return
     try:
-        module = jit_only.load(source, "kernel", Path.cwd(), job.get("project", ""))
+        kernels = jit_only.take(source, "kernel", Path.cwd(), job.get("project", ""))
     except jit_only.NotPlain as error:
         channel.reply(codec.dumps(Trouble("not_plain", str(error), error.line)).encode(), REFUSED)
         return
     channel.reply()
     while (body := channel.receive()) is not None:
         try:
-            replay(vars(module), codec.from_json(Replay, codec.loads(body)))
+            replay(kernels, codec.from_json(Replay, codec.loads(body)))
             channel.reply()
         except Exception as error:
             channel.reply(codec.dumps(trouble(error, "kernel")).encode(), RAISED)
 
 
-def replay(kernels: dict[str, Any], asked: Replay) -> None:
+def replay(kernels: jit_only.Kernels, asked: Replay) -> None:
     """Carries out a plan; its outputs are then where they are wanted."""
     from geak_evaluator import device
 
@@ -51,20 +51,13 @@ def replay(kernels: dict[str, Any], asked: Replay) -> None:
             elif isinstance(step, plan.Copy):
                 memory.tensor(step.target).copy_(memory.tensor(step.source))
             else:
-                kernel = _kernel(kernels, step.kernel)
+                kernel = kernels.find(step.kernel, step.module)
                 arguments = [_argument(item, memory, kernels) for item in step.arguments]
                 options = {k: v for k, v in step.options.items() if k not in kernel.arg_names}
                 kernel[step.grid](*arguments, **options)
     outputs = Arena(FIRST_SHARED + 1)
     for output, slot in zip(asked.plan.outputs, asked.outputs, strict=True):
         outputs.tensor(slot).copy_(memory.tensor(output.view))
-
-
-def _kernel(kernels: dict[str, Any], name: str) -> Any:
-    found = kernels.get(name)
-    if not hasattr(found, "arg_names"):
-        raise jit_only.NotPlain(f"kernel {name} is no @triton.jit function at the top level of its file")
-    return found
 
 
 class _Memory:
@@ -88,7 +81,7 @@ class _Memory:
         return empty.set_(self._storages[view.storage], view.offset, view.shape, view.strides)
 
 
-def _argument(item: plan.Argument, memory: _Memory, kernels: dict[str, Any]) -> Any:
+def _argument(item: plan.Argument, memory: _Memory, kernels: jit_only.Kernels) -> Any:
     import triton.language as tl
 
     if item.kind == "tensor":
@@ -108,5 +101,5 @@ def _argument(item: plan.Argument, memory: _Memory, kernels: dict[str, Any]) -> 
     if item.kind == "type":
         return tl.dtype(item.text)
     if item.kind == "function":
-        return _kernel(kernels, item.text)
+        return kernels.find(item.text, item.module)
     return {"none": None, "text": item.text}.get(item.kind, item.number)

@@ -1,11 +1,11 @@
-"""Constants at the top of the file: literal, annotated, computed from one another."""
+"""Constants at the top of the file: literal, computed from one another."""
 
 import torch
 import triton
 import triton.language as tl
 
 WARP = 1 << 5
-BLOCK_SIZE: tl.constexpr = triton.next_power_of_2(3 * WARP)
+BLOCK_SIZE = tl.constexpr(triton.next_power_of_2(3 * WARP))
 LANES = tl.constexpr(2 * WARP)
 ROWS, ZERO = tl.constexpr(2), tl.constexpr(0.0)
 SPAN = tl.constexpr(2**6 * 2)
@@ -22,7 +22,5 @@ def _add(x_ptr, y_ptr, out_ptr, n, ROUNDS: tl.constexpr = WARP // 32):
 
 def add(x, y):
     out = torch.empty_like(x)
-    _add[(triton.cdiv(x.numel(), BLOCK_SIZE.value if hasattr(BLOCK_SIZE, "value") else BLOCK_SIZE),)](
-        x, y, out, x.numel()
-    )
+    _add[(triton.cdiv(x.numel(), BLOCK_SIZE.value),)](x, y, out, x.numel())
     return out
