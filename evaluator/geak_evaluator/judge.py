@@ -134,7 +134,8 @@ class Candidate:
             log = child.log
         if len(plans) < len(shown):
             return Ran(failed(case, reply), log)
-        idle = all(slot.elements == 0 for slot in shown[0].wanted)
+        # Where there is nothing to compute, or nothing to compute it from, no kernel has to be launched.
+        idle = any(all(slot.elements == 0 for slot in slots) for slots in (shown[0].wanted, shown[0].slots) if slots)
         fault = policy.objection(plans, by_value=self._spec.launches == "by_value", idle=idle)
         return Ran(CaseResult(case, *fault), log) if fault else (plans[0], log)
 

@@ -119,9 +119,11 @@ class _Loader:
     def _kept(self, tree: ast.Module, package: str) -> list[ast.stmt]:
         constants: set[str] = set()
         kept: list[ast.stmt] = []
+        named: set[str] = set()  # what a default value may be besides: a function, something imported
         for node in tree.body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 if _plain_import(node) or self._from_project(node, package):
+                    named |= {alias.asname or alias.name for alias in node.names}
                     kept.append(node)
             elif isinstance(node, ast.Try):
                 if _is_import_with_fallback(node):
@@ -133,7 +135,8 @@ class _Loader:
                     constants |= names
                     kept.append(node)
             elif isinstance(node, ast.FunctionDef) and (decorator := _jit(node)) is not None:
-                _check_definition(node, decorator, constants)
+                _check_definition(node, decorator, constants | named)
+                named.add(node.name)
                 kept.append(node)
         return kept
 
