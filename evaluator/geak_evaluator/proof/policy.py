@@ -14,8 +14,9 @@ def objection(plans: Sequence[Plan], *, by_value: bool, idle: bool = False) -> t
     `by_value` lets launches follow the values; `idle` says that there is nothing to compute.
     """
     first = plans[0]
-    if first.foreign:
-        names = ", ".join(first.foreign[:4])
+    foreign = next((plan.foreign for plan in plans if plan.foreign), ())  # a later call may go on with what one left
+    if foreign:
+        names = ", ".join(foreign[:4])
         return Cause.FOREIGN_WORK, f"it leaves work to torch: {names}; the policy 'pure' wants it in the kernel"
     if not first.launches and not idle:
         return Cause.NO_KERNEL, "no Triton kernel was launched"
