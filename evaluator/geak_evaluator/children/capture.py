@@ -28,6 +28,9 @@ _READS = {"_local_scalar_dense", "equal", "is_nonzero", "item"}
 _TORCHS_OWN = {"aten", "prim", "prims", "quantized", "mkldnn", "inductor", "profiler"}
 """Operators of other names are a library's or the candidate's own; their implementations are wrappers like any."""
 
+_KEPT = "memory from before the call, or from outside of torch (allocate it in the call)"
+_PUT_IN = "values that Python put into a tensor (hand them over as numbers or as a tuple)"
+
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes what is done with memory, while it is done."""
@@ -80,7 +83,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         number = self._known.get(storage._cdata)
         if number is None:
             if not new:
-                maker = self._made_by.get(storage._cdata, "memory from before the call, or from outside of torch")
+                maker = self._made_by.get(storage._cdata, _KEPT)
                 self.foreign[maker] = None
             number = self._known[storage._cdata] = len(self._known)
             self._kept.append(storage)  # its address must not come to mean another
@@ -136,7 +139,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif name not in _RESHAPES and any(self._is_known(t) for t in _written(func, args, kwargs)):
             self.foreign[str(func)] = None
         elif not self._is_view(result):
-            self._set_aside(str(func), result)
+            self._set_aside(_PUT_IN if name == "lift_fresh" else str(func), result)
 
     def _is_view(self, result: Any) -> bool:
         """Whether everything that came back lies in memory that was known before."""

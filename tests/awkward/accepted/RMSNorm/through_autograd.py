@@ -11,8 +11,8 @@ def _norm(x_ptr, w_ptr, s_ptr, y_ptr, r_ptr, n, eps: tl.constexpr, BLOCK: tl.con
     mask = at < n
     x = tl.load(x_ptr + row * n + at, mask=mask, other=0.0)
     rms = 1 / tl.sqrt(tl.sum(x * x) / n + eps)
-    tl.store(r_ptr + row, rms)
     tl.store(y_ptr + row * n + at, x * rms * tl.load(w_ptr + at, mask) + tl.load(s_ptr + at, mask), mask=mask)
+    tl.store(r_ptr + row, rms)
 
 
 class _Norm(torch.autograd.Function):

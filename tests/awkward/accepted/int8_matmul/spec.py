@@ -1,6 +1,6 @@
 """Product of int8 matrices in int32, scaled back to bf16 by a scale for each row and one for each column."""
 
-from geak_evaluator import Axis, Spec, Tensor
+from geak_evaluator import Axis, Case, Spec, Tensor
 
 spec = Spec(
     axes={"M": Axis(1, 256), "N": Axis(choices=(32, 64)), "K": Axis(choices=(32, 64))},
@@ -11,7 +11,7 @@ spec = Spec(
         "column_scale": Tensor("N", fill="scales", optional=True),
     },
     outputs=Tensor("M, N", "bf16"),
-    cases=[{"M": 5, "N": 32, "K": 64}],
+    cases=[{"M": 5, "N": 32, "K": 64}, Case({"M": 17, "N": 32, "K": 32}, without=("column_scale",))],
 )
 
 
