@@ -218,7 +218,6 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             return plan.Argument("tuple", items=tuple(self._argument(item) for item in value), fields=fields)
         raise _NoPlace(f"a {type(value).__name__} as a kernel's argument")
 
-
     def _reinterpreted(self, base: torch.Tensor, kind: Any) -> plan.View:
         """What triton.reinterpret made of a tensor: the same elements, read as another type of their size."""
         format = _TRITON_FORMATS.get(str(kind))

@@ -1,4 +1,4 @@
-"""What the body of a `@triton.jit` function may name: Triton calls some of what it finds, so what it finds is a list."""
+"""What the body of a `@triton.jit` function may name: Triton calls some of it, so that it must be a list."""
 
 from __future__ import annotations
 
@@ -48,8 +48,9 @@ def check_body(function: ast.FunctionDef, scope: dict[str, Any], helpers: frozen
     """Refuses a body that could make Triton run something that is not in the list."""
     kernel = function.name
     parameters = {a.arg for a in (*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs)}
-    bases = {id(node.value) for statement in function.body for node in ast.walk(statement) if _is_attribute(node)}
-    for part in (part for statement in function.body for part in ast.walk(statement)):
+    parts = [part for statement in function.body for part in ast.walk(statement)]
+    bases = {id(part.value) for part in parts if isinstance(part, ast.Attribute)}
+    for part in parts:
         if isinstance(part, ast.Import | ast.ImportFrom | ast.Lambda | ast.ClassDef | ast.Global | ast.Nonlocal):
             raise NotPlain(f"kernel {kernel}: {type(part).__name__.lower()} inside a kernel", part.lineno)
         if isinstance(part, ast.Name) and (part.id.startswith("__") or part.id in _NO_CALL):
@@ -68,10 +69,6 @@ def missing(tree: ast.FunctionDef, scope: dict[str, Any]) -> list[ast.Name]:
     names = [n for statement in tree.body for n in ast.walk(statement) if isinstance(n, ast.Name)]
     own = parameters | {n.id for n in names if isinstance(n.ctx, ast.Store)}
     return [n for n in names if n.id not in own and n.id not in scope and not hasattr(builtins, n.id)]
-
-
-def _is_attribute(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute)
 
 
 _UNKNOWN = object()

@@ -59,7 +59,9 @@ class Launcher:
         names = source.fn.arg_names
         constants = {".".join([names[path[0]], *map(str, path[1:])]): value for path, value in source.constants.items()}
         kernels = source.fn.device_caches[driver.get_current_device()][0].values()
-        compiled = next((k for k in kernels if getattr(k, "src", None) is source and not isinstance(k, _Uncompiled)), None)
+        compiled = next(
+            (k for k in kernels if getattr(k, "src", None) is source and not isinstance(k, _Uncompiled)), None
+        )
         return Launch(
             kernel=source.fn.__name__,
             target=driver.described,

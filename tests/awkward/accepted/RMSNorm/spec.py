@@ -1,6 +1,7 @@
 """Root mean square normalisation of rows, a module with a weight."""
 
 import torch
+
 from geak_evaluator import Axis, Scalar, Spec, Tensor
 
 spec = Spec(

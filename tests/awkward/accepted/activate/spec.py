@@ -3,6 +3,7 @@
 import math
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

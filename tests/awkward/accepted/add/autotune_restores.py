@@ -1,6 +1,5 @@
 """Adds into a copy of x, in place; the autotuner has to restore what its trials changed."""
 
-import torch
 import triton
 import triton.language as tl
 

@@ -23,7 +23,7 @@ def add(x, y):
     grid = (triton.cdiv(n, 64),)
     buffer = torch.empty(3 * n, device=x.device, dtype=x.dtype)
     pairs, out = buffer[: 2 * n].unflatten(0, (n, 2)), torch.as_strided(buffer, (n,), (1,), 2 * n)
-    for column, source in zip(pairs.unbind(-1), (x, y)):
+    for column, source in zip(pairs.unbind(-1), (x, y), strict=True):
         _copy[grid](source, column, n, column.stride(0), BLOCK=64)
     _add[grid](pairs, out, n, BLOCK=64)
     return out.expand(1, n).squeeze_(0)

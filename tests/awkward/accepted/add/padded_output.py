@@ -1,6 +1,5 @@
 """Inputs padded to whole blocks, an output in a larger buffer, of which a narrowed view is returned."""
 
-import torch
 import torch.nn.functional as F
 import triton
 import triton.language as tl

@@ -1,7 +1,6 @@
 """Launchers in a class: kernels beside it, static methods inside."""
 
 import torch
-import triton
 import triton.language as tl
 from triton import cdiv, jit
 

@@ -19,7 +19,7 @@ def _add(x_ptr, y_ptr, out_ptr, n, BLOCK: tl.constexpr):
 
 
 def add(x, y):
-    assert x.is_cuda and y.is_contiguous(), "tensors on the device"
+    assert x.is_cuda, "a tensor on the device"
     out = torch.empty_like(x)
     _add[(7,)](x, y, out, x.numel(), BLOCK=64)
     return out

@@ -17,6 +17,5 @@ def _write(k_ptr, cache_ptr, slot_ptr, stride_kt, stride_kh, stride_cs, stride_c
 
 def cache_write(k, cache, slot):
     tokens, heads, dim = k.shape
-    _write[(tokens, heads)](
-        k, cache, slot, k.stride(0), k.stride(1), cache.stride(0), cache.stride(1), D=dim, BD=triton.next_power_of_2(dim)
-    )
+    block = triton.next_power_of_2(dim)
+    _write[(tokens, heads)](k, cache, slot, *k.stride()[:2], *cache.stride()[:2], D=dim, BD=block, num_warps=1)

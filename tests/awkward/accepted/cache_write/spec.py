@@ -1,6 +1,7 @@
 """New keys go where slot says: cache[slot[t], h, :] = k[t, h, :], in place; a slot below zero is skipped."""
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

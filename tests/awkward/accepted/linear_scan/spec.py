@@ -1,6 +1,7 @@
 """Gated running sum of each row: h[0] = x[0], h[t] = a[t] * h[t - 1] + x[t]."""
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

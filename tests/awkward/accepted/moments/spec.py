@@ -1,6 +1,7 @@
-"""Mean and biased variance of each row, and the smallest and largest element, by name; where mask is false, x is not."""
+"""Mean of each row, and its smallest and largest element, by name; only where mask is true."""
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

@@ -1,6 +1,7 @@
 """Each row sorted, descending, and how often each of eight values occurs in all of x."""
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

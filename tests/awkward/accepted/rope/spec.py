@@ -1,6 +1,7 @@
 """Rotary embedding: the halves of x rotated by angles; the kernel fills what it is given, and nothing is returned."""
 
 import torch
+
 from geak_evaluator import Axis, Spec, Tensor
 
 spec = Spec(

@@ -25,8 +25,8 @@ def _long(x_ptr, y_ptr, m, n, ROWS: tl.constexpr, COLS: tl.constexpr):
 
 
 _KERNELS = {
-    "short": (_short, dict(ROWS=4, COLS=64), dict(num_warps=1)),
-    "long": (_long, dict(ROWS=1, COLS=512), dict(num_warps=8, num_stages=3)),
+    "short": (_short, {"ROWS": 4, "COLS": 64}, {"num_warps": 1}),
+    "long": (_long, {"ROWS": 1, "COLS": 512}, {"num_warps": 8, "num_stages": 3}),
 }
 
 
