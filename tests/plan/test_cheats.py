@@ -142,7 +142,7 @@ CHEATS = {
     ),
     "first-call-only": (
         "kept = []\n\n\ndef double(x):\n    if not kept:\n        kept.append(launch(kernel, x, torch.empty_like(x)))\n    return kept[0]\n",
-        Cause.UNSTABLE_PLAN,
+        Cause.FOREIGN_WORK,
     ),
     "patched-torch": (
         "torch.Tensor.__eq__ = lambda *a: True\ntorch.allclose = lambda *a, **k: True\n\n\n"
@@ -158,6 +158,47 @@ CHEATS = {
         "import triton.runtime.interpreter as i\ni.interpreter_builder = None\n\n\n"
         "def double(x):\n    return launch(decoy, x, torch.empty_like(x))\n",
         Cause.WRONG_VALUES,
+    ),
+    "torch-aside-then-copied": (
+        "def double(x):\n    y = launch(decoy, x, torch.empty_like(x))\n    y.copy_((x + x).contiguous().to(x.dtype))\n    return y\n",
+        Cause.FOREIGN_WORK,
+    ),
+    "torch-aside-then-launched": (
+        "def double(x):\n    return launch(decoy, (x + x)[None].clone(), torch.empty_like(x))\n",
+        Cause.FOREIGN_WORK,
+    ),
+    "torch-aside-then-joined": (
+        "def double(x):\n    launch(decoy, x, torch.empty_like(x))\n    return torch.cat([(x + x)[:5], (x + x)[5:]])\n",
+        Cause.FOREIGN_WORK,
+    ),
+    "torch-into-an-output": (
+        "def double(x):\n    y = launch(decoy, x, torch.empty_like(x))\n    torch.add(x, x, out=y)\n    return y\n",
+        Cause.FOREIGN_WORK,
+    ),
+    "torch-in-an-operator": (
+        "@torch.library.custom_op('cheat::double', mutates_args=())\ndef op(x: torch.Tensor) -> torch.Tensor:\n"
+        "    launch(decoy, x, torch.empty_like(x))\n    return x * 2\n\n\ndef double(x):\n    return op(x)\n",
+        Cause.FOREIGN_WORK,
+    ),
+    "torch-in-a-tuning-hook": (
+        "def hook(nargs, reset_only=False):\n    nargs['y'].copy_(nargs['x'] * 2)\n\n\n"
+        "tuned = triton.autotune([triton.Config({}, num_warps=2), triton.Config({})], key=['n'], pre_hook=hook)(decoy)\n\n\n"
+        "def double(x):\n    return launch(tuned, x, torch.empty_like(x))\n",
+        Cause.WRONG_VALUES,
+    ),
+    "torch-in-a-launching-hook": (
+        "def hook(nargs):\n    nargs['y'].copy_(nargs['x'] * 2)\n\n\n"
+        "tuned = triton.autotune([triton.Config({}, pre_hook=hook)], key=['n'])(decoy)\n\n\n"
+        "def double(x):\n    return launch(tuned, x, torch.empty_like(x))\n",
+        Cause.FOREIGN_WORK,
+    ),
+    "numbers-in-a-tensor": (
+        "def double(x):\n    y = launch(decoy, x, torch.empty_like(x))\n    y.copy_(torch.tensor([2.0] * x.numel()))\n    return y\n",
+        Cause.FOREIGN_WORK,
+    ),
+    "value-in-a-scalar-tensor": (
+        "def double(x):\n    y = launch(decoy, x, torch.empty_like(x))\n    y.copy_(torch.tensor(float(x.numpy()[0])))\n    return y\n",
+        Cause.UNSTABLE_PLAN,
     ),
     "endless-plan": (
         "def double(x):\n    y = torch.empty_like(x)\n    while True:\n        y.zero_()\n",
