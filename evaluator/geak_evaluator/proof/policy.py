@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from geak_evaluator.schema import codec
 from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.verdict import Cause
 
@@ -27,6 +28,7 @@ def objection(plans: Sequence[Plan], *, by_value: bool, idle: bool = False) -> t
             Cause.UNSTABLE_PLAN,
             f"its wrapper looks at values ({', '.join(first.reads)}), which the spec does not allow",
         )
-    if any(plan != first for plan in plans[1:]):
+    # As text, in which NaN is NaN.
+    if len({codec.dumps(plan) for plan in plans}) > 1:
         return Cause.UNSTABLE_PLAN, "it asked for different work on different values of the same sizes"
     return None
