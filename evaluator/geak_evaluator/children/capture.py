@@ -127,7 +127,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif name in _FULL:
             self._fill(self._allocate(result), args[_FULL[name]] if len(args) > _FULL[name] else kwargs["fill_value"])
         elif name in _REFILL:
-            self._fill(self.view(result), 0 if name == "zero_" else args[1])
+            self._refill(result, 0 if name == "zero_" else args[1])
         elif name in _COPIES:
             self._copy(args[1] if name == "copy_" else args[0], result)
         elif name in _JOINS:
@@ -149,6 +149,13 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if isinstance(value, torch.Tensor):
             raise _NoPlace("a fill with a computed value")
         self._add(plan.Fill(view, value))
+
+    def _refill(self, target: torch.Tensor, value: Any) -> None:
+        if isinstance(value, torch.Tensor) and (self._is_known(value) or self._is_aside(value)):
+            self._copy_into(value, target)
+        else:
+            # y[3:] = 0 is y[3:].fill_(0), by way of a tensor that nobody made.
+            self._fill(self.view(target), value.item() if isinstance(value, torch.Tensor) else value)
 
     def _copy(self, source: Any, target: torch.Tensor) -> None:
         if self._is_aside(source) and not self._is_known(target):

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import triton
+import triton.language
+
 from geak_evaluator.children.jit_names import NotPlain, check_body, missing
 from geak_evaluator.children.jit_plain import (
     check_definition,
@@ -24,9 +27,13 @@ from geak_evaluator.children.jit_plain import (
     names,
     plain_import,
     undecorated,
+    with_usual_names,
 )
 
 __all__ = ["Kernels", "NotPlain", "load", "take"]
+
+
+_USUAL = {"triton": triton, "tl": triton.language, "jit": triton.jit}
 
 
 @dataclass
@@ -93,6 +100,7 @@ class _Loader:
         """What is kept of a source; a helper is filed before it is read, since it may import whoever imports it."""
         text = source.decode("utf-8")
         tree = ast.parse(text)
+        borrowed = with_usual_names(tree)
         kept = self._kept(tree, package)
         written = _blanked(text, kept)
         if len(ast.parse(written).body) != len({id(node) for node in kept}):
@@ -111,7 +119,10 @@ class _Loader:
         # Annotations stay text: they could be calls.
         flags = __future__.annotations.compiler_flag
         plain = ast.Module([undecorated(node) for node in own], [])
+        module.__dict__.update({name: _USUAL[name] for name in borrowed})
         exec(compile(plain, str(path), "exec", flags=flags, dont_inherit=True), module.__dict__)
+        for name in borrowed:
+            del module.__dict__[name]  # a body is read with the names of its own file
         for node in own:
             if isinstance(node, ast.FunctionDef):
                 check_body(node, module.__dict__, frozenset(self.helpers))

@@ -9,10 +9,62 @@ from geak_evaluator.children.jit_names import MODULES, NotPlain, importable
 
 _SAFE_CALLS = frozenset({"float", "int", "bool", "min", "max", "abs", "round", "len"})
 _TRITON_CALLS = frozenset({"tl.constexpr", "triton.language.constexpr", "triton.cdiv", "triton.next_power_of_2"})
+_JIT = ("triton.jit", "jit")
 _MOST_SHIFT = 64
 _FOR_PROFILERS = frozenset({"repr", "launch_metadata"})
 """Functions that `triton.jit` may be given and that no kernel needs: never looked at."""
 _FALLBACKS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "Exception"})
+
+
+_USUAL = {
+    "triton": "triton",
+    "triton.language": "tl",
+    "triton.jit": "jit",
+    "triton.cdiv": "triton.cdiv",
+    "triton.next_power_of_2": "triton.next_power_of_2",
+    "triton.language.constexpr": "tl.constexpr",
+}
+"""What the other functions here know a thing as."""
+
+
+class _Usual(ast.NodeTransformer):
+    def __init__(self, names: dict[str, ast.expr]) -> None:
+        self._names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return ast.copy_location(self._names.get(node.id, node), node)
+
+
+def with_usual_names(tree: ast.Module) -> frozenset[str]:
+    """Spells decorators, defaults and constants with the usual names for triton; says which names that are."""
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    aliases = {
+        alias.asname or alias.name: f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
+        for node in imports
+        for alias in node.names
+    }
+    usual = {name: _USUAL[full] for name, full in aliases.items() if _USUAL.get(full, name) != name}
+    rename = _Usual({name: ast.parse(word, mode="eval").body for name, word in usual.items()})
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef):
+            node.decorator_list = [rename.visit(part) for part in node.decorator_list]
+            node.args.defaults = [rename.visit(part) for part in node.args.defaults]
+            node.args.kw_defaults = [part and rename.visit(part) for part in node.args.kw_defaults]
+        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            node.value = rename.visit(node.value)
+    _decorate(tree)
+    return frozenset(word.split(".")[0] for word in usual.values()) - aliases.keys()
+
+
+def _decorate(tree: ast.Module) -> None:
+    """Makes `kernel = triton.jit(function)` a decorator of the function."""
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+    for node in tree.body:
+        called = node.value if isinstance(node, ast.Assign) else None
+        if isinstance(called, ast.Call) and ast.unparse(called.func) in _JIT and len(called.args) == 1:
+            function = functions.get(ast.unparse(called.args[0]))
+            if function is not None and not function.decorator_list and not called.keywords:
+                function.decorator_list = [ast.copy_location(called.func, function)]
 
 
 def plain_import(node: ast.stmt) -> bool:
@@ -101,7 +153,7 @@ def jit(node: ast.FunctionDef) -> ast.expr | None:
     """The decorator that makes a function a kernel, if it has it."""
     for decorator in node.decorator_list:
         called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if ast.unparse(called) in ("triton.jit", "jit"):
+        if ast.unparse(called) in _JIT:
             return decorator
     return None
 
