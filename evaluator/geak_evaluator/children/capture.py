@@ -41,7 +41,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.foreign: dict[str, None] = {}
         self.reads: dict[str, None] = {}
         self._known: dict[int, int] = {}
-        self._made_by: dict[int, str] = {}
+        self._made_by: dict[int, tuple[str, ...]] = {}
         self._kept: list[Any] = []
         for tensor in inputs:
             self._number(tensor, new=True)
@@ -83,8 +83,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         number = self._known.get(storage._cdata)
         if number is None:
             if not new:
-                maker = self._made_by.get(storage._cdata, _KEPT)
-                self.foreign[maker] = None
+                self.foreign.update(dict.fromkeys(self._made_by.get(storage._cdata, (_KEPT,))))
             number = self._known[storage._cdata] = len(self._known)
             self._kept.append(storage)  # its address must not come to mean another
         return number
@@ -92,15 +91,16 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _is_known(self, tensor: torch.Tensor) -> bool:
         return tensor.untyped_storage()._cdata in self._known
 
-    def _is_aside(self, tensor: Any) -> bool:
-        return isinstance(tensor, torch.Tensor) and tensor.untyped_storage()._cdata in self._made_by
+    def _made(self, tensor: Any) -> tuple[str, ...]:
+        """By which of torch's operations something came about; nothing for what a plan holds."""
+        return self._made_by.get(tensor.untyped_storage()._cdata, ()) if isinstance(tensor, torch.Tensor) else ()
 
-    def _set_aside(self, maker: str, result: Any) -> None:
+    def _set_aside(self, work: tuple[str, ...], result: Any) -> None:
         """Notes memory that a plan does not hold: only if the plan goes on to use it is that work left to torch."""
         for leaf in tree_leaves(result):
             if isinstance(leaf, torch.Tensor) and not self._is_known(leaf):
                 storage = leaf.untyped_storage()
-                self._made_by.setdefault(storage._cdata, maker)
+                self._made_by.setdefault(storage._cdata, work)
                 self._kept.append(storage)
 
     def _add(self, step: plan.Step) -> None:
@@ -139,7 +139,8 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif name not in _RESHAPES and any(self._is_known(t) for t in _written(func, args, kwargs)):
             self.foreign[str(func)] = None
         elif not self._is_view(result):
-            self._set_aside(_PUT_IN if name == "lift_fresh" else str(func), result)
+            before = [work for leaf in tree_leaves((args, kwargs)) for work in self._made(leaf)]
+            self._set_aside((*dict.fromkeys(before), _PUT_IN if name == "lift_fresh" else str(func)), result)
 
     def _is_view(self, result: Any) -> bool:
         """Whether everything that came back lies in memory that was known before."""
@@ -151,15 +152,15 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._add(plan.Fill(view, value))
 
     def _refill(self, target: torch.Tensor, value: Any) -> None:
-        if isinstance(value, torch.Tensor) and (self._is_known(value) or self._is_aside(value)):
+        if isinstance(value, torch.Tensor) and (self._is_known(value) or self._made(value)):
             self._copy_into(value, target)
         else:
             # y[3:] = 0 is y[3:].fill_(0), by way of a tensor that nobody made.
             self._fill(self.view(target), value.item() if isinstance(value, torch.Tensor) else value)
 
     def _copy(self, source: Any, target: torch.Tensor) -> None:
-        if self._is_aside(source) and not self._is_known(target):
-            self._set_aside(self._made_by[source.untyped_storage()._cdata], target)
+        if (work := self._made(source)) and not self._is_known(target):
+            self._set_aside(work, target)
             return
         origin = self.view(source)
         if origin == (self.view(target) if self._is_known(target) else None):
