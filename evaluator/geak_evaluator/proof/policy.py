@@ -47,7 +47,8 @@ def objection(
         return Cause.PROTOCOL, "its plan names memory in a form that no tensor has"
     if any(len(plan.steps) > MOST_STEPS + 1 for plan in plans):
         return Cause.PLAN_TOO_LONG, f"its wrapper asks for more than {MOST_STEPS} steps"
-    unfit = [*first.foreign, *(step.operation for step in first.library if not _allowed(step.operation, policy))]
+    # Not of the first alone: a later call may go on with what an earlier one left behind.
+    unfit = next(filter(None, (_unfit(plan, policy) for plan in plans)), [])
     if unfit:
         names = ", ".join(dict.fromkeys(unfit[:4]))
         wanted = {
@@ -77,6 +78,10 @@ def _numbers(step: Step) -> int:
     if not isinstance(step, Launch):
         return 1
     return 1 + sum(len(argument.items) for argument in step.arguments)
+
+
+def _unfit(plan: Plan, policy: Policy) -> list[str]:
+    return [*plan.foreign, *(step.operation for step in plan.library if not _allowed(step.operation, policy))]
 
 
 def _allowed(operation: str, policy: Policy) -> bool:
