@@ -117,6 +117,7 @@ class _Uncompiled:
 
     def __init__(self, source: Any, options: dict[str, Any], compile: Callable[[], Any]) -> None:
         self.src = source
+        self.asked = options
         self.run = Launcher(source, SimpleNamespace(**options))
         self._compile = compile
 
