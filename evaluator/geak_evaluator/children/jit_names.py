@@ -83,11 +83,13 @@ def _bound(node: ast.stmt) -> Iterator[tuple[str, str]]:
         yield node.name, ""
     elif isinstance(node, ast.Assign | ast.AnnAssign):
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            yield from ((part.id, "") for part in ast.walk(target) if isinstance(part, ast.Name))
+            yield from ((name, "") for name in _stored(target))
     elif isinstance(node, ast.Try):
         handled = [statement for handler in node.handlers for statement in handler.body]
         for statement in (*node.body, *handled, *node.orelse):
-            yield from _bound(statement)
+            # `triton = None`, where there is none, leads nowhere.
+            if not (isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Constant)):
+                yield from _bound(statement)
 
 
 def check_body(function: ast.FunctionDef, scope: dict[str, Any], helpers: Mapping[str, types.ModuleType]) -> None:
@@ -171,8 +173,8 @@ def _parameters(function: ast.FunctionDef) -> set[str]:
     return {a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
 
 
-def _stored(function: ast.FunctionDef) -> set[str]:
-    return {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+def _stored(root: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(root) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
 def missing(tree: ast.FunctionDef, scope: dict[str, Any]) -> list[ast.Name]:

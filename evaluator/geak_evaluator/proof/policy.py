@@ -34,12 +34,12 @@ _ELEMENTS_PER_NUMBER = 16
 
 
 def objection(
-    plans: Sequence[Plan], *, policy: Policy = Policy.PURE, by_value: bool, elements: int
+    plans: Sequence[Plan], *, policy: Policy = Policy.PURE, by_value: bool, elements: int, idle: bool = False
 ) -> tuple[Cause, str] | None:
     """Why plans of one case, made on different values, are not accepted; None where they are.
 
     `by_value` lets launches follow the integers, which then are the same in all plans; `elements` are those of the
-    result, and where there are none there is nothing to compute.
+    result; `idle` where there is nothing to compute, or nothing to compute it from.
     """
     first = plans[0]
     # A candidate that records its plan itself is bound by nothing of ours.
@@ -57,7 +57,7 @@ def objection(
             Policy.OPEN: "cannot carry it out again",
         }
         return Cause.FOREIGN_WORK, f"it leaves work to torch: {names}; the policy '{policy.value}' {wanted[policy]}"
-    if not first.launches and elements and policy is not Policy.OPEN:
+    if not first.launches and not idle and policy is not Policy.OPEN:
         return Cause.NO_KERNEL, "no Triton kernel was launched"
     if first.reads and not by_value:
         return (
