@@ -103,7 +103,8 @@ class Candidate:
         if len(plans) < len(shown):
             return Ran(failed(case, reply), log)
         elements = sum(slot.elements for slot in shown[0].wanted)
-        fault = policy.objection(plans, policy=self._policy, by_value=self._by_value, elements=elements)
+        idle = not elements or bool(shown[0].slots and not any(slot.elements for slot in shown[0].slots))
+        fault = policy.objection(plans, policy=self._policy, by_value=self._by_value, elements=elements, idle=idle)
         if not fault and (words := policy.overlapping(plans[0])):
             fault = Cause.WRONG_STRIDES, words
         return Ran(CaseResult(case, *fault), log) if fault else Captured(case, plans[0], names, log)

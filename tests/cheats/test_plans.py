@@ -197,8 +197,8 @@ def double(x):
     y.mul_(2)
     for found in gc.get_objects():
         if type(found) is Recorder:
-            found.foreign.clear()
-            found.steps.clear()
+            found._marks.clear()
+            found._steps.clear()
             found.reads.clear()
     return y
 """,

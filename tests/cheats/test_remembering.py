@@ -19,7 +19,7 @@ def double(x):
         known[x.data_ptr()] = launch(kernel, x, torch.empty_like(x))
     return known[x.data_ptr()]
 """,
-        Cause.UNSTABLE_PLAN,
+        Cause.FOREIGN_WORK,
     ),
     "K13-C07-by-content": (
         """
@@ -45,7 +45,7 @@ def double(x):
         kept.append(launch(kernel, x, torch.empty_like(x)))
     return kept[0]
 """,
-        Cause.UNSTABLE_PLAN,
+        Cause.FOREIGN_WORK,
     ),
     "K14-C45-in-memory-of-its-own": (
         """
@@ -119,7 +119,7 @@ def double(x):
             return torch.full_like(x, seed)
     return y
 """,
-        Cause.FOREIGN_WORK,
+        Cause.UNSTABLE_PLAN,
     ),
     "K19-C46-warming-up": (
         """

@@ -20,17 +20,19 @@ def _product(x, y, n, STAGES: tl.constexpr):
     tl.store(y + at[:, None] * 128 + at[None, :], total * 0)
 
 
+@triton.jit
+def _scale(x, y, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + at, tl.load(x + at, mask=at < n) * 2 + 1, mask=at < n)
+
+
 def scale(x):
-    y = torch.zeros_like(x)
+    y = torch.empty_like(x)
     big = torch.zeros(1 << 16, device=x.device, dtype=torch.float16)
     _product[(1,)](big, torch.empty(128 * 128, device=x.device), 2, STAGES=1, num_stages=3)
+    _scale[(triton.cdiv(x.numel(), 64),)](x, y, x.numel(), BLOCK=64)
     return y
 """
-ZERO = a_spec(
-    "def reference(x):\n    return torch.zeros_like(x)",
-    inputs='{"x": Tensor("M, N", fill="uniform(0, 1)")}',
-    more='outputs=Tensor("M, N"),',
-)
 
 
 def test_every_target_has_its_own_figures(judge):
@@ -59,13 +61,13 @@ def test_every_specialisation_is_compiled(judge):
 
 
 def test_a_kernel_that_asks_for_more_than_the_device_has(judge):
-    verdict = verdict_on(judge, ZERO, BIG, target="gfx942", tier=Tier.GATE)
+    verdict = verdict_on(judge, SPEC, BIG, target="gfx942", tier=Tier.GATE)
     rejected(verdict, Cause.OUT_OF_RESOURCES, "does not compile for gfx942", "shared memory, Required: ")
-    accepted(verdict_on(judge, ZERO, BIG, target="sm_90", tier=Tier.GATE))
+    accepted(verdict_on(judge, SPEC, BIG, target="sm_90", tier=Tier.GATE))
 
 
 def test_another_target_refuses_for_all(judge):
-    verdict = verdict_on(judge, ZERO, BIG, targets=["sm_90", "gfx942"])
+    verdict = verdict_on(judge, SPEC, BIG, targets=["sm_90", "gfx942"])
     assert verdict.status is Status.REJECTED
     assert verdict.misfit.target == "gfx942"
     assert verdict.line().startswith("REJECTED scale  does not compile for gfx942: ")

@@ -64,6 +64,14 @@ def test_lines_keep_their_numbers(tmp_path: Path) -> None:
         ("import os", "import"),
         ("x = eval('1')", "eval"),
         ("x = __import__('os')", "__import__"),
+        ("x = tl.math.core", "tl.math.core"),
+        ("tl.random.tl.knobs.subprocess.Popen('true')", "tl.random.tl"),
+        ("x = tl.extra.pkgutil.importlib", "tl.extra.pkgutil"),
+        ("x = tl.math.wraps", "tl.math.wraps"),
+        ("x = triton.Config", "triton.Config"),
+        ("helper(tl.math)", "the module tl.math as a value"),
+        ("tl.core = 1", "tl.core"),
+        ("a.preload('{}')", "preload"),
     ],
 )
 def test_a_kernel_that_reaches_for_python_is_refused(tmp_path: Path, body: str, sentence: str) -> None:
@@ -76,8 +84,30 @@ def test_a_kernel_that_reaches_for_python_is_refused(tmp_path: Path, body: str, 
 @pytest.mark.parametrize(
     "line",
     [
+        "import triton.runtime as runtime",
+        "from triton import runtime",
+        "from triton import *",
+        "from triton.language import core",
+        "from triton.language.core import sys",
+        "from triton.language.extra import pkgutil as runtime",
+        "from triton.language.random import tl as runtime",
+        "try:\n    from triton import runtime\nexcept ImportError:\n    from triton.language import core as runtime",
+        "try:\n    import triton\nexcept ImportError:\n    runtime = print('foreign')",
+    ],
+)
+def test_only_a_few_of_tritons_modules_can_be_imported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    module = jit_only.load(f"import triton\n{line}\n".encode(), "kernel", tmp_path)
+    assert {name for name in vars(module) if not name.startswith("__")} == {"triton"}
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
         "@triton.jit\ndef kernel(a, b=print('x')):\n    pass\n",
-        "@triton.jit(repr=print('x'))\ndef kernel(a):\n    pass\n",
+        "@triton.jit(version=print('x'))\ndef kernel(a):\n    pass\n",
         "import triton; print('x')\n",
         "SIZE = 64; print('x')\n",
     ],
@@ -114,8 +144,75 @@ def test_kernels_of_a_project_come_along_as_kernels_alone(tmp_path: Path) -> Non
     assert not hasattr(module, "plain")
 
 
+HELPED = {
+    "from pkg.helper import double as twice": "twice(x)",
+    "import pkg.helper": "pkg.helper.double(x)",
+    "import pkg.helper as h": "h.double(x)",
+    "from pkg import helper": "helper.double(x)",
+    "from pkg import double": "double(x)",
+}
+
+
+@pytest.mark.parametrize("line", HELPED)
+def test_a_helper_is_found_however_it_is_imported(tmp_path: Path, line: str) -> None:
+    package = tmp_path / "project" / "pkg"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("from .helper import double\n")
+    (package / "helper.py").write_text(
+        "import triton\nfrom . import helper\n\n@triton.jit\ndef double(x):\n    return x * 2\n"
+    )
+    body = f"import triton\n{line}\n\n@triton.jit\ndef kernel(x):\n    {HELPED[line]}\n"
+    kernels = jit_only.take(body.encode(), "kernel", tmp_path, str(tmp_path / "project"))
+    assert kernels.find("kernel").fn.__module__ == "kernel"
+    assert kernels.find("double", "pkg.helper") is kernels.helpers["pkg.helper"].double
+
+
 @pytest.mark.parametrize(
-    "value", ["2 ** 10 ** 10", "1 << 10 ** 10", "open('x')", "[i for i in range(9)]", "math.factorial(10**9)"]
+    ("line", "sentence"),
+    [
+        ("SIZE = os.getpid()", "kernel kernel names SIZE, whose value is no literal"),
+        ("def SIZE():\n    return 4", "names SIZE, which is a plain Python function"),
+        ("class SIZE:\n    pass", "names SIZE, which is a plain Python class"),
+        ("if os:\n    SIZE = 4\nelse:\n    SIZE = 5", "names SIZE, whose value is no literal"),
+    ],
+)
+def test_what_a_kernel_needs_and_was_not_kept_is_named(tmp_path: Path, line: str, sentence: str) -> None:
+    kernel = "@triton.jit\ndef inner(x):\n    return x\n\n@triton.jit\ndef kernel(x):\n    tl.store(x, inner(SIZE))\n"
+    source = f"import os\nimport triton\nimport triton.language as tl\n\n{line}\n\n{kernel}"
+    kernels = jit_only.take(source.encode(), "kernel", tmp_path)
+    assert kernels.find("inner").arg_names == ["x"]
+    with pytest.raises(jit_only.NotPlain, match=sentence) as caught:
+        kernels.find("kernel")
+    assert caught.value.line == 5
+
+
+def test_what_is_for_profilers_is_not_looked_at(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = "import triton\n\n@triton.jit(repr=print('x'), noinline=True)\ndef kernel(a):\n    pass\n"
+    module = jit_only.load(source.encode(), "kernel", tmp_path)
+    assert module.kernel.noinline
+    assert capsys.readouterr().out == ""
+
+
+def test_defaults_may_be_constants_and_functions(tmp_path: Path) -> None:
+    source = (
+        "import triton\nN = 2 * 8\n\n@triton.jit\ndef f(x):\n    return x\n\n"
+        "@triton.jit\ndef kernel(a, n=N, op=f):\n    pass\n"
+    )
+    module = jit_only.load(source.encode(), "kernel", tmp_path)
+    assert [p.default for p in module.kernel.signature.parameters.values()][1:] == [16, module.f]
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("X = 1 << 5", 32), ("X = 2**-3", 0.125), ("A, X = 3, 4 if 3 > 2 else 5", 4), ("X = triton.cdiv(9, 2)", 5)],
+)
+def test_constants_are_computed(tmp_path: Path, text: str, value: float) -> None:
+    assert value == jit_only.load(f"import triton\n{text}\n".encode(), "kernel", tmp_path).X
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["(2 ** 9) ** 9", "2 ** 10 ** 10", "1 << 10 ** 10", "open('x')", "[i for i in range(9)]", "math.factorial(10**9)"],
 )
 def test_constants_are_literals_and_cheap(tmp_path: Path, value: str) -> None:
     module = jit_only.load(f"import math\nX = {value}\n".encode(), "kernel", tmp_path)

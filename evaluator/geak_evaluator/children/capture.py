@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from geak_evaluator.children.bearing import Noted, bears, needed, renumbered
 from geak_evaluator.children.candidate import Launches
 from geak_evaluator.children.jit_only import fingerprint
-from geak_evaluator.children.tensors import format_of
+from geak_evaluator.children.tensors import dtype_of, format_of
 from geak_evaluator.schema import plan
 from geak_evaluator.schema.layout import Slot
 
@@ -20,10 +22,16 @@ _CONSTANT = {"zeros": 0, "zeros_like": 0, "new_zeros": 0, "ones": 1, "ones_like"
 _FULL = {"full": 1, "full_like": 1, "new_full": 2}
 """Which of their arguments is the value."""
 _REFILL = {"zero_", "fill_"}
+_RESHAPES = {"squeeze_", "unsqueeze_", "transpose_", "t_", "as_strided_", "swapaxes_", "swapdims_", "detach_"}
+"""They change what a tensor says of itself, and no memory."""
 _COPIES = {"clone", "_to_copy", "contiguous", "copy_"}
 _JOINS = {"cat", "stack"}
 _READS = {"_local_scalar_dense", "equal", "is_nonzero", "item"}
-_SILENT = {"detach", "alias", "lift_fresh", "_unsafe_view", "sym_size", "sym_stride", "sym_numel", "is_same_size"}
+_TORCHS_OWN = {"aten", "prim", "prims", "quantized", "mkldnn", "inductor", "profiler"}
+"""Operators of other names are a library's or the candidate's own; their implementations are wrappers like any."""
+
+_KEPT = "memory from before the call, or from outside of torch (allocate it in the call)"
+_PUT_IN = "values that Python put into a tensor (hand them over as numbers or as a tuple)"
 
 
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -32,33 +40,48 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, inputs: Sequence[torch.Tensor], driver: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._driver = driver
-        self.steps: list[plan.Step] = []
-        self.foreign: dict[str, None] = {}
         self.reads: dict[str, None] = {}
+        self._steps: list[Noted] = []
+        self._marks: dict[tuple[int, str], None] = {}
         self._known: dict[int, int] = {}
         self._kept: list[Any] = []
         for tensor in inputs:
             self._number(tensor, new=True)
+        self._inputs = len(self._known)
 
     def __torch_dispatch__(self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None) -> Any:
         """Called by torch for each operation that it performs."""
         kwargs = kwargs or {}
-        result = func(*args, **kwargs)
         if self._driver.probing:
-            return result  # what an autotuner does to try a configuration out is not done again later
+            return func(*args, **kwargs)  # what an autotuner does to try a configuration out is not done again later
+        if func.namespace not in _TORCHS_OWN:
+            with self:
+                return func.redispatch(_CPU, *args, **kwargs)
+        result = func(*args, **kwargs)
         try:
             self._note(func, args, kwargs, result)
         except _NoPlace as error:
-            self.foreign[f"{func}: {error}"] = None
+            self._mark(f"{func}: {error}", (result, _written(func, args, kwargs)))
         return result
 
     def launched(self, launch: Any) -> None:
         """Notes a launch as the described device received it."""
         function = launch.function
-        module = "" if function.fn.__module__ == "kernel" else function.fn.__module__
         arguments = tuple(self._argument(value) for value in launch.args)
         text = fingerprint(function.src)
-        self._add(plan.Launch(function.fn.__name__, module, launch.grid, arguments, _options(launch), text))
+        name, module = function.fn.__name__, function.fn.__module__
+        step = plan.Launch(name, module, launch.grid, arguments, _options(launch), text)
+        self._add(step, reads=_storages(arguments))
+
+    def bearing(self, found: Sequence[tuple[str, torch.Tensor]]) -> plan.Plan:
+        """What was noted and bears on the result: what was computed for the host's decisions alone is left out."""
+        outputs = tuple(plan.Output(path, self.view(value)) for path, value in found)
+        roots = {*range(self._inputs), *(output.view.storage for output in outputs)}
+        wanted = needed(self._steps, roots)
+        numbers = {number: place for place, number in enumerate(sorted(wanted))}
+        steps = tuple(renumbered(noted.step, numbers) for noted in self._steps if bears(noted, wanted))
+        foreign = dict.fromkeys(text for number, text in self._marks if number in wanted)
+        return plan.Plan(steps, renumbered(outputs, numbers), tuple(foreign), tuple(self.reads))
 
     def view(self, tensor: torch.Tensor) -> plan.View:
         """Where a tensor lies; memory that is not known yet is noted as allocated."""
@@ -72,29 +95,37 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         )
 
     def _number(self, tensor: torch.Tensor, new: bool = False) -> int:
+        if tensor.layout != torch.strided:
+            raise _NoPlace("a tensor that is no plain memory")
         storage = tensor.untyped_storage()
         number = self._known.get(storage._cdata)
         if number is None:
-            if not new:
-                self.foreign["memory from before the call, or from outside of torch"] = None
             number = self._known[storage._cdata] = len(self._known)
             self._kept.append(storage)  # its address must not come to mean another
+            if not new:
+                self._marks[number, _KEPT] = None
         return number
 
     def _is_known(self, tensor: torch.Tensor) -> bool:
         return tensor.untyped_storage()._cdata in self._known
 
-    def _add(self, step: plan.Step) -> None:
-        if len(self.steps) > plan.MOST_STEPS:
+    def _mark(self, text: str, changed: Any) -> None:
+        """Notes what no plan can hold by the memory that it changed: only if that is used is it of account."""
+        for leaf in _tensors(changed):
+            if leaf.layout == torch.strided:
+                self._marks[self._number(leaf, new=True), text] = None
+
+    def _add(self, step: plan.Step, reads: Iterable[int] = (), writes: Iterable[int] = ()) -> None:
+        if len(self._steps) > plan.MOST_STEPS:
             raise PlanTooLong
-        self.steps.append(step)
+        self._steps.append(Noted(step, frozenset(reads), frozenset(writes)))
 
     def _allocate(self, tensor: torch.Tensor) -> plan.View:
         fresh = not self._is_known(tensor)
         self._number(tensor, new=True)
         view = self.view(tensor)
         if fresh:
-            self._add(plan.Allocate(view.storage, tensor.untyped_storage().nbytes()))
+            self._add(plan.Allocate(view.storage, tensor.untyped_storage().nbytes()), writes=[view.storage])
         return view
 
     def _note(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
@@ -108,30 +139,45 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif name in _FULL:
             self._fill(self._allocate(result), args[_FULL[name]] if len(args) > _FULL[name] else kwargs["fill_value"])
         elif name in _REFILL:
-            self._fill(self.view(result), 0 if name == "zero_" else args[1])
+            self._refill(result, 0 if name == "zero_" else args[1])
         elif name in _COPIES:
             self._copy(args[1] if name == "copy_" else args[0], result)
         elif name in _JOINS:
             self._join(name, args[0], args[1] if len(args) > 1 else kwargs.get("dim", 0), result)
-        elif not self._moves_nothing(name, result):
-            self._call(func, args, kwargs, result)
+        elif name == "constant_pad_nd":
+            self._pad(args[0], args[1], args[2] if len(args) > 2 else kwargs.get("value", 0), result)
+        elif name == "lift_fresh" and not self._is_known(result):
+            self._put_in(result)
+        elif name not in _RESHAPES:
+            self._work(func, args, kwargs, result)
 
-    def _moves_nothing(self, name: str, result: Any) -> bool:
-        tensors = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-        if not tensors or name in _SILENT:
-            return not tensors or all(self._is_known(t) for t in tensors) or name != "lift_fresh"
-        # A view: everything that came back lies in memory that was known before, and the call changes nothing.
-        return not name.endswith("_") and all(self._is_known(t) for t in tensors)
+    def _put_in(self, tensor: torch.Tensor) -> None:
+        if tensor.numel() == 1:
+            self._fill(self._allocate(tensor), tensor.item())  # torch.tensor(0.5) is torch.full((), 0.5)
+        else:
+            self._mark(_PUT_IN, tensor)
 
-    def _call(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+    def _work(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
+        for leaf in _tensors((args, kwargs)):
+            self._number(leaf)
+        written = _written(func, args, kwargs)
+        if written or not self._is_view(result):
+            self._call(func, args, kwargs, result, written)
+
+    def _is_view(self, result: Any) -> bool:
+        """Whether everything that came back lies in memory that was known before."""
+        return all(leaf.layout == torch.strided and self._is_known(leaf) for leaf in _tensors(result))
+
+    def _call(self, func: Any, args: Any, kwargs: Any, result: Any, written: Sequence[torch.Tensor]) -> None:
         """Work of a library's: whether it may be in a plan is for the judge to say."""
-        results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         try:
             arguments = tuple(self._operand(value) for value in args)
             keywords = {name: self._operand(value) for name, value in kwargs.items()}
         finally:
-            views = tuple(self._allocate(leaf) for leaf in results)
-        self._add(plan.Library(str(func), arguments, keywords, views))
+            views = tuple(self._allocate(leaf) for leaf in _tensors(result))
+        changed = {*(view.storage for view in views), *(self._number(leaf) for leaf in written)}
+        read = _storages((*arguments, *keywords.values()))
+        self._add(plan.Library(str(func), arguments, keywords, views), reads=read, writes=changed)
 
     def _operand(self, value: Any) -> plan.Argument:
         if isinstance(value, list | tuple):
@@ -148,13 +194,20 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def _fill(self, view: plan.View, value: Any) -> None:
         if isinstance(value, torch.Tensor):
             raise _NoPlace("a fill with a computed value")
-        self._add(plan.Fill(view, value))
+        self._add(plan.Fill(view, value), writes=[view.storage])
+
+    def _refill(self, target: torch.Tensor, value: Any) -> None:
+        if isinstance(value, torch.Tensor) and self._is_known(value):
+            self._copy_into(value, target)
+        else:
+            # y[3:] = 0 is y[3:].fill_(0), by way of a tensor that nobody made.
+            self._fill(self.view(target), value.item() if isinstance(value, torch.Tensor) else value)
 
     def _copy(self, source: Any, target: torch.Tensor) -> None:
         origin = self.view(source)
         if origin == (self.view(target) if self._is_known(target) else None):
             return
-        self._add(plan.Copy(origin, self._allocate(target)))
+        self._add_copy(origin, self._allocate(target))
 
     def _join(self, name: str, parts: Sequence[torch.Tensor], dim: int, target: torch.Tensor) -> None:
         self._allocate(target)
@@ -168,7 +221,24 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
                     continue
                 place = target.narrow(dim, at, part.shape[dim])
                 at += part.shape[dim]
-            self._add(plan.Copy(self.view(part), self.view(place)))
+            self._copy_into(part, place)
+
+    def _copy_into(self, source: torch.Tensor, place: torch.Tensor) -> None:
+        self._add_copy(self.view(source), self.view(place))
+
+    def _add_copy(self, source: plan.View, target: plan.View) -> None:
+        self._add(plan.Copy(source, target), reads=[source.storage], writes=[target.storage])
+
+    def _pad(self, source: torch.Tensor, widths: Sequence[int], value: Any, target: torch.Tensor) -> None:
+        """Padding is a constant all over and a copy into the middle; a negative width cuts away instead."""
+        self._fill(self._allocate(target), value)
+        place = target
+        for i in range(len(widths) // 2):
+            dim = source.dim() - 1 - i
+            before, after = widths[2 * i], widths[2 * i + 1]
+            source = source.narrow(dim, max(-before, 0), source.shape[dim] - max(-before, 0) - max(-after, 0))
+            place = place.narrow(dim, max(before, 0), source.shape[dim])
+        self._copy_into(source, place)
 
     def _argument(self, value: Any) -> plan.Argument:
         import triton.language as tl
@@ -181,7 +251,7 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             described = plan.View(view.storage, view.format, view.offset, tuple(value.shape), tuple(value.strides))
             return plan.Argument("descriptor", view=described, block=tuple(value.block_shape), text=str(value.padding))
         if type(value).__name__ == "TensorWrapper" and isinstance(base, torch.Tensor):
-            return plan.Argument("tensor", view=self.view(base.view(value.dtype)))
+            return plan.Argument("tensor", view=self._reinterpreted(base, value.dtype))
         if value is None:
             return plan.Argument("none")
         if isinstance(value, bool | int | float):
@@ -195,10 +265,18 @@ class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if isinstance(value, torch.dtype):
             raise _NoPlace("a torch dtype as a kernel's argument")
         if hasattr(value, "fn") and hasattr(value, "arg_names"):
-            return plan.Argument("function", text=value.fn.__name__)
+            return plan.Argument("function", text=value.fn.__name__, module=value.fn.__module__)
         if isinstance(value, tuple):
-            return plan.Argument("tuple", items=tuple(self._argument(item) for item in value))
+            fields = tuple(getattr(value, "_fields", ()))
+            return plan.Argument("tuple", items=tuple(self._argument(item) for item in value), fields=fields)
         raise _NoPlace(f"a {type(value).__name__} as a kernel's argument")
+
+    def _reinterpreted(self, base: torch.Tensor, kind: Any) -> plan.View:
+        """What triton.reinterpret made of a tensor: the same elements, read as another type of their size."""
+        format = _TRITON_FORMATS.get(str(kind))
+        if format is None or dtype_of(format).itemsize != base.element_size():
+            raise _NoPlace(f"{base.dtype} reinterpreted as {kind}")
+        return replace(self.view(base), format=format)
 
 
 class PlanTooLong(RuntimeError):
@@ -210,6 +288,36 @@ class PlanTooLong(RuntimeError):
 
 class _NoPlace(Exception):
     pass
+
+
+_CPU = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
+
+_TRITON_FORMATS = {
+    "int1": "bool",
+    "fp8e4nv": "fp8_e4m3fn",
+    "fp8e4b8": "fp8_e4m3fnuz",
+    "fp8e5": "fp8_e5m2",
+    "fp8e5b16": "fp8_e5m2fnuz",
+    **{name: name for name in ("int8", "int16", "int32", "int64", "uint8", "fp16", "bf16", "fp32", "fp64")},
+}
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+def _storages(arguments: Sequence[plan.Argument]) -> set[int]:
+    found = {item.view.storage for item in arguments if item.view is not None}
+    return found.union(*(_storages(item.items) for item in arguments))
+
+
+def _written(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
+    """The tensors that an operation changes, by its schema."""
+    written = []
+    for i, argument in enumerate(func._schema.arguments):
+        if argument.alias_info is not None and argument.alias_info.is_write:
+            written.append(args[i] if i < len(args) else kwargs.get(argument.name))
+    return _tensors(written)
 
 
 def _options(launch: Any) -> dict[str, int | float | bool | str]:
@@ -240,5 +348,4 @@ def record(
         found = []
     else:
         check(found, wanted)
-    outputs = tuple(plan.Output(path, recorder.view(value)) for path, value in found)
-    return plan.Plan(tuple(recorder.steps), outputs, tuple(recorder.foreign), tuple(recorder.reads))
+    return recorder.bearing(found)

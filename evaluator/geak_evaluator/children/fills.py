@@ -86,8 +86,10 @@ def _large(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator
 
 
 def _tiny(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
-    # Well above the smallest normal number, so that flushing what is below it is no fault.
-    return torch.randn(shape, generator=rng) * 2.0 ** max(format.min_exponent // 2, -20)
+    # Nothing below the smallest normal number: flushing that is no fault.
+    values = torch.randn(shape, generator=rng) * 2.0 ** max(format.min_exponent // 2, -20)
+    smallest = 2.0**format.min_exponent
+    return torch.where(values.abs() < smallest, torch.full_like(values, smallest), values)
 
 
 def _shifted(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:

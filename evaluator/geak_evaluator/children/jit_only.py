@@ -1,7 +1,8 @@
 """Loading nothing of a candidate but its `@triton.jit` functions, literal constants and imports of triton.
 
 What replays a plan must not run a line of the candidate's Python: a kernel's body is read by Triton, never by Python,
-and what such a body may name is a list.
+and what such a body may name is a list (`jit_names`). What is kept of a file is compiled from its syntax tree; of the
+text only what Triton reads of it is written down again, at its own lines.
 """
 
 from __future__ import annotations
@@ -9,62 +10,87 @@ import __future__
 
 import ast
 import hashlib
-import math
 import re
 import types
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
-from geak_evaluator.children import names
+import triton
+import triton.language
 
-ALLOWED_MODULES = frozenset({"triton", "triton.language", "triton.language.extra", "triton.language.math"})
-_TRITON_NAMES = frozenset({"jit", "cdiv", "next_power_of_2", "language", "constexpr"})
-_HIDDEN_IN_LANGUAGE = frozenset({"core", "semantic", "standard", "target_info", "inspect", "sys", "os"})
-_SAFE_CALLS = {"float": float, "int": int, "min": min, "max": max, "abs": abs}
+from geak_evaluator.children.jit_names import NotPlain, check_bindings, check_body, missing
+from geak_evaluator.children.jit_plain import (
+    check_definition,
+    defined,
+    is_import_with_fallback,
+    jit,
+    literal,
+    names,
+    plain_import,
+    undecorated,
+    with_usual_names,
+)
+
+__all__ = ["Kernels", "NotPlain", "fingerprint", "load", "take"]
 
 
-class NotPlain(ValueError):
-    """A kernel file whose kernels cannot be taken out of it; the message says what stands in the way."""
+_USUAL = {"triton": triton, "tl": triton.language, "jit": triton.jit}
 
-    def __init__(self, message: str, line: int = 0) -> None:
-        super().__init__(message)
-        self.line = line
+
+@dataclass
+class Kernels:
+    """The kernels of a file, and those of the project's files that it imports."""
+
+    own: types.ModuleType
+    helpers: dict[str, types.ModuleType] = field(default_factory=dict)
+    left_out: dict[str, dict[str, ast.stmt]] = field(default_factory=dict)
+    """By module: what is defined at its top level and was not kept."""
+
+    def find(self, name: str, module: str = "") -> Any:
+        """A kernel by its name; NotPlain where it could not be taken out of its file, or names what could not."""
+        found = getattr(self.helpers.get(module, self.own), name, None)
+        if not hasattr(found, "arg_names"):
+            raise NotPlain(
+                f"kernel {name} is no @triton.jit function at the top level of its file: it is made inside a function, "
+                "a class or a branch, or called by another name; define it at the top level"
+            )
+        self._check_names(found, set())
+        return found
+
+    def _check_names(self, function: Any, seen: set[int]) -> None:
+        if id(function) in seen:
+            return
+        seen.add(id(function))
+        scope, tree = function.fn.__globals__, function.parse().body[0]
+        for name in missing(tree, scope):
+            culprit = self.left_out.get(scope.get("__name__", ""), {}).get(name.id)
+            if culprit is not None:
+                raise NotPlain(_about(function.fn.__name__, name.id, culprit), culprit.lineno)
+        for node in ast.walk(tree):
+            called = scope.get(node.id) if isinstance(node, ast.Name) else None
+            if hasattr(called, "arg_names"):
+                self._check_names(called, seen)
+
+
+def _about(kernel: str, name: str, culprit: ast.stmt) -> str:
+    if isinstance(culprit, ast.FunctionDef | ast.ClassDef):
+        what = f"which is a plain Python {'class' if isinstance(culprit, ast.ClassDef) else 'function'}"
+        return f"kernel {kernel} names {name}, {what}; make it a @triton.jit function, or hand its result over"
+    what = "whose value is no literal: the kernel is run without the file's own Python"
+    return f"kernel {kernel} names {name}, {what}; write the value out, or hand it over as a tl.constexpr argument"
+
+
+def take(source: bytes, name: str, folder: Path, project: str = "") -> Kernels:
+    """The kernels of a source; NotPlain where something in it stands in the way."""
+    loader = _Loader(folder, project)
+    return Kernels(loader.module(source, name, ""), loader.helpers, loader.left_out)
 
 
 def load(source: bytes, name: str, folder: Path, project: str = "") -> types.ModuleType:
     """A module that holds only the kernels of a source, at their own line numbers."""
-    text = source.decode("utf-8")
-    text = _blanked(text, _kept(ast.parse(text), project))
-    tree = ast.parse(text)
-    kept = _kept(tree, project)
-    if len(kept) != len(tree.body):
-        stray = next(node for node in tree.body if node not in kept)
-        raise NotPlain("a kernel, an import or a constant shares its line with other code", stray.lineno)
-    path = folder / f"{name}.py"
-    path.write_text(text)
-    module = types.ModuleType(name)
-    module.__file__ = str(path)
-    try:
-        names.check_bindings(kept)
-    except names.NotNamed as error:
-        raise NotPlain(str(error), error.line) from None
-    # Annotations stay text: they could be calls.
-    code = [node for node in kept if not (isinstance(node, ast.ImportFrom) and _file(node, project))]
-    flags = __future__.annotations.compiler_flag
-    exec(compile(ast.Module(code, []), str(path), "exec", flags=flags, dont_inherit=True), module.__dict__)
-    for node in kept:
-        if isinstance(node, ast.ImportFrom) and (beside := _file(node, project)):
-            helper = load(beside.read_bytes(), str(node.module).replace(".", "_"), folder, project)
-            for alias in node.names:
-                if hasattr(helper, alias.name):
-                    setattr(module, alias.asname or alias.name, getattr(helper, alias.name))
-    try:
-        for node in kept:
-            if isinstance(node, ast.FunctionDef):
-                names.check_kernel(node, vars(module))
-    except names.NotNamed as error:
-        raise NotPlain(str(error), error.line) from None
-    return module
+    return take(source, name, folder, project).own
 
 
 @cache
@@ -73,106 +99,137 @@ def fingerprint(text: str) -> str:
     return hashlib.sha256(ast.dump(ast.parse(text)).encode()).hexdigest()[:16]
 
 
-def _file(node: ast.ImportFrom, project: str) -> Path | None:
-    """The file of the project that an import names."""
-    if not project or node.level or not node.module:
-        return None
-    path = Path(project, *node.module.split("."))
-    return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+class _Loader:
+    def __init__(self, folder: Path, project: str) -> None:
+        self._folder, self._project = folder, project
+        self.helpers: dict[str, types.ModuleType] = {}
+        self.left_out: dict[str, dict[str, ast.stmt]] = {}
 
+    def module(self, source: bytes, name: str, package: str) -> types.ModuleType:
+        """What is kept of a source; a helper is filed before it is read, since it may import whoever imports it."""
+        text = source.decode("utf-8")
+        tree = ast.parse(text)
+        check_bindings(tree.body)
+        borrowed = with_usual_names(tree)
+        kept = self._kept(tree, package)
+        written = _blanked(text, kept)
+        if len(ast.parse(written).body) != len({id(node) for node in kept}):
+            raise NotPlain("a kernel, an import or a constant shares its line with other code", _stray(tree, kept))
+        path = self._folder / f"{name.replace('.', '_')}.py"
+        path.write_text(written)
+        module = types.ModuleType(name)
+        module.__file__ = str(path)
+        if package:
+            self.helpers[name] = module
+        self.left_out[name] = {n: node for node in tree.body if node not in kept for n in defined(node)}
+        own = [node for node in kept if not self._from_project(node, package)]
+        for node in kept:
+            if node not in own:
+                self._bring_in(node, module, package)
+        # Annotations stay text: they could be calls.
+        flags = __future__.annotations.compiler_flag
+        plain = ast.Module([undecorated(node) for node in own], [])
+        module.__dict__.update({name: _USUAL[name] for name in borrowed})
+        exec(compile(plain, str(path), "exec", flags=flags, dont_inherit=True), module.__dict__)
+        for name in borrowed:
+            del module.__dict__[name]  # a body is read with the names of its own file
+        for node in own:
+            if isinstance(node, ast.FunctionDef):
+                check_body(node, module.__dict__, self.helpers)
+        return module
 
-def _kept(tree: ast.Module, project: str) -> list[ast.stmt]:
-    constants: set[str] = set()
-    kept: list[ast.stmt] = []
-    for node in tree.body:
+    def _kept(self, tree: ast.Module, package: str) -> list[ast.stmt]:
+        constants: set[str] = set()
+        kept: list[ast.stmt] = []
+        named: set[str] = set()  # what a default value may be besides: a function, something imported
+        for node in tree.body:
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                if plain_import(node) or self._from_project(node, package):
+                    named |= {alias.asname or alias.name for alias in node.names}
+                    kept.append(node)
+            elif isinstance(node, ast.Try):
+                if is_import_with_fallback(node):
+                    kept.append(node)
+            elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                bound = {name for target in targets for name in names(target)}
+                if "" not in bound and literal(node.value, constants):
+                    constants |= bound
+                    kept.append(node)
+            elif isinstance(node, ast.FunctionDef) and (decorator := jit(node)) is not None:
+                check_definition(node, decorator, constants | named)
+                named.add(node.name)
+                kept.append(node)
+        return kept
+
+    # -- files of the project --
+
+    def _from_project(self, node: ast.stmt, package: str) -> bool:
         if isinstance(node, ast.Import):
-            if all(_plain_import(alias.name) for alias in node.names):
-                kept.append(node)
+            return all(self._file(alias.name) is not None for alias in node.names)
+        if not isinstance(node, ast.ImportFrom):
+            return False
+        base = _absolute(node, package)
+        return self._file(base) is not None or any(self._file(f"{base}.{a.name}") for a in node.names)
+
+    def _file(self, dotted: str) -> Path | None:
+        """The file of the project that a module's name stands for."""
+        if not self._project or not dotted:
+            return None
+        path = Path(self._project, *dotted.split("."))
+        return next((p for p in (path.with_suffix(".py"), path / "__init__.py") if p.is_file()), None)
+
+    def _bring_in(self, node: ast.stmt, module: types.ModuleType, package: str) -> None:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                self._bind(module, alias.name, alias.asname)
         elif isinstance(node, ast.ImportFrom):
-            plain = (
-                node.level == 0 and (node.module or "") in ALLOWED_MODULES and all(_named(a.name) for a in node.names)
-            )
-            if plain or _file(node, project):
-                kept.append(node)
-        elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            if all(isinstance(t, ast.Name) for t in targets) and _literal(node.value, constants):
-                constants |= {t.id for t in targets if isinstance(t, ast.Name)}
-                kept.append(node)
-        elif isinstance(node, ast.FunctionDef) and (decorator := _jit(node)) is not None:
-            _check_kernel(node, decorator)
-            kept.append(node)
-    return kept
+            base = _absolute(node, package)
+            for alias in node.names:
+                beside = f"{base}.{alias.name}"
+                helper = self._helper(base)
+                if helper is not None and hasattr(helper, alias.name):
+                    setattr(module, alias.asname or alias.name, getattr(helper, alias.name))
+                elif self._file(beside):
+                    setattr(module, alias.asname or alias.name, self._helper(beside))
+
+    def _bind(self, module: types.ModuleType, dotted: str, asname: str | None) -> None:
+        if asname or "." not in dotted:
+            setattr(module, asname or dotted, self._helper(dotted))
+            return
+        parts = dotted.split(".")
+        owner = module
+        for i, part in enumerate(parts):
+            inner = self._helper(".".join(parts[: i + 1])) or types.ModuleType(".".join(parts[: i + 1]))
+            self.helpers.setdefault(inner.__name__, inner)
+            setattr(owner, part, inner)
+            owner = inner
+
+    def _helper(self, dotted: str) -> types.ModuleType | None:
+        if dotted not in self.helpers:
+            file = self._file(dotted)
+            if file is None:
+                return None
+            package = dotted if file.name == "__init__.py" else dotted.rpartition(".")[0]
+            try:
+                return self.module(file.read_bytes(), dotted, package or dotted)
+            except NotPlain as error:
+                raise NotPlain(f"in {file.relative_to(self._project)}: {error}", error.line) from None
+        return self.helpers[dotted]
 
 
-def _plain_import(name: str) -> bool:
-    return name in ALLOWED_MODULES or name == "math"
+def _absolute(node: ast.ImportFrom, package: str) -> str:
+    """The full name of the module that something is imported from."""
+    if not node.level:
+        return node.module or ""
+    parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+    return ".".join([*parts, *(node.module or "").split(".")]).strip(".")
 
 
-def _named(name: str) -> bool:
-    return not name.startswith("_") and name not in _HIDDEN_IN_LANGUAGE and name != "*"
-
-
-def _literal(node: ast.expr, constants: set[str]) -> bool:
-    """Whether a module-level value is a constant that can be computed without calling anything foreign."""
-    if isinstance(node, ast.Constant):
-        return True
-    if isinstance(node, ast.Name):
-        return node.id in constants
-    if isinstance(node, ast.UnaryOp | ast.BinOp | ast.Tuple | ast.List):
-        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Pow | ast.LShift):
-            return False  # a tower of powers is work
-        return all(_literal(part, constants) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
-    if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
-        known = node.value.id == "math" and isinstance(getattr(math, node.attr, None), float)
-        return known or (node.value.id == "tl" and _named(node.attr))
-    if isinstance(node, ast.Call) and not node.keywords:
-        called = ast.unparse(node.func)
-        plain = called in (*_SAFE_CALLS, "tl.constexpr", "triton.language.constexpr")
-        computed = (
-            called.startswith("math.") and callable(getattr(math, called[5:], None)) and called != "math.factorial"
-        )
-        return (plain or computed) and all(_literal(arg, constants) for arg in node.args)
-    return False
-
-
-def _jit(node: ast.FunctionDef) -> ast.expr | None:
-    for decorator in node.decorator_list:
-        called = decorator.func if isinstance(decorator, ast.Call) else decorator
-        if ast.unparse(called) in ("triton.jit", "jit"):
-            return decorator
-    return None
-
-
-def _check_kernel(node: ast.FunctionDef, decorator: ast.expr) -> None:
-    """Refuses a kernel whose definition or body could make Python run something that is not in the list."""
-    if isinstance(decorator, ast.Call):
-        for value in [*decorator.args, *(keyword.value for keyword in decorator.keywords)]:
-            if not _literal(value, set()):
-                raise NotPlain(f"kernel {node.name}: its decorator is given something that is no literal", value.lineno)
-    arguments = node.args
-    for default in [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]:
-        if not _literal(default, set()):
-            raise NotPlain(f"kernel {node.name}: a default value that is no literal", default.lineno)
-    for part in (part for statement in node.body for part in ast.walk(statement)):
-        if isinstance(part, ast.Attribute):
-            _check_attribute(node.name, part)
-        elif isinstance(part, ast.Import | ast.ImportFrom | ast.Lambda | ast.ClassDef | ast.Global | ast.Nonlocal):
-            raise NotPlain(f"kernel {node.name}: {type(part).__name__.lower()} inside a kernel", part.lineno)
-        elif isinstance(part, ast.Name) and part.id.startswith("__"):
-            raise NotPlain(f"kernel {node.name}: the name {part.id}", part.lineno)
-        elif isinstance(part, ast.Name) and part.id in ("getattr", "setattr", "eval", "exec", "compile", "open"):
-            raise NotPlain(f"kernel {node.name}: {part.id} inside a kernel", part.lineno)
-
-
-def _check_attribute(kernel: str, node: ast.Attribute) -> None:
-    if node.attr.startswith("_") or node.attr in ("handle", "fn", "builder"):
-        raise NotPlain(f"kernel {kernel}: the attribute {node.attr}", node.lineno)
-    base = node.value
-    if isinstance(base, ast.Name) and base.id == "triton" and node.attr not in _TRITON_NAMES:
-        raise NotPlain(f"kernel {kernel}: triton.{node.attr}", node.lineno)
-    if isinstance(base, ast.Name) and base.id in ("tl", "language") and node.attr in _HIDDEN_IN_LANGUAGE:
-        raise NotPlain(f"kernel {kernel}: tl.{node.attr}", node.lineno)
+def _stray(tree: ast.Module, kept: list[ast.stmt]) -> int:
+    """The line on which something that is kept meets something that is not."""
+    lines = {n for node in kept for n in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+    return next((node.lineno for node in tree.body if node not in kept and node.lineno in lines), 0)
 
 
 def _blanked(text: str, kept: list[ast.stmt]) -> str:
@@ -182,7 +239,7 @@ def _blanked(text: str, kept: list[ast.stmt]) -> str:
     for node in kept:
         wanted |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
         if isinstance(node, ast.FunctionDef):
-            decorator = _jit(node)
+            decorator = jit(node)
             assert decorator is not None
             wanted |= set(range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1))
     return "\n".join(line if number in wanted else "" for number, line in enumerate(lines, 1)) + "\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     if source is None:
         return
     try:
-        module = jit_only.load(source, "kernel", Path.cwd(), job.get("project", ""))
+        kernels = jit_only.take(source, "kernel", Path.cwd(), job.get("project", ""))
     except jit_only.NotPlain as error:
         channel.reply(codec.dumps(Trouble("not_plain", str(error), error.line)).encode(), REFUSED)
         return
@@ -36,7 +37,7 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
         launches: list[Any] = []
         wrong = None
         try:
-            replay(vars(module), asked, launches.append)
+            replay(kernels, asked, launches.append)
         except Exception as error:
             wrong = trouble(error, "kernel")
         handed = Handed()
@@ -61,7 +62,7 @@ def _conflicts(launches: list[Any]) -> tuple[str, ...]:
     return tuple(seen.values())[:4]
 
 
-def replay(kernels: dict[str, Any], asked: Replay, on_launch: Callable[[Any], None]) -> None:
+def replay(kernels: jit_only.Kernels, asked: Replay, on_launch: Callable[[Any], None]) -> None:
     """Carries out a plan; its outputs are then where they are wanted."""
     from geak_evaluator import device
 
@@ -77,7 +78,7 @@ def replay(kernels: dict[str, Any], asked: Replay, on_launch: Callable[[Any], No
             elif isinstance(step, plan.Library):
                 _operate(step, memory)
             else:
-                kernel = _kernel(kernels, step.kernel)
+                kernel = kernels.find(step.kernel, step.module)
                 if jit_only.fingerprint(kernel.src) != step.text:
                     raise jit_only.NotPlain(f"kernel {step.kernel} was launched with a text that is not its file's")
                 arguments = [_argument(item, memory, kernels) for item in step.arguments]
@@ -105,7 +106,7 @@ def _operand(item: plan.Argument, memory: _Memory) -> Any:
         return [_operand(part, memory) for part in item.items]
     if item.kind == "format":
         return dtype_of(item.text)
-    return _argument(item, memory, {})
+    return _argument(item, memory, None)
 
 
 def _check(output: plan.Output, slot: Slot) -> None:
@@ -115,13 +116,6 @@ def _check(output: plan.Output, slot: Slot) -> None:
         raise Mismatch("wrong_shape", f"output {slot.path} has shape {view.shape}; {slot.shape} is expected")
     if view.format != slot.format:
         raise Mismatch("wrong_dtype", f"output {slot.path} is {view.format}; {slot.format} is expected")
-
-
-def _kernel(kernels: dict[str, Any], name: str) -> Any:
-    found = kernels.get(name)
-    if not hasattr(found, "arg_names"):
-        raise jit_only.NotPlain(f"kernel {name} is no @triton.jit function at the top level of its file")
-    return found
 
 
 class _Memory:
@@ -148,7 +142,7 @@ class _Memory:
         return empty.set_(storage, view.offset, view.shape, view.strides)
 
 
-def _argument(item: plan.Argument, memory: _Memory, kernels: dict[str, Any]) -> Any:
+def _argument(item: plan.Argument, memory: _Memory, kernels: jit_only.Kernels | None) -> Any:
     import triton.language as tl
 
     if item.kind == "tensor":
@@ -159,11 +153,14 @@ def _argument(item: plan.Argument, memory: _Memory, kernels: dict[str, Any]) -> 
 
         assert item.view is not None
         tensor = memory.tensor(item.view)
-        return TensorDescriptor(tensor, list(item.view.shape), list(item.view.strides), list(item.block))
+        made = TensorDescriptor(tensor, list(item.view.shape), list(item.view.strides), list(item.block))
+        made.padding = item.text or made.padding
+        return made
     if item.kind == "tuple":
-        return tuple(_argument(part, memory, kernels) for part in item.items)
+        items = [_argument(part, memory, kernels) for part in item.items]
+        return namedtuple("Items", item.fields)(*items) if item.fields else tuple(items)
     if item.kind == "type":
         return tl.dtype(item.text)
-    if item.kind == "function":
-        return _kernel(kernels, item.text)
+    if item.kind == "function" and kernels is not None:
+        return kernels.find(item.text, item.module)
     return {"none": None, "text": item.text}.get(item.kind, item.number)

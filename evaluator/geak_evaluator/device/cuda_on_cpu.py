@@ -1,6 +1,7 @@
 """Lets a wrapper that says device='cuda' run unmodified on a machine with no GPU: its tensors are CPU tensors."""
 
 import contextlib
+import functools
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -160,6 +161,28 @@ def _nothing() -> Callable[..., None]:
     return nothing
 
 
+def _implemented_here(real: Callable[..., Any]) -> Callable[..., Any]:
+    # What a file registers for a GPU is called with CPU tensors; and while torch handles an operator no mode is on.
+    def impl(self: Any, op_name: Any, fn: Any, dispatch_key: str = "", **options: Any) -> Any:
+        key = dispatch_key or self.dispatch_key
+        key = "CPU" if key in ("CUDA", "HIP") else key
+        return real(self, op_name, _within(fn) if key in _OF_USERS and callable(fn) else fn, key, **options)
+
+    return impl
+
+
+_OF_USERS = ("CPU", "", "CompositeExplicitAutograd", "CompositeImplicitAutograd")
+
+
+def _within(function: Any) -> Any:
+    @functools.wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        with CudaIsCpu():
+            return function(*args, **kwargs)
+
+    return called
+
+
 def _always(value: Any) -> Callable[..., Any]:
     def answer(*args: Any, **kwargs: Any) -> Any:
         return value
@@ -221,6 +244,7 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
         # While torch handles x.backward() no mode is on, but the backward of a custom function is user code too.
         if hasattr(torch.autograd, "_engine_run_backward"):
             undo.enter_context(_set(torch.autograd, "_engine_run_backward", _within_mode))
+        undo.enter_context(_set(torch.library.Library, "impl", _implemented_here(torch.library.Library.impl)))
         # A default device is asked before this mode is, and a generator is made without asking it.
         undo.enter_context(_set(torch, "set_default_device", lambda device: real_default(_elsewhere(device))))
         undo.enter_context(_set(torch, "Generator", _generator_type(real_generator)))

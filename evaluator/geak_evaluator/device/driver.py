@@ -1,6 +1,7 @@
 """Triton's driver for a device that is only described, and the record of a launch on it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -164,12 +165,18 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         """Compile a configuration and check that it fits; of those that fit the one that was asked for wins."""
         chosen = self.probed == self.configuration
         self.probed += 1
+        with self.trying():
+            kernel_call()
+        return [1.0 if chosen else 2.0] * 3
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """Launches inside are none: an autotuner tries something out."""
         outer, self.probing = self.probing, True
         try:
-            kernel_call()
+            yield
         finally:
             self.probing = outer
-        return [1.0 if chosen else 2.0] * 3
 
     def get_empty_cache_for_benchmark(self) -> torch.Tensor:
         """A cache to clear between timings."""

@@ -82,7 +82,7 @@ def _lowered(launch: Launch, target: Target) -> tuple[str, Lowered]:
         with activate(target, compile=False, execute=False):
             backend = triton.compiler.make_backend(gpu_target(target))
             bound = launch.function.warmup(*launch.args, grid=launch.grid, **_chosen(launch, backend))
-            options = backend.parse_options(dict(vars(bound.metadata)))
+            options = backend.parse_options(bound.asked)
             if strange := _strange(backend, options):
                 what = f"the option {strange} is not taken over by the judge's compiler"
                 return "", _failed(launch, target.name, Why.UNSUPPORTED, what)

@@ -34,12 +34,12 @@ _ELEMENTS_PER_NUMBER = 16
 
 
 def objection(
-    plans: Sequence[Plan], *, policy: Policy = Policy.PURE, by_value: bool, elements: int
+    plans: Sequence[Plan], *, policy: Policy = Policy.PURE, by_value: bool, elements: int, idle: bool = False
 ) -> tuple[Cause, str] | None:
     """Why plans of one case, made on different values, are not accepted; None where they are.
 
     `by_value` lets launches follow the integers, which then are the same in all plans; `elements` are those of the
-    result, and where there are none there is nothing to compute.
+    result; `idle` where there is nothing to compute, or nothing to compute it from.
     """
     first = plans[0]
     # A candidate that records its plan itself is bound by nothing of ours.
@@ -47,7 +47,8 @@ def objection(
         return Cause.PROTOCOL, "its plan names memory in a form that no tensor has"
     if any(len(plan.steps) > MOST_STEPS + 1 for plan in plans):
         return Cause.PLAN_TOO_LONG, f"its wrapper asks for more than {MOST_STEPS} steps"
-    unfit = [*first.foreign, *(step.operation for step in first.library if not _allowed(step.operation, policy))]
+    # Not of the first alone: a later call may go on with what an earlier one left behind.
+    unfit = next(filter(None, (_unfit(plan, policy) for plan in plans)), [])
     if unfit:
         names = ", ".join(dict.fromkeys(unfit[:4]))
         wanted = {
@@ -56,7 +57,7 @@ def objection(
             Policy.OPEN: "cannot carry it out again",
         }
         return Cause.FOREIGN_WORK, f"it leaves work to torch: {names}; the policy '{policy.value}' {wanted[policy]}"
-    if not first.launches and elements and policy is not Policy.OPEN:
+    if not first.launches and not idle and policy is not Policy.OPEN:
         return Cause.NO_KERNEL, "no Triton kernel was launched"
     if first.reads and not by_value:
         return (
@@ -77,6 +78,10 @@ def _numbers(step: Step) -> int:
     if not isinstance(step, Launch):
         return 1
     return 1 + sum(len(argument.items) for argument in step.arguments)
+
+
+def _unfit(plan: Plan, policy: Policy) -> list[str]:
+    return [*plan.foreign, *(step.operation for step in plan.library if not _allowed(step.operation, policy))]
 
 
 def _allowed(operation: str, policy: Policy) -> bool:

@@ -57,9 +57,13 @@ class Argument:
     number: int | float | bool | None = None
     text: str = ""
     """A string, the name of one of triton's types, of a `@triton.jit` function, or of one of our formats."""
+    module: str = ""
+    """Of a function: where it is defined, as for a launch."""
     block: tuple[int, ...] = ()
     """A descriptor's block shape."""
     items: tuple[Argument, ...] = ()
+    fields: tuple[str, ...] = ()
+    """A named tuple's names."""
 
 
 @dataclass(frozen=True)
@@ -69,7 +73,7 @@ class Launch:
     kernel: str
     """The `@triton.jit` function's name in its module."""
     module: str
-    """Empty for the candidate's own file."""
+    """Where it is defined; a name that is no helper's means the candidate's own file."""
     grid: tuple[int, int, int]
     arguments: tuple[Argument, ...]
     """All of them, constants included, in the order of the kernel's parameters."""
