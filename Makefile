@@ -2,6 +2,7 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+OLDER := .venv-older
 TORCH := torch==2.13.0
 # PyTorch's plain wheel for Linux brings several GB of CUDA; set this to the index of its CPU wheels to avoid that.
 TORCH_FROM := $(if $(GEAK_TORCH_INDEX),--index-url $(GEAK_TORCH_INDEX))
@@ -9,7 +10,7 @@ READY := $(VENV)/.ready
 CAGE := $(BIN)/python tests/attacks/cage.py
 ATTACKS := $(BIN)/python -m pytest tests/attacks -p no:cacheprovider -q
 
-.PHONY: demo test check format unit attacks slow bench clean
+.PHONY: demo test check format unit attacks slow older bench clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -45,8 +46,19 @@ slow: $(READY)
 	$(BIN)/python -m pytest -n 2 -m slow
 	$(CAGE) -- $(ATTACKS) -m slow
 
+# The oldest Triton and numpy that are promised to work, before the packages of the ordinary environment.
+older: $(READY)
+	test -x $(OLDER)/bin/python || $(PYTHON) -m venv $(OLDER)
+	$(OLDER)/bin/pip install --quiet --no-deps triton==3.6.0 numpy==2.1.3
+	echo "$$PWD/$$(echo $(VENV)/lib/python3*/site-packages)" > "$$(echo $(OLDER)/lib/python3*/site-packages)/rest.pth"
+	echo "$$PWD" >> "$$(echo $(OLDER)/lib/python3*/site-packages)/rest.pth"
+	echo "$$PWD/evaluator" >> "$$(echo $(OLDER)/lib/python3*/site-packages)/rest.pth"
+	$(OLDER)/bin/python -m pytest -n 2 -m "not gpu and not api and not slow" tests/device tests/machine_code tests/datasets \
+		tests/judge/test_tiers.py tests/judge/test_targets.py tests/judge/test_values.py
+
 bench: $(READY)
 	$(BIN)/python bench/sandbox.py --write
+	$(BIN)/python bench/judge.py --write
 
 clean:
-	rm -rf $(VENV) dist build
+	rm -rf $(VENV) $(OLDER) dist build

@@ -18,6 +18,7 @@ from geak_evaluator.relay import Relay
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import domain, layout
+from geak_evaluator.schema.exchange import FIRST_CALL
 from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Code, Policy, Status, Tier, Verdict
@@ -119,6 +120,10 @@ class Trial:
     def _run_configurations(self) -> Iterator[Ran]:
         """Each configuration that an autotuned kernel may pick; all that came before was run with the first."""
         names = max((one.configurations for one in self._captured.values()), key=len, default=())
+        if names:
+            ran = self._candidate.run(self._smallest()[0], configuration=FIRST_CALL)
+            label = "the first call, which tries them all"
+            yield self._told(replace(ran, result=replace(ran.result, configuration=label)))
         for number, name in enumerate(names):
             for case in self._smallest() if number else ():
                 ran = self._candidate.run(case, configuration=number, lower=True)

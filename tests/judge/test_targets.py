@@ -133,7 +133,8 @@ def test_every_configuration_that_may_be_picked_is_run(judge):
     verdict = verdict_on(judge, SPEC, tuned((64, 0, 4), (32, 0, 4), (128, 0, 2)))
     accepted(verdict)
     run = [case.configuration for case in verdict.cases if case.configuration]
-    assert ["BLOCK: 32" in run[0], "BLOCK: 128" in run[1], len(run)] == [True, True, 2]
+    assert run[0] == "the first call, which tries them all"
+    assert ["BLOCK: 32" in run[1], "BLOCK: 128" in run[2], len(run)] == [True, True, 3]
 
 
 def test_a_wrong_configuration_is_named(judge):
@@ -145,3 +146,26 @@ def test_a_wrong_configuration_is_named(judge):
 
 def test_a_configuration_that_does_not_fit_is_passed_over_as_an_autotuner_does(judge):
     accepted(verdict_on(judge, SPEC, tuned((64, 0, 4), (64, 1, 32))))
+
+
+IN_PLACE = a_spec("def reference(x):\n    x.mul_(2)", more='changes="x",')
+IN_PLACE_KERNEL = f"""{IMPORTS}
+
+@triton.autotune([triton.Config({{"BLOCK": b}}) for b in (64, 32)], key=["n"], restore_value=["x"])
+@triton.jit
+def _twice(x, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(x + at, tl.load(x + at, mask=at < n) * 2, mask=at < n)
+
+
+def scale(x):
+    _twice[lambda meta: (triton.cdiv(x.numel(), meta["BLOCK"]),)](x, x.numel())
+"""
+
+
+def test_what_an_autotuner_tries_out_must_leave_no_trace(judge):
+    accepted(verdict_on(judge, IN_PLACE, IN_PLACE_KERNEL))
+    wrong = changed(IN_PLACE_KERNEL, (', restore_value=["x"]', ""))
+    verdict = verdict_on(judge, IN_PLACE, wrong)
+    rejected(verdict, Cause.WRONG_VALUES)
+    assert verdict.failure.configuration == "the first call, which tries them all"

@@ -40,6 +40,7 @@ def run(entry: Callable[..., Any], contract: str, request: RunRequest, launches:
     in_place = not wanted and bool(request.outputs)  # whatever it returns besides is of no account
     if request.capture:
         known = [*tensors.values(), *state.values(), *gradients.values(), *destination.values()]
+        launches.driver.calls += 1
         plan = capture.record(call, known, wanted, launches, in_place=in_place)
         return RunReply(plan=plan, configurations=launches.driver.configurations)
     found = call()

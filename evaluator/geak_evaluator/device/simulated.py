@@ -13,6 +13,7 @@ import triton.compiler
 from triton.runtime.autotuner import Autotuner
 
 from geak_evaluator.device.driver import Launch, OnLaunch, SimulatedDriver, active, gpu_target
+from geak_evaluator.schema.exchange import FIRST_CALL
 from geak_evaluator.schema.target import Target, find
 
 _MISSING = object()
@@ -174,10 +175,12 @@ def _tuned_apart(real: Callable[..., Any]) -> Callable[..., Any]:
         if driver is None:
             return real(self, *args, **kwargs)
         caches = self.__dict__.setdefault("_simulated_caches", {})
-        outer, self.cache = self.cache, caches.setdefault(driver.get_current_device(), {})
+        first = driver.configuration == FIRST_CALL
+        key = (driver.get_current_device(), driver.calls if first else 0)
+        outer, self.cache = self.cache, caches.setdefault(key, {})
         driver.probed = 0
         try:
-            if not driver.executes and not driver.probing and len(self.configs) > 1:
+            if not first and not driver.executes and not driver.probing and len(self.configs) > 1:
                 # Tuned beforehand, so that the first call does what every other will do.
                 with driver.trying():
                     real(self, *args, **kwargs)
@@ -220,7 +223,8 @@ def activate(
     nor exhausted resources are seen, and every configuration of an autotuned kernel seems to fit. `execute=False`
     compiles and reports launches without interpreting them. `strict=False` leaves out the lanes that are out of
     bounds (they load zero and store nothing), notes them on the launch, and goes on: for surveys, not for a judgement.
-    An autotuned kernel is launched with its configuration of that number, or with its first where it has fewer.
+    An autotuned kernel is launched with its configuration of that number, or with its first where it has fewer; with
+    FIRST_CALL its trial launches count as well.
     """
     described = find(target) if isinstance(target, str) else target
     driver = SimulatedDriver(described, on_launch, Launcher, compile=compile, execute=execute, strict=strict)

@@ -10,6 +10,9 @@ from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Value
 
+FIRST_CALL = -1
+"""Instead of the number of an autotuned kernel's configuration: the launches by which they are tried count as well."""
+
 
 @dataclass(frozen=True)
 class CaseRequest:
