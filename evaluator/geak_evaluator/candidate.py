@@ -25,6 +25,8 @@ from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.verdict import CaseResult, Cause, Policy
 
+_OTHER_POISON = 0x5A
+
 
 class Candidate:
     """One kernel file, run on a spec's cases, each time in children of its own."""
@@ -55,7 +57,8 @@ class Candidate:
             return captured
         ran = self._replay(answer, captured, lower=lower)
         if not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
-            self.needed = self._replay(answer, captured, execute=False).result.cause is not None
+            # In memory that holds something else: the right answer may look like memory that was never written.
+            self.needed = self._replay(answer, captured, execute=False, poison=_OTHER_POISON).result.cause is not None
         return ran
 
     def vary(self, case: Case, values: Values, captured: Captured | None) -> Ran | None:
@@ -118,7 +121,14 @@ class Candidate:
         return self._replay(answer, captured, lower=True, execute=False, compared=False)
 
     def _replay(
-        self, answer: Answer, captured: Captured, *, lower: bool = False, execute: bool = True, compared: bool = True
+        self,
+        answer: Answer,
+        captured: Captured,
+        *,
+        lower: bool = False,
+        execute: bool = True,
+        compared: bool = True,
+        poison: int = numbers.POISON,
     ) -> Ran:
         case, log = captured.case, captured.log
         outputs = tuple(slot for slot in answer.wanted if not slot.path.startswith("changed."))
@@ -130,11 +140,12 @@ class Candidate:
             destination=outputs if self._spec.contract == "destination" else (),
             lower=lower,
             execute=execute,
+            poison=poison,
         )
         with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
             given.map[: len(answer.given)] = answer.given
             space = layout.extent(answer.wanted)
-            got.map[:space] = numbers.poison(space)
+            got.map[:space] = numbers.poison(space, poison)
             with self._kernel.spawn_replay(self._box, self._limits, given, got) as child:
                 reply = child.ask(self._kernel.source)
                 if reply.ok:

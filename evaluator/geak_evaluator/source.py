@@ -63,5 +63,7 @@ def _check_text(data: bytes, name: str, what: str) -> None:
 
 def names_attribute(data: bytes, prefix: str) -> bool:
     """Whether a Python source names an attribute that begins so; read, not run."""
-    nodes = ast.walk(ast.parse(data))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        nodes = ast.walk(ast.parse(data))
     return any(isinstance(node, ast.Attribute) and node.attr.startswith(prefix) for node in nodes)

@@ -122,6 +122,7 @@ class _Memory:
     """Every storage of a plan: the inputs, laid out by the judge, and what the plan allocates."""
 
     def __init__(self, asked: Replay) -> None:
+        self._poison = asked.poison
         arena = Arena(FIRST_SHARED)
         second = Arena(FIRST_SHARED + 1)
         given = [arena.tensor(slot) for slot in asked.slots] + [second.tensor(slot) for slot in asked.destination]
@@ -130,7 +131,7 @@ class _Memory:
     def allocate(self, step: plan.Allocate) -> None:
         """New memory, holding NaN in every float format."""
         storage = torch.UntypedStorage(step.bytes)  # type: ignore[no-untyped-call]
-        torch.empty(0, dtype=torch.uint8).set_(storage).fill_(0xFF)
+        torch.empty(0, dtype=torch.uint8).set_(storage).fill_(self._poison)
         self._storages[step.storage] = storage
 
     def tensor(self, view: plan.View) -> torch.Tensor:

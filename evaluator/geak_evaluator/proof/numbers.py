@@ -91,9 +91,13 @@ def _fp8(name: str) -> Array:
     return values
 
 
-def poison(size: int) -> bytes:
-    """Bytes that read as NaN in every float format and as an unlikely number in every other."""
-    return b"\xff" * size
+POISON = 0xFF
+"""A byte that makes NaN in every float format, and an unlikely number in every other."""
+
+
+def poison(size: int, byte: int = POISON) -> bytes:
+    """What memory holds that nobody has written."""
+    return bytes([byte]) * size
 
 
 def untouched(values: Array, name: str) -> Array:

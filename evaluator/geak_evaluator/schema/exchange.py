@@ -164,6 +164,8 @@ class Replay:
     """Hand over Triton's IR of every launch as well."""
     execute: bool = True
     """Interpret the launches; else only their IR is wanted."""
+    poison: int = 0xFF
+    """What every byte of new memory holds."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ VARIANTS = {
             "Cannot make_shape_compatible: incompatible dimensions at index 0: 16 and 64",
             Cause.COMPILE_ERROR,
         ),
-        Variant("the top of another e4m3", "axis=1) / top", "axis=1) / 448.0", r"wrong at q\[", quick=True),
+        Variant("the top of another e4m3", "axis=1) / top", "axis=1) / 448.0", r"wrong at (q|scale)\[", quick=True),
         Variant("multiplied by the scale", "x / scale[:, None]", "x * scale[:, None]", r"wrong at q\["),
         Variant("the scale is inverted", "scale, mask=inside)", "1.0 / scale, mask=inside)", r"wrong at scale\["),
         Variant("every row is the first", "(row + group)[:, None] * G", "group[:, None] * G", r"wrong at q\["),
