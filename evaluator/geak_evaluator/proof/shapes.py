@@ -26,9 +26,10 @@ def hidden(spec: Spec, count: int, rng: random.Random) -> tuple[Case, ...]:
         sizes = domain.draw(near, rng, tries=20)
         if len(found) == count or sizes is None:
             break
-        if attempt % 2 and near.axes:  # a branch for sizes that are whole tiles is a branch as well
-            name = rng.choice(list(near.axes))
-            sizes[name] = _whole(sizes[name], near.axes[name])
+        whole = {name: tiles for name, axis in near.axes.items() if (tiles := _whole(sizes[name], axis))}
+        if attempt % 2 and whole:  # a branch for sizes that are whole tiles is a branch as well
+            name = rng.choice(list(whole))
+            sizes[name] = whole[name]
         sizes |= {n: rng.choice(s.choices) for n, s in spec.inputs.items() if isinstance(s, Scalar) and s.choices}
         without = tuple(n for n, t in spec.tensors.items() if t.optional and rng.random() < 0.5)
         case = Case(sizes, without=without)
@@ -52,10 +53,10 @@ def kind(case: Case, spec: Spec) -> str:
     return "sizes that no case shows"
 
 
-def _whole(size: Value, axis: Axis) -> Value:
-    """The next multiple of a tile, where there is one in the axis."""
+def _whole(size: Value, axis: Axis) -> int:
+    """The next multiple of a tile; 0 where there is none in the axis."""
     assert isinstance(size, int)
-    return next((whole for tile in _TILES if (whole := -(-size // tile) * tile) in axis), size)
+    return next((whole for tile in _TILES if (whole := -(-size // tile) * tile) in axis), 0)
 
 
 def _near(name: str, axis: Axis, spec: Spec) -> Axis:

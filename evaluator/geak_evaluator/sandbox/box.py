@@ -203,7 +203,9 @@ class Sandbox:
         root_user = os.geteuid() == 0 and "uid" in self._layers
         uid = _FIRST_UID + self._counter % _UIDS if root_user else -1
         workdir = f"{self._root}/{self._counter:x}"
-        allowed = (*self._readable, *(os.path.realpath(p) for p in read))
+        extra = tuple(os.path.realpath(p) for p in read)
+        allowed = (*self._readable, *extra)
+        past_modes = self._past_modes or policy.unreadable_to_others(extra)
         with contextlib.ExitStack() as undo:
             os.mkdir(workdir, 0o700)
             undo.callback(_removed, workdir)
@@ -217,7 +219,7 @@ class Sandbox:
                 uid=uid,
                 limits=limits,
                 layers=self._layers,
-                read_all_rights=uid >= 0 and self._landlocked and self._past_modes,
+                read_all_rights=uid >= 0 and self._landlocked and past_modes,
                 shared_bytes=sum(os.fstat(fd).st_size for fd in shared),
                 user_processes=0 if uid >= 0 else watchdog.user_threads(os.geteuid()),
             )
