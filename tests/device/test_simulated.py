@@ -9,7 +9,7 @@ import triton
 import triton.language as tl
 
 from geak_evaluator import device
-from geak_evaluator.device import KernelAssertion, Unsupported
+from geak_evaluator.device import KernelAssertion, Unsupported, simulated
 
 
 @triton.jit
@@ -166,6 +166,13 @@ def test_autotuning_resets_what_it_is_told_to(gfx942):
     out = torch.full((1,), 5.0)
     _accumulating[(1,)](torch.ones(32), out)
     assert out.item() == 16
+
+
+def test_all_that_a_launch_asks_of_the_compiler_is_known(gfx942):
+    _scale[(1,)](torch.ones(32), torch.empty(32), 32, 2.5, BLOCK=32, waves_per_eu=2, enable_fp_fusion=False)
+    (launch,) = gfx942
+    assert simulated.chosen_options(launch) == {"waves_per_eu": 2, "enable_fp_fusion": False}
+    assert simulated.chosen_options(launch, device.find("sm_90")) == {"enable_fp_fusion": False}
 
 
 def test_a_launch_can_be_compiled_for_another_target(gfx942):

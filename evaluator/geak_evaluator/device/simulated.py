@@ -241,50 +241,54 @@ def activate(
         yield driver
 
 
-def chosen_options(launch: Launch) -> dict[str, Any]:
-    """What the caller of a kernel chose (num_warps, waves_per_eu, ...), without what its backend settles itself."""
+def chosen_options(launch: Launch, target: Target | None = None) -> dict[str, Any]:
+    """What the caller of a kernel chose (num_warps, waves_per_eu, ...), as far as the target knows of it.
+
+    By default that is the launch's own target. What a backend settles itself is nobody's choice.
+    """
+    target = target or launch.target
     defaults = _backend(launch.target).parse_options({}).__dict__
+    known = _backend(target).parse_options({}).__dict__
     return {
         name: value
         for name, value in launch.options.items()
-        if name in defaults and name not in _OWN_OPTIONS and value != defaults[name]
+        if name in defaults
+        and name in known
+        and name not in SETTLED
+        and name not in launch.function.arg_names  # it is among the arguments already
+        and plain(value) != plain(defaults[name])
+        and (name != "extern_libs" or target.backend == launch.target.backend)
     }
+
+
+def plain(value: Any) -> Any:
+    """An option's value, to be compared: metadata went through JSON, which knows no tuples."""
+    return [plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def compile_for(target: Target | str, launch: Launch) -> Any:
     """Compile a launch that was already made for another target; Triton's own errors, exhausted resources included."""
     described = find(target) if isinstance(target, str) else target
-    known = _backend(described).parse_options({}).__dict__
-    chosen = {name: value for name, value in chosen_options(launch).items() if name in known}
-    # An option that is also a parameter of the kernel is among the arguments already.
-    chosen = {name: value for name, value in chosen.items() if name not in launch.function.arg_names}
     with activate(described, execute=False):
-        kernel = launch.function.warmup(*launch.args, grid=launch.grid, **chosen)
+        kernel = launch.function.warmup(*launch.args, grid=launch.grid, **chosen_options(launch, described))
         kernel._init_handles()
     return kernel
 
 
-# Settled by the backend for its own architecture, never by the caller of a kernel.
-_OWN_OPTIONS = frozenset(
+SETTLED = frozenset(
     [
+        "allowed_dot_input_precisions",
         "arch",
         "backend_name",
-        "extern_libs",
-        "supported_fp8_dtypes",
-        "deprecated_fp8_dot_operand_dtypes",
-        "sanitize_overflow",
-        "default_dot_input_precision",
-        "allowed_dot_input_precisions",
-        "max_num_imprecise_acc_default",
-        "warp_size",
         "base_arch",
-        "ptx_version",
-        "ptx_options",
-        "enable_fp_fusion",
-        "debug",
-        "instrumentation_mode",
+        "default_dot_input_precision",
+        "deprecated_fp8_dot_operand_dtypes",
+        "max_num_imprecise_acc_default",
+        "supported_fp8_dtypes",
+        "warp_size",
     ]
 )
+"""Options that each backend settles for its own architecture, never the caller of a kernel."""
 
 
 def warm() -> None:

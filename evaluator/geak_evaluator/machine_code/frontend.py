@@ -13,7 +13,7 @@ import triton.compiler
 from triton._C.libtriton import ir
 
 from geak_evaluator.device.driver import Launch, gpu_target
-from geak_evaluator.device.simulated import activate
+from geak_evaluator.device.simulated import SETTLED, activate, chosen_options, plain
 from geak_evaluator.schema.machine_code import (
     MAX_KERNELS,
     MAX_TEXT,
@@ -30,20 +30,6 @@ MAX_TOTAL = 3 << 20
 """Characters of all texts together: they must fit into one reply."""
 _MESSAGE = 2000
 
-_SETTLED = frozenset(
-    [
-        "allowed_dot_input_precisions",
-        "arch",
-        "backend_name",
-        "base_arch",
-        "default_dot_input_precision",
-        "deprecated_fp8_dot_operand_dtypes",
-        "max_num_imprecise_acc_default",
-        "supported_fp8_dtypes",
-        "warp_size",
-    ]
-)
-"""Options that each backend settles for its own architecture."""
 _IN_THE_IR = frozenset(["debug", "sanitize_overflow"])
 """Options that are of no account once the front end is through."""
 
@@ -81,7 +67,7 @@ def _lowered(launch: Launch, target: Target) -> tuple[str, Lowered]:
         # Uncompiled, so that binding and specialising is all that happens.
         with activate(target, compile=False, execute=False):
             backend = triton.compiler.make_backend(gpu_target(target))
-            bound = launch.function.warmup(*launch.args, grid=launch.grid, **_chosen(launch, backend))
+            bound = launch.function.warmup(*launch.args, grid=launch.grid, **chosen_options(launch, target))
             options = backend.parse_options(bound.asked)
             if strange := _strange(backend, options):
                 what = f"the option {strange} is not taken over by the judge's compiler"
@@ -108,35 +94,14 @@ def _words(error: BaseException) -> str:
     return "\n".join(words)[:_MESSAGE]
 
 
-def _chosen(launch: Launch, backend: Any) -> dict[str, Any]:
-    """What the launch's caller asked for, as far as the target knows of it."""
-    defaults = triton.compiler.make_backend(gpu_target(launch.target)).parse_options({}).__dict__
-    known = backend.parse_options({}).__dict__
-    return {
-        name: value
-        for name, value in launch.options.items()
-        if name in defaults
-        and name in known
-        and name not in _SETTLED
-        and name not in launch.function.arg_names  # it is among the arguments already
-        and _plain(value) != _plain(defaults[name])
-        and (name != "extern_libs" or backend.target.backend == launch.target.backend)
-    }
-
-
 def _strange(backend: Any, options: Any) -> str:
     """An option that was asked for, changes the machine code, and is not in the closed list."""
     defaults = backend.parse_options({}).__dict__
     for name, value in options.__dict__.items():
-        closed = name in OPTIONS or name in _SETTLED or name in _IN_THE_IR
-        if not closed and _plain(value) != _plain(defaults.get(name)):
+        closed = name in OPTIONS or name in SETTLED or name in _IN_THE_IR
+        if not closed and plain(value) != plain(defaults.get(name)):
             return str(name)
     return ""
-
-
-def _plain(value: Any) -> Any:
-    """Metadata went through JSON, which knows no tuples."""
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _taken_over(options: Any) -> dict[str, Option]:
