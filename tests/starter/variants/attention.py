@@ -8,7 +8,7 @@ OUT_OF_BOUNDS = Cause.OUT_OF_BOUNDS
 VARIANTS = {
     "flash_attention": (
         Variant("not scaled", "tl.dot(q, k) * scale", "tl.dot(q, k)", r"wrong at \[", quick=True),
-        Variant("a query does not see its own key", "keys[None, :] <= rows", "keys[None, :] < rows", "got nan,"),
+        Variant("a query does not see its own key", "keys[None, :] <= rows", "keys[None, :] < rows", r"wrong at \["),
         Variant("the first query sees the first key", "rows[:, None] + L - S)", "rows[:, None])", r"wrong at \["),
         Variant("heads go round the key heads", "head // (H // KV)", "head % KV", r"wrong at \["),
         Variant("the result is not rescaled", "v, acc * fade[:, None])", "v, acc)", r"wrong at \["),
