@@ -1,0 +1,226 @@
+"""A run's folder: `events.jsonl`, appended to and on disk before the next step begins, and `blobs/` by their content."""
+
+from __future__ import annotations
+
+import datetime
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from geak.errors import MachineError, RunError
+from geak.journal.events import KINDS, VERSION, Begun, Blob, Event
+from geak_evaluator.schema import codec
+
+EVENTS = "events.jsonl"
+BLOBS = "blobs"
+_LOCK = ".lock"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of a journal."""
+
+    number: int
+    at: str
+    """UTC, to the millisecond."""
+    event: Event
+
+
+class Journal:
+    """A run's folder, open for this process alone."""
+
+    def __init__(self, folder: Path, entries: list[Entry], lock: int, end: int) -> None:
+        self.folder = folder
+        self.entries = entries
+        self._lock = lock
+        self._end = end
+        self._file = -1
+
+    @classmethod
+    def create(cls, folder: Path) -> Journal:
+        """A new run's folder; what is there already is left as it is."""
+        try:
+            (folder / BLOBS).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(folder, error) from None
+        lock = _locked(folder)
+        if (folder / EVENTS).exists():
+            os.close(lock)
+            raise RunError(f"{folder} holds a run already; `geak resume {folder}` goes on with it")
+        return cls(folder, [], lock, 0)
+
+    @classmethod
+    def open(cls, folder: Path) -> Journal:
+        """A run that was begun before; a last line that was cut off by a crash is dropped."""
+        if not (folder / EVENTS).is_file():
+            raise RunError(f"{folder} holds no run: there is no {EVENTS} in it")
+        lock = _locked(folder)
+        try:
+            entries, end = _read(folder)
+        except BaseException:
+            os.close(lock)
+            raise
+        return cls(folder, entries, lock, end)
+
+    def __enter__(self) -> Journal:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Lets another process have the run."""
+        for descriptor in (self._file, self._lock):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._file = self._lock = -1
+
+    def append(self, event: Event) -> Entry:
+        """Writes an event; when this returns it is on disk."""
+        entry = Entry(len(self.entries), _now(), event)
+        line = (json.dumps(_plain(entry), separators=(",", ":")) + "\n").encode()
+        try:
+            if self._file < 0:
+                self._file = os.open(self.folder / EVENTS, os.O_WRONLY | os.O_CREAT, 0o644)
+                _sync_folder(self.folder)
+            # Written at the end of what was read, so that the rest of a broken last line is not kept.
+            os.ftruncate(self._file, self._end)
+            _write_all(self._file, line, self._end)
+            os.fsync(self._file)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
+        self._end += len(line)
+        self.entries.append(entry)
+        return entry
+
+    def keep(self, text: str) -> Blob:
+        """Keeps a text under its hash; when this returns it is on disk."""
+        data = text.encode("utf-8", "surrogateescape")
+        name = hashlib.sha256(data).hexdigest()
+        write(self.folder / BLOBS / name, data, only_new=True)
+        return name
+
+    def text(self, blob: Blob) -> str:
+        """A text that was kept."""
+        return read_blob(self.folder, blob)
+
+
+def read(folder: Path) -> list[Entry]:
+    """The events of a run, also of one that another process works on."""
+    if not (folder / EVENTS).is_file():
+        raise RunError(f"{folder} holds no run: there is no {EVENTS} in it")
+    return _read(folder)[0]
+
+
+def read_blob(folder: Path, blob: Blob) -> str:
+    """A text that a run kept; one that was changed since is as good as lost."""
+    try:
+        data = (folder / BLOBS / blob).read_bytes()
+    except OSError as error:
+        raise RunError(f"{folder}: {BLOBS}/{blob} cannot be read: {(error.strerror or '').lower()}") from None
+    if hashlib.sha256(data).hexdigest() != blob:
+        raise RunError(f"{folder}: {BLOBS}/{blob} is not what was written; the run cannot be gone on with")
+    return data.decode("utf-8", "surrogateescape")
+
+
+def write(path: Path, data: bytes, *, only_new: bool = False) -> None:
+    """Writes a file whole or not at all."""
+    if only_new and path.exists():
+        return
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        try:
+            _write_all(descriptor, data, 0)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(fresh, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise _unwritable(path, error) from None
+
+
+def _read(folder: Path) -> tuple[list[Entry], int]:
+    data = (folder / EVENTS).read_bytes()
+    entries: list[Entry] = []
+    end = 0
+    for line in _whole_lines(data):
+        entries.append(_entry(folder, len(entries), line))
+        end += len(line) + 1
+    if not entries:
+        raise RunError(f"{folder}: nothing was written of this run; delete the folder and begin again")
+    return entries, end
+
+
+def _whole_lines(data: bytes) -> Iterator[bytes]:
+    yield from data.split(b"\n")[:-1]
+
+
+def _entry(folder: Path, number: int, line: bytes) -> Entry:
+    where = f"{folder / EVENTS}, line {number + 1}"
+    try:
+        fields = codec.loads(line)
+        if number == 0 and isinstance(fields, dict) and fields.get("version") != VERSION:
+            version = fields.get("version")
+            raise RunError(f"{folder} was written by another GEAK (journal {version}, this one reads {VERSION})")
+        kind = KINDS[fields.pop("event")]
+        at = fields.pop("at")
+        event = codec.from_json(kind, fields)
+    except (codec.WireError, KeyError, AttributeError, TypeError) as error:
+        raise RunError(f"{where} cannot be read: {str(error)[:200]}; the lines before it are whole") from None
+    if (number == 0) != isinstance(event, Begun):
+        raise RunError(f"{where}: a run begins once, with its first line")
+    return Entry(number, str(at), event)
+
+
+def _plain(entry: Entry) -> dict[str, Any]:
+    return {"event": type(entry.event).__name__.lower(), "at": entry.at, **codec.to_json(entry.event)}
+
+
+def _locked(folder: Path) -> int:
+    try:
+        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise _unwritable(folder, error) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(lock)
+        if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
+            raise RunError(f"another process works on {folder}; `geak show {folder}` says how far it is") from None
+        raise _unwritable(folder, error) from None
+    return lock
+
+
+def _write_all(descriptor: int, data: bytes, offset: int) -> None:
+    while data:
+        written = os.pwrite(descriptor, data, offset)
+        data, offset = data[written:], offset + written
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unwritable(path: Path, error: OSError) -> MachineError:
+    why = (error.strerror or str(error)).lower()
+    return MachineError(f"{path} cannot be written: {why}; nothing that was received before is lost")
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,211 @@
+"""What a run has come to: candidates, lineages and lessons, as a fold over the journal's events."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from geak.budget import Account
+from geak.journal.events import (
+    Begun,
+    Blob,
+    Caps,
+    Conditions,
+    Ended,
+    Event,
+    Explained,
+    Judged,
+    Lesson,
+    Move,
+    Moved,
+    Planned,
+    Resumed,
+    Unjudged,
+    Unwritten,
+    Written,
+)
+from geak_evaluator.schema.verdict import Cause, Status, Tier, Verdict
+
+GIVEN = "0"
+"""The name of the kernel that a run began from."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One kernel, from the move that asked for it to the lesson that it taught."""
+
+    move: Move
+    change: str = ""
+    """What the optimizer wanted of it."""
+    source: Blob = ""
+    plan: str = ""
+    """What its author says that it does."""
+    verdict: Verdict | None = None
+    final: Verdict | None = None
+    trouble: str = ""
+    """Why it has no source, or no verdict."""
+    lesson: Lesson | None = None
+
+    @property
+    def name(self) -> str:
+        """Lineage and round: "2.3"."""
+        return self.move.candidate
+
+    @property
+    def accepted(self) -> bool:
+        """Accepted by the full tier, and not refused by the final one."""
+        final = self.final is None or self.final.status is Status.ACCEPTED
+        return self.verdict is not None and self.verdict.status is Status.ACCEPTED and final
+
+    @property
+    def developed(self) -> bool:
+        """Nothing more is done with it."""
+        return self.lesson is not None
+
+    @property
+    def rank(self) -> tuple[float, ...]:
+        """How good it is, for what is known; the larger the better."""
+        return (*_standing(self), -float(self.move.round), -float(self.move.lineage))
+
+
+@dataclass
+class Population:
+    """All that happened, folded: equal journals make equal populations, whatever order independent events came in."""
+
+    conditions: Conditions
+    run: str = ""
+    candidates: dict[str, Candidate] = field(default_factory=dict)
+    account: Account = field(default_factory=Account)
+    ended: Ended | None = None
+    """How the run stopped last, unless it was gone on with."""
+
+    def add(self, event: Event) -> None:
+        """Takes note of an event."""
+        self.account.add(event)
+        match event:
+            case Begun():
+                self.run = event.run
+            case Resumed(caps, rounds, goal):
+                self.conditions = replace(self.conditions, caps=caps, rounds=rounds, goal=goal)
+                self.ended = None
+            case Moved(move):
+                self.candidates[move.candidate] = Candidate(move)
+                self.candidates = dict(sorted(self.candidates.items(), key=lambda pair: _order(pair[0])))
+            case Planned(name, plan):
+                self._change(name, change=plan)
+            case Written(name, source, plan):
+                self._change(name, source=source, plan=plan)
+            case Unwritten(name, why):
+                self._change(name, trouble=why)
+            case Judged(name, Tier.FINAL, verdict):
+                self._change(name, final=verdict)
+            case Judged(name, _, verdict):
+                self._change(name, verdict=verdict, trouble="")
+            case Unjudged(name, _, why):
+                self._change(name, trouble=why)
+            case Explained(name, lesson):
+                self._change(name, lesson=lesson)
+            case Ended():
+                self.ended = event
+
+    @property
+    def caps(self) -> Caps:
+        """What may be spent."""
+        return self.conditions.caps
+
+    @property
+    def given(self) -> Candidate | None:
+        """The kernel that the run began from."""
+        return self.candidates.get(GIVEN)
+
+    @property
+    def ranked(self) -> list[Candidate]:
+        """Every accepted candidate, worst to best; of equal sources only the first."""
+        seen: dict[Blob, Candidate] = {}
+        for candidate in self.candidates.values():
+            if candidate.accepted:
+                seen.setdefault(candidate.source, candidate)
+        return sorted(seen.values(), key=lambda c: c.rank)
+
+    @property
+    def best(self) -> Candidate | None:
+        """The best that was accepted; the kernel that was given, if none is better."""
+        ranked = self.ranked
+        return ranked[-1] if ranked else None
+
+    @property
+    def nearest(self) -> Candidate | None:
+        """The best of all, accepted or not."""
+        written = [c for c in self.candidates.values() if c.source]
+        return max(written, key=lambda c: c.rank, default=None)
+
+    @property
+    def unfinished(self) -> list[Candidate]:
+        """Candidates whose development was interrupted."""
+        return [c for c in self.candidates.values() if not c.developed]
+
+    def lineage(self, number: int) -> list[Candidate]:
+        """A lineage's candidates in the order of their rounds."""
+        return [c for c in self.candidates.values() if c.move.lineage == number]
+
+    def lessons(self, most: int = 12) -> list[tuple[Candidate, Lesson]]:
+        """The ledger: the latest lessons, each said once; failures of old are forgotten before what worked."""
+        told: dict[str, tuple[Candidate, Lesson]] = {}
+        for candidate in self.candidates.values():
+            if candidate.lesson is not None:
+                told[candidate.lesson.cause.strip().lower()] = (candidate, candidate.lesson)
+        by_age = sorted(told.values(), key=lambda pair: (pair[0].move.round, pair[0].move.lineage))
+        worked = [pair for pair in by_age if pair[1].outcome == "worked"][-(most // 2) :]
+        others = [pair for pair in by_age if pair[1].outcome != "worked"][-(most - len(worked)) :]
+        return sorted([*worked, *others], key=lambda pair: (pair[0].move.round, pair[0].move.lineage))
+
+    def _change(self, name: str, **fields: object) -> None:
+        self.candidates[name] = replace(self.candidates[name], **fields)  # type: ignore[arg-type]
+
+
+def fold(conditions: Conditions, events: Iterable[Event]) -> Population:
+    """The population that these events make."""
+    population = Population(conditions)
+    for event in events:
+        population.add(event)
+    return population
+
+
+_FAR = frozenset({Cause.NOT_PYTHON, Cause.TOO_LARGE, Cause.MISSING_ENTRY, Cause.MISSING_MODULE, Cause.NO_KERNEL})
+_NEARER = frozenset({Cause.COMPILE_ERROR, Cause.RAISED, Cause.FOREIGN_WORK, Cause.NOT_PLAIN, Cause.OUT_OF_RESOURCES})
+
+
+def _standing(candidate: Candidate) -> tuple[float, ...]:
+    """Accepted before undecided before refused; then what the compiler says, never called a speed."""
+    verdict = candidate.verdict
+    if not candidate.source:
+        return (-1.0,)
+    if verdict is None:
+        return (0.0,)
+    if candidate.accepted:
+        return (9.0, *_compiled(verdict))
+    if verdict.status is Status.UNDECIDED:
+        return (6.0,)
+    failure = verdict.failure
+    cause = failure.cause if failure is not None else None
+    agreed = sum(c.cause is None for c in verdict.cases) / max(verdict.asked, 1)
+    return (1.0 if cause in _FAR else 2.0 if cause in _NEARER else 3.0, agreed)
+
+
+def _compiled(verdict: Verdict) -> tuple[float, ...]:
+    """Of the first target: no spills, then wide accesses, then occupancy."""
+    kernels = verdict.code[0].kernels if verdict.code else ()
+    if not kernels:
+        return (0.0, 0.0, 0.0)
+    bits = accesses = 0
+    for kernel in kernels:
+        for counts in (kernel.counts.loads, kernel.counts.stores, kernel.counts.copies):
+            for width, count in counts.items():
+                if width.isdigit():
+                    bits, accesses = bits + int(width) * count, accesses + count
+    occupancy = min(k.occupancy / k.occupancy_limit for k in kernels)
+    return (-float(sum(k.spills for k in kernels)), bits / max(accesses, 1), occupancy)
+
+
+def _order(name: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in name.split("."))

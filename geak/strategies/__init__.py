@@ -1,0 +1,1 @@
+"""Strategies: what is tried next, over one loop."""
