@@ -16,7 +16,7 @@ class Account:
     """Settled."""
     unpriced: int = 0
     """Settled calls whose price nobody knows."""
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
     calls: int = 0
     lost: int = 0
     """Calls without a reply that may have to be paid for: their bounds stay spent."""

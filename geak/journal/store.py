@@ -1,4 +1,4 @@
-"""A run's folder: `events.jsonl`, appended to and on disk before the next step begins, and `blobs/` by their content."""
+"""A run's folder: `events.jsonl`, on disk before the next step begins, and `blobs/` by their content."""
 
 from __future__ import annotations
 
