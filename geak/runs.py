@@ -214,9 +214,10 @@ def _same(folder: Path, before: Conditions, now: Conditions) -> None:
     for field in fields(Conditions):
         old, new = getattr(before, field.name), getattr(now, field.name)
         if field.name not in _MAY_DIFFER and old != new:
+            what = field.name.replace("_", " ")
             raise RunError(
-                f"{folder} holds a run with another {field.name.replace('_', ' ')}; choose another --out, or go on with "
-                f"it as it was: geak resume {folder}"
+                f"{folder} holds a run with another {what}; choose another --out, or go on with it as it was: "
+                f"geak resume {folder}"
             )
 
 
