@@ -79,19 +79,24 @@ def test_what_the_final_tier_refuses_is_not_handed_over(tmp_path: Path) -> None:
     assert (only.exit_code, only.best) == (1, None)
 
 
+def mute(place: Path, source: str) -> None:
+    """Makes the script's answers with this source answers without any."""
+    file = place / "replies.toml"
+    file.write_text(file.read_text().replace(f"```python\n{source}```", "I would rather not."))
+
+
 def test_a_bad_answer_costs_one_more_question(tmp_path: Path) -> None:
-    place = script(tmp_path, ["no kernel at all", kernel(2)])
-    place.write_text(place.read_text().replace("```python\nno kernel at all```", "I would rather not."))
-    asked = options(tmp_path, [])
-    result = geak.generate(spec(tmp_path), **asked | {"model": f"scripted:{place}"})
+    asked = options(tmp_path, ["no kernel at all", kernel(2)])
+    mute(tmp_path, "no kernel at all")
+    result = geak.generate(spec(tmp_path), **asked)
     assert (result.exit_code, kinds(result)) == (0, {"1.1": "draft"})
     assert roles(result) == ["generator", "generator"]
 
 
 def test_answers_without_a_kernel_cost_a_round_and_no_more(tmp_path: Path) -> None:
-    place = script(tmp_path, ["x"] * 4)
-    place.write_text(place.read_text().replace("```python\nx```", "I would rather not."))
-    result = geak.generate(spec(tmp_path), **options(tmp_path, []) | {"model": f"scripted:{place}", "rounds": 2})
+    asked = options(tmp_path, ["no kernel at all"] * 4, rounds=2)
+    mute(tmp_path, "no kernel at all")
+    result = geak.generate(spec(tmp_path), **asked)
     assert result.exit_code == 1
     assert all(candidate.trouble for candidate in result.population.candidates.values())
     assert kinds(result) == {"1.1": "draft", "1.2": "draft"}, "there is nothing to repair"
