@@ -143,13 +143,14 @@ async def resume_async(
     agree: Agree = lambda opening: None,
     **options: Any,
 ) -> Result:
-    """Goes on with a run where it was left; `usd`, `tokens`, `minutes`, `calls`, `rounds` and `goal` may change."""
+    """Goes on with a run where it was left; `usd`, `tokens`, `minutes`, `calls`, `rounds`, `goal` and `judge` may change."""
     from geak.runs import resume
     from geak.workplace import workplace
 
     before = load_run(run).population.conditions
+    here = {name: options.pop(name) for name in ("judge", "allow_weak_sandbox") if name in options}
     asked = _again(before, options)
-    chosen = _settings(settings, {})
+    chosen = _settings(settings, here)
     names: dict[str, object] = {f"{role}_model": model.model for role, model in before.models.items()}
     names |= {"target": before.targets, "samples": before.samples, "judge": chosen.judge or before.judge}
     chosen = changed(chosen, names)
