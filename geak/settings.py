@@ -5,8 +5,9 @@ from __future__ import annotations
 import difflib
 import io
 import math
+import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -165,9 +166,7 @@ class Settings:
         default=None,
         metadata=_row("For models that still take one.", _number(0, 2, none=True), "NUMBER", shown=_OWN),
     )
-    max_tokens: int | None = field(
-        default=None, metadata=_row("Tokens of one answer, at the most.", _COUNT, "NUMBER", shown=_OWN)
-    )
+    max_tokens: int = field(default=16_000, metadata=_row("Tokens of one answer, at the most.", _COUNT, "NUMBER"))
     target: tuple[str, ...] = field(
         default=(),
         metadata=_row(
@@ -232,12 +231,26 @@ class Settings:
     )
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The tables [models.NAME] of geak.toml."""
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False, compare=False)
+    """Where keys are looked up; they are no settings, and never shown."""
 
-    def model_of(self, role: Role) -> str:
-        """The model that plays a role."""
-        own: str = getattr(self, f"{role}_model")
-        return own or self.model
+    def roles(self, *roles: Role) -> dict[Role, str]:
+        """The model of each role, by default of those that a run has; a UsageError where one has none."""
+        return {role: self._model(role) for role in roles or _ROLES}
 
+    def _model(self, role: Role) -> str:
+        named: str = getattr(self, f"{role}_model") or self.model
+        if not named:
+            raise UsageError(_NO_MODEL.format(f" for the {role}" if self.generator_model else ""))
+        return named
+
+
+_ROLES: tuple[Role, ...] = ("generator", "reflector", "optimizer")
+_NO_MODEL = (
+    "no model is named{}; name one that is paid for (--model anthropic:NAME or openai:NAME), or one that needs no key: "
+    "a server of yours from [models] in geak.toml, any program (--model command:PROGRAM), or replies from a file "
+    "(--model scripted:FILE)"
+)
 
 TABLE: dict[str, Setting] = {
     f.name: Setting(name=f.name, default=f.default, **f.metadata["row"]) for f in fields(Settings) if f.metadata
@@ -254,8 +267,11 @@ class Resolved:
     """By setting: "--model", "GEAK_MODEL", ".env: GEAK_MODEL", "geak.toml", "default"."""
 
 
-def load(flags: Mapping[str, object], *, folder: Path, environ: Mapping[str, str]) -> Resolved:
+def load(
+    flags: Mapping[str, object], *, folder: Path | None = None, environ: Mapping[str, str] | None = None
+) -> Resolved:
     """What counts: a flag, else the environment, else .env, else geak.toml, else the default."""
+    folder, environ = folder or Path.cwd(), os.environ if environ is None else environ
     file = _dot_env(folder)
     toml = {name: _toml(folder / name) for name in ("geak.toml", "pyproject.toml")}
     layers = [
@@ -276,12 +292,13 @@ def load(flags: Mapping[str, object], *, folder: Path, environ: Mapping[str, str
         for model, table in _tables(toml[name].get("models", {}), name).items():
             values.setdefault("models", {})[model] = table
             sources[f"models.{model}"] = name
-    return Resolved(Settings(**values), sources)
+    return Resolved(Settings(**values, environment={**file, **environ}), sources)
 
 
-def environment(folder: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Where keys are looked up: the environment, and .env below it; nothing is written back."""
-    return {**_dot_env(folder), **environ}
+def changed(settings: Settings, options: Mapping[str, object]) -> Settings:
+    """The same but for these, each checked as a flag would be."""
+    values = {name: _value(TABLE[name], raw, name) for name, raw in _known(options).items()}
+    return replace(settings, **values)  # type: ignore[arg-type]
 
 
 def _value(setting: Setting, raw: object, source: str) -> object:
@@ -298,7 +315,7 @@ def _variables(environ: Mapping[str, str]) -> dict[str, object]:
 
 
 def _known(table: Mapping[str, object], where: str = "") -> Mapping[str, object]:
-    names = [f.name for f in fields(Settings)]
+    names = [*TABLE, *["models"] * bool(where)]
     for name in table:
         if name not in names:
             near = difflib.get_close_matches(name, names, 1)
