@@ -1,0 +1,182 @@
+"""GEAK in Python: the same as the command line, with typed results; each function has a twin for async code."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from geak.errors import UsageError
+from geak.journal.events import Conditions
+from geak.journal.store import Entry, read, read_blob
+from geak.population import Population, fold
+from geak.record import Opening, Watch
+from geak.runs import Result, Stopper
+from geak.settings import Settings
+from geak_evaluator.schema.verdict import Policy, Tier, Verdict
+
+Agree = Callable[[Opening], None]
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its folder tells it, also while another process works on it."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    population: Population
+
+    def text(self, blob: str) -> str:
+        """A source, a prompt or a reply that the run kept."""
+        return read_blob(self.folder, blob)
+
+
+def load_run(folder: str | Path) -> Run:
+    """A run's folder, read."""
+    from geak.journal.events import Begun
+
+    place = Path(folder)
+    entries = read(place)
+    begun = entries[0].event
+    assert isinstance(begun, Begun)
+    return Run(place, tuple(entries), fold(begun.conditions, (entry.event for entry in entries)))
+
+
+async def generate_async(
+    spec: str | Path,
+    *,
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    watch: Watch | None = None,
+    stopper: Stopper | None = None,
+    agree: Agree = lambda opening: None,
+    **options: Any,
+) -> Result:
+    """The best kernel for a spec; `options` are settings by name: model, usd, samples, target, ..."""
+    from geak.runs import begin
+    from geak.tasks import for_spec
+    from geak.workplace import workplace
+
+    task = for_spec(str(spec))
+    async with workplace(_settings(settings, options)) as place:
+        return await begin(task, place, out=_path(out), watch=watch, stopper=stopper, agree=agree)
+
+
+async def optimize_async(
+    kernel: str | Path,
+    *,
+    spec: str | Path | None = None,
+    reference: str | None = None,
+    test: str = "",
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    watch: Watch | None = None,
+    stopper: Stopper | None = None,
+    agree: Agree = lambda opening: None,
+    **options: Any,
+) -> Result:
+    """A kernel that is better than this one (FILE or FILE:FUNCTION), which is judged first."""
+    from geak.runs import begin
+    from geak.tasks import for_kernel
+    from geak.workplace import workplace
+
+    chosen = _settings(settings, options)
+    task = for_kernel(
+        str(kernel), _path(out), spec=str(spec) if spec is not None else None, reference=reference, test=test
+    )
+    async with workplace(chosen) as place:
+        return await begin(task, place, out=_path(out), watch=watch, stopper=stopper, agree=agree)
+
+
+async def resume_async(
+    run: str | Path,
+    *,
+    settings: Settings | None = None,
+    watch: Watch | None = None,
+    stopper: Stopper | None = None,
+    agree: Agree = lambda opening: None,
+    **options: Any,
+) -> Result:
+    """Goes on with a run where it was left; `usd`, `tokens`, `minutes`, `calls`, `rounds` and `goal` may change."""
+    from geak.runs import resume
+    from geak.workplace import workplace
+
+    before = load_run(run).population.conditions
+    asked = _again(before, options)
+    names = {f"{role}_model": model.model for role, model in before.models.items()}
+    chosen = replace(_settings(settings, {}), target=before.targets, samples=before.samples, **names)
+    if before.judge and not chosen.judge:
+        chosen = replace(chosen, judge=before.judge)
+    async with workplace(chosen) as place:
+        return await resume(Path(run), asked, place, watch=watch, stopper=stopper, agree=agree)
+
+
+async def evaluate_async(
+    spec: str | Path,
+    kernel: str | Path,
+    *,
+    targets: Sequence[str] = ("gfx942",),
+    tier: Tier | str = Tier.FULL,
+    policy: Policy | str = Policy.PURE,
+    judge: str | list[str] | None = None,
+) -> Verdict:
+    """The verdict on one kernel file."""
+    return await asyncio.to_thread(
+        evaluate, spec, kernel, targets=targets, tier=tier, policy=policy, judge=judge
+    )
+
+
+def evaluate(
+    spec: str | Path,
+    kernel: str | Path,
+    *,
+    targets: Sequence[str] = ("gfx942",),
+    tier: Tier | str = Tier.FULL,
+    policy: Policy | str = Policy.PURE,
+    judge: str | list[str] | None = None,
+) -> Verdict:
+    """The verdict on one kernel file."""
+    from geak.judge import Judge
+    from geak.specs import find
+
+    with Judge(judge) as room:
+        return room.evaluate(
+            find(str(spec)), Path(kernel), targets=targets, tier=Tier(tier), policy=Policy(policy)
+        )
+
+
+def generate(spec: str | Path, **arguments: Any) -> Result:
+    """The best kernel for a spec; `generate_async` says what may be asked."""
+    return asyncio.run(generate_async(spec, **arguments))
+
+
+def optimize(kernel: str | Path, **arguments: Any) -> Result:
+    """A kernel that is better than this one; `optimize_async` says what may be asked."""
+    return asyncio.run(optimize_async(kernel, **arguments))
+
+
+def resume(run: str | Path, **arguments: Any) -> Result:
+    """Goes on with a run where it was left; `resume_async` says what may change."""
+    return asyncio.run(resume_async(run, **arguments))
+
+
+def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
+    from geak.settings import load
+
+    if settings is None:
+        return load(options).settings
+    return replace(settings, **options)
+
+
+def _again(before: Conditions, options: dict[str, Any]) -> Conditions:
+    caps = {name: options.pop(name) for name in ("usd", "tokens", "minutes", "calls") if name in options}
+    rest = {name: options.pop(name) for name in ("rounds", "goal") if name in options}
+    if options:
+        raise UsageError(f"a run that is gone on with keeps its {', '.join(options)}; begin a new run to change that")
+    return replace(before, caps=replace(before.caps, **caps), **rest)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)
