@@ -31,9 +31,8 @@ class Setting:
     metavar: str
     read: Read
     """Makes a value of a text or of what TOML has; a ValueError says what is wanted."""
-    default: object
-    shown: str = ""
-    """The default as a person reads it, where it is not its own text."""
+    shown: str
+    """The default as a person reads it."""
     separator: str = ""
     """What stands between several values in one text; only where there may be several."""
 
@@ -46,6 +45,17 @@ class Setting:
     def variable(self) -> str:
         """As a variable of the environment."""
         return "GEAK_" + self.name.upper()
+
+
+def written(value: object) -> str:
+    """A value as a person would write it."""
+    if isinstance(value, tuple):
+        return ", ".join(map(written, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value.value if isinstance(value, Policy) else value)
 
 
 class _Unfit(ValueError):
@@ -127,7 +137,7 @@ def _target(name: str) -> str:
 
 
 def _row(help: str, read: Read, metavar: str = "TEXT", *, shown: str = "", separator: str = "") -> dict[str, Any]:
-    return {"row": {"help": help, "read": read, "metavar": metavar, "shown": shown, "separator": separator}}
+    return {"help": help, "read": read, "metavar": metavar, "shown": shown, "separator": separator}
 
 
 _COUNT, _COUNT_OR_NONE = _number(1, whole=True), _number(0, whole=True, none=True)
@@ -227,7 +237,8 @@ class Settings:
     )
     runs: Path = field(default=Path("runs"), metadata=_row("The folder that runs are kept in.", _path, "FOLDER"))
     prompts: Path | None = field(
-        default=None, metadata=_row("A folder of templates that go before GEAK's own.", _path, "FOLDER", shown="none")
+        default=None,
+        metadata=_row("A folder of templates that go before GEAK's own.", _path, "FOLDER", shown="GEAK's own"),
     )
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The tables [models.NAME] of geak.toml."""
@@ -253,7 +264,9 @@ _NO_MODEL = (
 )
 
 TABLE: dict[str, Setting] = {
-    f.name: Setting(name=f.name, default=f.default, **f.metadata["row"]) for f in fields(Settings) if f.metadata
+    f.name: Setting(**{"name": f.name, **f.metadata, "shown": f.metadata["shown"] or written(f.default)})
+    for f in fields(Settings)
+    if f.metadata
 }
 """Every setting but the models' tables, by name."""
 

@@ -7,10 +7,9 @@ from importlib import metadata
 
 import typer
 
-from geak.cli.display import say
+from geak.cli.display import document, say
 from geak.cli.options import AsJson, JudgeCommand
 from geak.errors import JudgeError
-from geak_evaluator.schema import codec
 from geak_evaluator.schema.wire import Hello
 
 _GET = {
@@ -37,7 +36,7 @@ def doctor(json: AsJson = False, judge: JudgeCommand = "") -> None:
         raise typer.Exit(3) from None
     fit = hello.sandbox != "base" and not hello.missing
     if json:
-        print(codec.dumps(hello))
+        document(hello)
     else:
         say("\n".join(report(hello)))
     raise typer.Exit(0 if fit else 3)

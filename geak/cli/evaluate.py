@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from geak.cli.display import say
+from geak.cli.display import document, say
 from geak.cli.options import AsJson, JudgeCommand, Targets, WeakSandbox
 from geak.errors import GeakError, UsageError
 from geak_evaluator.schema import codec
@@ -50,7 +50,7 @@ def evaluate(
     with Judge(start) as room:
         verdict = room.evaluate(path, kernel, **asked)
     if json:
-        print(codec.dumps(verdict))
+        document(verdict)
     else:
         _print(verdict)
     raise typer.Exit(EXIT[verdict.status])
@@ -94,7 +94,10 @@ def _many(name: str, kernels: Path, start: str | list[str], asked: dict[str, Any
     summary = f"{len(found)} kernels: {', '.join(words)}"
     if missing:
         summary += f"; no kernel for {len(missing)} specs: {', '.join(missing[:5])}{', ...' * (len(missing) > 5)}"
-    say(codec.dumps({"kernels": rows, "counts": counts, "without": missing}) if json else summary)
+    if json:
+        document({"kernels": rows, "counts": counts, "without": missing})
+    else:
+        say(summary)
     if counts["not judged"]:
         return _UNFIT
     return next((EXIT[s] for s in (Status.REJECTED, Status.UNDECIDED) if counts[s.value]), 0)

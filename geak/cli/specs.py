@@ -7,10 +7,9 @@ from typing import Annotated
 
 import typer
 
-from geak.cli.display import say
+from geak.cli.display import document, say
 from geak.cli.options import AsJson, JudgeCommand, WeakSandbox
 from geak.errors import SpecError, UsageError
-from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
 
@@ -52,7 +51,7 @@ def list_(
             if not json:
                 say(f"{about.name:<20} {about.spec.oracle:<9} {about.spec.contract:<12} {_short(about.title, 76)}")
     if json:
-        print(codec.dumps({"specs": rows}))
+        document({"specs": rows})
     if failed == len(files):
         raise typer.Exit(2)
 
@@ -71,7 +70,10 @@ def show(
     path = find(spec)
     with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
         about = room.describe(path)
-    say(codec.dumps(about) if json else "\n".join(page(about)))
+    if json:
+        document(about)
+    else:
+        say("\n".join(page(about)))
 
 
 @app.command()
@@ -100,7 +102,7 @@ def lint(
             if not json:
                 say("\n".join(_findings(results[-1])))
     if json:
-        print(codec.dumps({"specs": results, "broken": broken}))
+        document({"specs": results, "broken": broken})
     else:
         for text in broken:
             say(f"not a spec: {text}")
