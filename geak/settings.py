@@ -127,6 +127,8 @@ def _texts(separator: str, each: Callable[[str], str] = str) -> Read:
         parts = raw.split(separator) if isinstance(raw, str) else raw
         if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
             raise _Unfit("a text or a list of texts", raw)
+        if parts and not any(part.strip() for part in parts):
+            raise _Unfit("a text that is not empty", parts[0])
         return tuple(dict.fromkeys(each(part.strip()) for part in parts if part.strip()))
 
     return read

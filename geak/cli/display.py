@@ -16,10 +16,14 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
 
 
-def line(text: str, width: int = 0) -> str:
-    """The same in one line, cut where a width is given and it is longer."""
-    flat = " ".join(plain(text).split())
-    return flat if not width or len(flat) <= width else flat[: max(width - 3, 0)].rstrip() + "..."
+def flat(text: str) -> str:
+    """The same in one line."""
+    return " ".join(plain(text).split())
+
+
+def cut(text: str, width: int) -> str:
+    """The beginning of a line that is longer."""
+    return text if len(text) <= width else text[: max(width - 3, 0)].rstrip() + "..."
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -32,3 +36,19 @@ def document(value: Any) -> None:
     global printed
     printed += 1
     print(codec.dumps(value), flush=True)
+
+
+def money(usd: float, unpriced: int = 0) -> str:
+    """Dollars; calls whose price nobody knows are said to be unknown, never nothing."""
+    known = f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"
+    if not unpriced:
+        return known
+    return f"{known} and unknown" if usd else "unknown"
+
+
+def duration(seconds: float) -> str:
+    """A time span in the unit that fits it."""
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -4,40 +4,36 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
 
-from geak.settings import TABLE, Setting
+from geak.settings import TABLE, Setting, Settings
 
-WeakSandbox = Annotated[bool, typer.Option("--allow-weak-sandbox", help=TABLE["allow_weak_sandbox"].help)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
-Targets = Annotated[list[str], typer.Option("--target", "-t", help=TABLE["target"].help)]
-JudgeCommand = Annotated[
-    str,
-    typer.Option("--judge", envvar="GEAK_JUDGE", help="How to start the judge, if not on this machine's Python."),
-]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Spend more than $10 without being asked.")]
-DryRun = Annotated[
-    bool,
-    typer.Option("--dry-run", help="Show the first prompts, the calls and the most that they can cost; ask nobody."),
-]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the first prompts, the calls and what they can cost; ask no model.")
+]
 
 EPILOG = (
-    "Every setting can also be said as GEAK_NAME, in .env or in geak.toml (geak config show). Exit codes: 0 the goal is "
-    "met, 1 it is not, 2 a file or an option cannot be meant, 3 this machine lacks something, 4 what may be spent is "
-    "spent, 5 a model does not answer, 6 it cannot be decided here, 130 interrupted."
+    "Every setting can also be said as GEAK_NAME, in .env or in geak.toml (geak config show). Exit codes: 0 the goal "
+    "is met, 1 it is not, 2 a file or an option cannot be meant, 3 this machine lacks something, 4 what may be spent "
+    "is spent, 5 a model does not answer, 6 it cannot be decided here, 130 interrupted."
 )
 
-Command = Callable[..., Any]
+Flags = Mapping[str, object]
+Function = Callable[..., Any]
+
+_SHORT = {"target": ("-t",), "model": ("-m",)}
 
 
-def settles(*names: str) -> Callable[[Command], Command]:
+def settles(*names: str) -> Callable[[Function], Function]:
     """Gives a command the flags of these settings; its parameter `flags` gets those that were given, by name."""
 
-    def decorate(command: Command) -> Command:
+    def decorate(command: Function) -> Function:
         signature = inspect.signature(command, eval_str=True)
 
         @functools.wraps(command)
@@ -46,7 +42,7 @@ def settles(*names: str) -> Callable[[Command], Command]:
             return command(**given, flags={name: value for name, value in flags.items() if value not in (None, [])})
 
         own = [parameter for parameter in signature.parameters.values() if parameter.name != "flags"]
-        parameters = [*own, *(_parameter(TABLE[name]) for name in names)]
+        parameters = [*own, *(_option(TABLE[name]) for name in names)]
         with_flags.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         with_flags.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return with_flags
@@ -54,8 +50,17 @@ def settles(*names: str) -> Callable[[Command], Command]:
     return decorate
 
 
-def _parameter(setting: Setting) -> inspect.Parameter:
-    """An option that is None where nothing was said, so that lower layers count; its text is read with theirs."""
+def judge_of(settings: Settings, *, workers: int = 1) -> str | list[str]:
+    """How the one judge is started that a short command needs."""
+    from geak.judge import command
+
+    if settings.judge:
+        return settings.judge[0]
+    return command(allow_weak_sandbox=settings.allow_weak_sandbox, workers=workers)
+
+
+def _option(setting: Setting) -> inspect.Parameter:
+    """None where nothing was said, so that lower layers count; a text, that is read as they are."""
     names = [setting.flag, *_SHORT.get(setting.name, ())]
     default = f" [default: {setting.shown}]" if setting.shown else ""
     option = typer.Option(*names, help=setting.help + default, metavar=setting.metavar or None)
@@ -63,6 +68,3 @@ def _parameter(setting: Setting) -> inspect.Parameter:
     return inspect.Parameter(
         setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
     )
-
-
-_SHORT = {"target": ("-t",), "model": ("-m",)}

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from geak.cli.display import document, say
-from geak.cli.options import AsJson, JudgeCommand, WeakSandbox
+from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import SpecError, UsageError
+from geak.settings import load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
 
@@ -19,17 +20,16 @@ Where = Annotated[Path | None, typer.Argument(help="A folder of specs or one fil
 
 
 @app.command("list")
-def list_(
-    path: Where = None, json: AsJson = False, allow_weak_sandbox: WeakSandbox = False, judge: JudgeCommand = ""
-) -> None:
+@settles("judge", "allow_weak_sandbox")
+def list_(path: Where = None, json: AsJson = False, *, flags: Flags) -> None:
     """One line for each spec: what it computes, how many cases, how it is believed."""
-    from geak.judge import Judge, command
+    from geak.judge import Judge
     from geak.specs import within
 
     files = within(path)
     rows: list[dict[str, object]] = []
     failed = 0
-    with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
+    with Judge(judge_of(load(flags).settings)) as room:
         for file in files:
             try:
                 about = room.describe(file)
@@ -57,18 +57,19 @@ def list_(
 
 
 @app.command()
+@settles("judge", "allow_weak_sandbox")
 def show(
     spec: Annotated[str, typer.Argument(help="A spec: its file, or the name of one that ships.")],
     json: AsJson = False,
-    allow_weak_sandbox: WeakSandbox = False,
-    judge: JudgeCommand = "",
+    *,
+    flags: Flags,
 ) -> None:
     """Everything that a spec declares."""
-    from geak.judge import Judge, command
+    from geak.judge import Judge
     from geak.specs import find
 
     path = find(spec)
-    with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
+    with Judge(judge_of(load(flags).settings)) as room:
         about = room.describe(path)
     if json:
         document(about)
@@ -77,20 +78,21 @@ def show(
 
 
 @app.command()
+@settles("judge", "allow_weak_sandbox")
 def lint(
     path: Annotated[str, typer.Argument(help="A spec, a folder of specs, or the name of one that ships.")],
     json: AsJson = False,
-    allow_weak_sandbox: WeakSandbox = False,
-    judge: JudgeCommand = "",
+    *,
+    flags: Flags,
 ) -> None:
     """Find what is weak about specs: lazy answers that would pass, casts, sizes; exit code 1 if one is unfit."""
-    from geak.judge import Judge, command
+    from geak.judge import Judge
     from geak.specs import find, within
 
     files = within(Path(path)) if Path(path).is_dir() else [find(path)]
     results: list[Findings] = []
     broken: list[str] = []
-    with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
+    with Judge(judge_of(load(flags).settings)) as room:
         for file in files:
             try:
                 results.append(room.lint(file))

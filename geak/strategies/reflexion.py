@@ -39,5 +39,3 @@ def _repairs(lineage: list[Candidate]) -> int:
             break
         count += 1
     return count
-
-
