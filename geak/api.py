@@ -123,7 +123,9 @@ async def evaluate_async(
     judge: str | list[str] | None = None,
 ) -> Verdict:
     """The verdict on one kernel file."""
-    return await asyncio.to_thread(evaluate, spec, kernel, targets=targets, tier=tier, policy=policy, judge=judge)
+    return await asyncio.to_thread(
+        evaluate, spec, kernel, targets=targets, tier=tier, policy=policy, judge=judge
+    )
 
 
 def evaluate(
@@ -140,7 +142,9 @@ def evaluate(
     from geak.specs import find
 
     with Judge(judge) as room:
-        return room.evaluate(find(str(spec)), Path(kernel), targets=targets, tier=Tier(tier), policy=Policy(policy))
+        return room.evaluate(
+            find(str(spec)), Path(kernel), targets=targets, tier=Tier(tier), policy=Policy(policy)
+        )
 
 
 def generate(spec: str | Path, **arguments: Any) -> Result:

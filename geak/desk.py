@@ -54,13 +54,7 @@ class Desk:
         model, pace = self._models[role], self._paces[self._models[role].name]
         asked = self._record.population.conditions.models[role]
         call = Call(
-            messages,
-            role,
-            _lineage(candidate),
-            self._turn(candidate, role),
-            asked.max_tokens,
-            asked.temperature,
-            asked.effort,
+            messages, role, _lineage(candidate), self._turn(candidate, role), asked.max_tokens, asked.temperature, asked.effort
         )
 
         def waits(error: ModelError, seconds: float, attempt: int) -> None:

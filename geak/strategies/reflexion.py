@@ -39,3 +39,5 @@ def _repairs(lineage: list[Candidate]) -> int:
             break
         count += 1
     return count
+
+
