@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from geak.budget import Account
 from geak.errors import UsageError
 from geak.journal.events import Conditions
 from geak.journal.store import Entry, read, read_blob
@@ -15,9 +16,13 @@ from geak.population import Population, fold
 from geak.record import Opening, Watch
 from geak.runs import Result, Stopper
 from geak.settings import Settings
+from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 
 Agree = Callable[[Opening], None]
+"""Is told what a run may spend before it does, and raises to prevent it."""
+Review = Callable[[Path, Findings], bool]
+"""Is shown a spec that a model drafted, and says whether a person confirms it."""
 
 
 @dataclass(frozen=True)
@@ -45,23 +50,33 @@ def load_run(folder: str | Path) -> Run:
 
 
 async def generate_async(
-    spec: str | Path,
+    spec: str | Path | None = None,
     *,
+    from_text: str = "",
     settings: Settings | None = None,
     out: str | Path | None = None,
     watch: Watch | None = None,
     stopper: Stopper | None = None,
     agree: Agree = lambda opening: None,
+    review: Review = lambda path, findings: False,
     **options: Any,
 ) -> Result:
-    """The best kernel for a spec; `options` are settings by name: model, usd, samples, target, ..."""
-    from geak.runs import begin
+    """The best kernel for a spec, or for words that a model makes a spec of; `options` are settings by name."""
+    from geak import from_words
+    from geak.runs import begin, new_folder
     from geak.tasks import for_spec
     from geak.workplace import workplace
 
-    task = for_spec(str(spec))
-    async with workplace(_settings(settings, options)) as place:
-        return await begin(task, place, out=_path(out), watch=watch, stopper=stopper, agree=agree)
+    if (spec is None) == (not from_text):
+        raise UsageError("name a spec, or say in words what the kernel is to compute: one of the two")
+    chosen, folder = _settings(settings, options), _path(out)
+    task = for_spec(str(spec)) if spec is not None else None
+    async with workplace(chosen) as place:
+        if task is None:
+            folder = folder or new_folder(chosen, "from-words")
+            task = await from_words.draft(from_text, place, folder, watch=watch, review=review)
+            place = replace(place, settings=_less(chosen, load_run(folder / from_words.FOLDER).population.account))
+        return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
 
 
 async def optimize_async(
@@ -123,9 +138,7 @@ async def evaluate_async(
     judge: str | list[str] | None = None,
 ) -> Verdict:
     """The verdict on one kernel file."""
-    return await asyncio.to_thread(
-        evaluate, spec, kernel, targets=targets, tier=tier, policy=policy, judge=judge
-    )
+    return await asyncio.to_thread(evaluate, spec, kernel, targets=targets, tier=tier, policy=policy, judge=judge)
 
 
 def evaluate(
@@ -142,9 +155,7 @@ def evaluate(
     from geak.specs import find
 
     with Judge(judge) as room:
-        return room.evaluate(
-            find(str(spec)), Path(kernel), targets=targets, tier=Tier(tier), policy=Policy(policy)
-        )
+        return room.evaluate(find(str(spec)), Path(kernel), targets=targets, tier=Tier(tier), policy=Policy(policy))
 
 
 def generate(spec: str | Path, **arguments: Any) -> Result:
@@ -176,6 +187,14 @@ def _again(before: Conditions, options: dict[str, Any]) -> Conditions:
     if options:
         raise UsageError(f"a run that is gone on with keeps its {', '.join(options)}; begin a new run to change that")
     return replace(before, caps=replace(before.caps, **caps), **rest)
+
+
+def _less(settings: Settings, spent: Account) -> Settings:
+    """What is left to spend."""
+    usd = None if settings.usd is None else settings.usd - spent.usd
+    tokens = None if settings.tokens is None else settings.tokens - spent.spent_tokens
+    calls = None if settings.calls is None else settings.calls - spent.calls
+    return replace(settings, usd=usd, tokens=tokens, calls=calls)
 
 
 def _path(path: str | Path | None) -> Path | None:

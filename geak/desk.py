@@ -54,7 +54,13 @@ class Desk:
         model, pace = self._models[role], self._paces[self._models[role].name]
         asked = self._record.population.conditions.models[role]
         call = Call(
-            messages, role, _lineage(candidate), self._turn(candidate, role), asked.max_tokens, asked.temperature, asked.effort
+            messages,
+            role,
+            _lineage(candidate),
+            self._turn(candidate, role),
+            asked.max_tokens,
+            asked.temperature,
+            asked.effort,
         )
 
         def waits(error: ModelError, seconds: float, attempt: int) -> None:
@@ -95,7 +101,7 @@ class Desk:
         return reply
 
     async def _afford(self, call: Call, price: Price | None) -> tuple[Call, Bound]:
-        """Waits until the call can be paid for at its bound; where it never will be, shortens its answer or gives up."""
+        """Waits until the call can be paid for at its bound; where it never will be, shortens the answer or gives up."""
         while True:
             most = bound(call, price)
             account, caps = self._record.population.account, self._record.population.caps
@@ -133,7 +139,8 @@ class Desk:
         if rest.minutes is not None and rest.minutes <= 0:
             return f"the {caps.minutes:g} minutes are over; --minutes allows more"
         if rest.tokens is not None and most.tokens > rest.tokens:
-            return f"{max(rest.tokens, 0)} of {caps.tokens} tokens are left, too few for another call; --tokens allows more"
+            few = max(rest.tokens, 0)
+            return f"{few} of {caps.tokens} tokens are left, too few for another call; --tokens allows more"
         left_usd = max(rest.usd or 0.0, 0.0)
         return f"${left_usd:.2f} of ${caps.usd:.2f} is left, too little for another call; --usd allows more"
 

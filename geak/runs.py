@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 from geak import __version__, handover
-from geak.errors import MachineError, RunError, UsageError
+from geak.errors import RunError, UsageError
 from geak.goal import Goal
 from geak.journal.events import VERSION, Begun, Conditions, Ended, Judged, Move, Moved, Resumed, Written
 from geak.journal.store import EVENTS, Entry, Journal
@@ -18,6 +18,7 @@ from geak.loop import run as loop
 from geak.population import GIVEN, Candidate, Population
 from geak.record import Opening, Record, Waiting, Watch
 from geak.roles.brief import Brief
+from geak.settings import Settings
 from geak.strategies.base import strategy
 from geak.tasks import Task
 from geak.workplace import Workplace, conditions, most
@@ -96,7 +97,7 @@ async def begin(
     about = await place.judges.describe(task.spec)
     asked = conditions(task, about, place)
     _check(asked)
-    folder = out or Path(place.settings.out) / _name(about.name)
+    folder = out or new_folder(place.settings, about.name)
     opening = Opening(asked, most(asked), not place.settings.target, _notes(place), folder)
     if (folder / EVENTS).is_file():
         with Journal.open(folder) as journal:
@@ -213,9 +214,10 @@ def _same(folder: Path, before: Conditions, now: Conditions) -> None:
     for field in fields(Conditions):
         old, new = getattr(before, field.name), getattr(now, field.name)
         if field.name not in _MAY_DIFFER and old != new:
+            what = field.name.replace("_", " ")
             raise RunError(
-                f"{folder} holds a run with another {field.name.replace('_', ' ')}; choose another --out, or go on with "
-                f"it as it was: geak resume {folder}"
+                f"{folder} holds a run with another {what}; choose another --out, or go on with it as it was: "
+                f"geak resume {folder}"
             )
 
 
@@ -229,6 +231,7 @@ def _notes(place: Workplace) -> tuple[str, ...]:
     return tuple(sorted({model.note for model in place.models.values() if model.note}))
 
 
-def _name(spec: str) -> str:
+def new_folder(settings: Settings, name: str) -> Path:
+    """Where a new run is kept."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    return f"{stamp}-{spec}-{secrets.token_hex(2)}"
+    return Path(settings.out) / f"{stamp}-{name}-{secrets.token_hex(2)}"

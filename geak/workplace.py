@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from geak.budget import Bound, bound
 from geak.journal.events import Caps, Conditions, RoleModel
@@ -50,16 +50,36 @@ async def workplace(settings: Settings) -> AsyncIterator[Workplace]:
 
 def conditions(task: Task, about: Description, place: Workplace) -> Conditions:
     """What a run under these settings is asked to do."""
-    settings = place.settings
-    return Conditions(
+    return replace(
+        asked_of(place, ("generator", "reflector", "optimizer")),
         spec=about.name,
         spec_path=str(task.spec.resolve()),
         spec_sha256=about.sha256,
         entry=about.entry,
-        models={
-            role: RoleModel(model.name, model.price, settings.effort, settings.temperature, settings.max_tokens)
-            for role, model in place.models.items()
-        },
+        original=task.original_path,
+        drafted=task.drafted,
+    )
+
+
+def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
+    """What settings ask, whatever the spec."""
+    settings = place.settings
+    models = {
+        role: RoleModel(
+            place.models[role].name,
+            place.models[role].price,
+            settings.effort,
+            settings.temperature,
+            settings.max_tokens,
+        )
+        for role in roles
+    }
+    return Conditions(
+        spec="",
+        spec_path="",
+        spec_sha256="",
+        entry="",
+        models=models,
         targets=targets(place),
         policy=settings.policy,
         goal=settings.goal,
@@ -70,8 +90,6 @@ def conditions(task: Task, about: Description, place: Workplace) -> Conditions:
         hint=settings.hint,
         caps=Caps(settings.usd, settings.tokens, settings.minutes, settings.calls),
         judge=tuple(settings.judge),
-        original=task.original_path,
-        drafted=task.drafted,
     )
 
 

@@ -169,7 +169,7 @@ class Workshop:
         if candidate.final is None and candidate.name != GIVEN:
             await self._evaluate(candidate, Tier.FINAL)
         final = self.population.candidates[candidate.name].final
-        return candidate.name == GIVEN or final is not None and final.status is Status.ACCEPTED
+        return candidate.name == GIVEN or (final is not None and final.status is Status.ACCEPTED)
 
     async def _evaluate(self, candidate: Candidate, tier: Tier) -> None:
         asked, source = self.population.conditions, self.record.text(candidate.source)

@@ -22,9 +22,10 @@ class Reflexion:
 
     def _next(self, population: Population, number: int, lineage: list[Candidate]) -> Move:
         last = lineage[-1] if lineage else population.given
-        if last is not None and last.source and not last.accepted and last.final is None:
-            if _repairs(lineage) < population.conditions.repairs:
-                return next_in(number, lineage, "repair", (last.name,))
+        # Of what the final tier refused nothing is told, so that there is nothing to repair by.
+        broken = last is not None and last.source and not last.accepted and last.final is None
+        if last is not None and broken and _repairs(lineage) < population.conditions.repairs:
+            return next_in(number, lineage, "repair", (last.name,))
         best = population.ranked[-population.conditions.ancestors :]
         if best:
             return next_in(number, lineage, "optimise", tuple(c.name for c in best))
@@ -39,5 +40,3 @@ def _repairs(lineage: list[Candidate]) -> int:
             break
         count += 1
     return count
-
-
