@@ -247,15 +247,13 @@ class Settings:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False, compare=False)
     """Where keys are looked up; they are no settings, and never shown."""
 
-    def roles(self, *roles: Role) -> dict[Role, str]:
-        """The model of each role, by default of those that a run has; a UsageError where one has none."""
-        return {role: self._model(role) for role in roles or _ROLES}
-
-    def _model(self, role: Role) -> str:
-        named: str = getattr(self, f"{role}_model") or self.model
-        if not named:
-            raise UsageError(_NO_MODEL.format(f" for the {role}" if self.generator_model else ""))
-        return named
+    def roles(self, *needed: Role) -> dict[Role, str]:
+        """The model of each role that has one; a UsageError where one has none that a run (or `needed`) cannot miss."""
+        named: dict[Role, str] = {role: getattr(self, f"{role}_model") or self.model for role in get_args(Role)}
+        for role in needed or _ROLES:
+            if not named[role]:
+                raise UsageError(_NO_MODEL.format(f" for the {role}" if any(named.values()) else ""))
+        return {role: name for role, name in named.items() if name}
 
 
 _ROLES: tuple[Role, ...] = ("generator", "reflector", "optimizer")

@@ -9,8 +9,9 @@ from typing import Annotated, NoReturn
 import typer
 
 from geak import __version__
-from geak.cli import config, display, doctor, evaluate, judge_command, specs
+from geak.cli import config, display, doctor, evaluate, generate, judge_command, optimize, resume, show, specs
 from geak.cli.display import document, say
+from geak.cli.options import EPILOG
 from geak.errors import GeakError
 
 app = typer.Typer(
@@ -21,6 +22,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("optimize", epilog=EPILOG)(optimize.optimize)
+app.command("generate", epilog=EPILOG)(generate.generate)
+app.command("resume", epilog=EPILOG)(resume.resume)
+app.command("show")(show.show)
 app.add_typer(specs.app, name="specs")
 app.add_typer(judge_command.app, name="judge")
 app.add_typer(config.app, name="config")

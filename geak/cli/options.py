@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,6 +18,15 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show the first prompts, the calls and what they can cost; ask no model.")
 ]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        help="The run's own folder; where it holds this run already, the run is gone on with.", metavar="FOLDER"
+    ),
+]
+
+RUN = tuple(name for name in TABLE if name != "drafter_model")
+"""The settings of a run."""
 
 EPILOG = (
     "Every setting can also be said as GEAK_NAME, in .env or in geak.toml (geak config show). Exit codes: 0 the goal "

@@ -19,10 +19,12 @@ from geak.cli.progress import cap, progress, spent
 from geak.errors import UsageError
 from geak.journal.events import Conditions
 from geak.journal.store import EVENTS, Entry
+from geak.judge import text
 from geak.population import Candidate, Population
 from geak.record import Opening, Waiting
 from geak.runs import Result, Stopper
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.findings import Findings
 
 ASKED_ABOVE = 10.0
 """Dollars."""
@@ -121,17 +123,35 @@ def _much(opening: Opening) -> bool:
 
 def _ask(opening: Opening) -> None:
     bound = "an unknown sum" if opening.most.usd is None else money(opening.most.usd)
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if not _terminal():
         raise UsageError(f"up to {bound} may be spent, which is more than $10; say --yes, or lower --usd")
+    if not _confirmed(f"up to {bound} may be spent; go on?"):
+        raise UsageError("nothing was begun, and nothing was spent")
+
+
+def reviewed(path: Path, findings: Findings) -> bool:
+    """Whether a person confirms a spec that a model drafted; where nobody can be asked, they do not."""
+    say(f"the spec is drafted: {path}", error=True)
+    say("\n".join(f"  {f.severity}: {f.message}" for f in findings.findings), error=True)
+    if not _terminal():
+        say("note: nobody has confirmed it; until then every verdict says so", error=True)
+        return False
+    say(text(path), error=True)
+    return _confirmed("is this what the kernel is to compute?")
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _confirmed(question: str) -> bool:
     # asyncio takes the first ^C for itself; at a question it means no.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        print(f"up to {bound} may be spent; go on? [y/N] ", end="", file=sys.stderr, flush=True)
-        said = sys.stdin.readline().strip().lower()
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
     finally:
         signal.signal(signal.SIGINT, before)
-    if said not in ("y", "yes"):
-        raise UsageError("nothing was begun, and nothing was spent")
 
 
 def _so_far(opening: Opening) -> Population:
