@@ -277,7 +277,7 @@ class Resolved:
 
     settings: Settings
     sources: dict[str, str]
-    """By setting: "--model", "GEAK_MODEL", ".env: GEAK_MODEL", "geak.toml", "default"."""
+    """By setting: "--model", "GEAK_MODEL", "GEAK_MODEL in .env", "model in geak.toml", "default"."""
 
 
 def load(
@@ -290,8 +290,8 @@ def load(
     layers = [
         ("{0.flag}", _known(flags)),
         ("{0.variable}", _variables(environ)),
-        (".env: {0.variable}", _variables(file)),
-        *toml.items(),
+        ("{0.variable} in .env", _variables(file)),
+        *((f"{{0.name}} in {name}", table) for name, table in toml.items()),
     ]
     values: dict[str, Any] = {}
     sources = dict.fromkeys(TABLE, "default")
@@ -318,8 +318,7 @@ def _value(setting: Setting, raw: object, source: str) -> object:
     try:
         return setting.read(raw)
     except ValueError as error:
-        where = f"{source}, {setting.name}" if source.endswith(".toml") else source
-        raise UsageError(f"{where}: {error}") from None
+        raise UsageError(f"{source}: {error}") from None
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, object]:
