@@ -101,7 +101,7 @@ class Desk:
         return reply
 
     async def _afford(self, call: Call, price: Price | None) -> tuple[Call, Bound]:
-        """Waits until the call can be paid for at its bound; where it never will be, shortens the answer or gives up."""
+        """Waits until the call can be paid for at its bound; where it never will be, shortens it or gives up."""
         while True:
             most = bound(call, price)
             account, caps = self._record.population.account, self._record.population.caps
