@@ -355,7 +355,8 @@ def _toml(path: Path) -> Mapping[str, object]:
         said = str(error)
         raise UsageError(f"{path.name} is no TOML: {said[:1].lower()}{said[1:]}") from None
     if not ours:
-        data = data.get("tool", {}).get("geak", {})
+        tool = data.get("tool")
+        data = tool.get("geak", {}) if isinstance(tool, dict) else {}
     if not isinstance(data, dict):
         raise UsageError(f"{path.name}: tool.geak is a table of settings, as in [tool.geak]")
     return _known(data, path.name)
@@ -370,9 +371,9 @@ def _dot_env(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for binding in parse_stream(io.StringIO(text)):
         if binding.error:
-            raise UsageError(
-                f".env, line {binding.original.line}: NAME=VALUE is wanted"
-            )  # never the line: it is secret
+            said = binding.original.string
+            number = binding.original.line + said[: len(said) - len(said.lstrip())].count("\n")
+            raise UsageError(f".env, line {number}: NAME=VALUE is wanted")  # without the line: it may be a key
         if binding.key is not None and binding.value is not None:
             found[binding.key] = binding.value
     return found
