@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from geak.cli.display import cut, duration, flat, money, say
+from geak.cli.display import cut, duration, flat, money, plural, say
 from geak.journal.events import (
     Announced,
     Begun,
@@ -175,12 +175,12 @@ def spent(population: Population) -> str:
     """What is gone: money of the cap, calls, tokens."""
     account, caps = population.account, population.caps
     under_way = account.spent_usd - account.usd
-    reserved = f" ({money(under_way)} more is reserved)" * bool(under_way)
-    words = [f"{money(account.usd, account.unpriced)} of {cap(caps.usd)}{reserved}"]
-    words.append(f"{account.calls} calls")
-    words.append(f"{account.usage.total:,} tokens" + f" of {caps.tokens:,}" * (caps.tokens is not None))
+    reserved = f" ({money(under_way)} more is reserved)" if under_way else ""
+    of = f" of {caps.tokens:,}" if caps.tokens is not None else ""
+    words = [f"{money(account.usd, account.unpriced)} of {cap(caps.usd)}{reserved}", plural(account.calls, "call")]
+    words.append(f"{account.usage.total:,}{of} tokens")
     if account.lost:
-        words.append(f"{account.lost} calls without a reply, counted at their bounds")
+        words.append(f"{plural(account.lost, 'call')} without a reply, counted at the bound")
     return ", ".join(words)
 
 

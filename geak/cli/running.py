@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Protocol
 
 import typer
 
-from geak.cli.display import document, flat, money, say
+from geak.cli.display import document, flat, money, plural, say
 from geak.cli.progress import cap, progress, spent
 from geak.errors import UsageError
 from geak.journal.events import Conditions
@@ -90,10 +90,11 @@ class _Sitting:
 def first_lines(opening: Opening) -> list[str]:
     """What a person must know before anything is spent: model, cap, upper bound, targets."""
     asked, most = opening.conditions, opening.most
+    tokens, calls, minutes = asked.caps.tokens, asked.caps.calls, asked.caps.minutes
     caps = [f"cap {cap(asked.caps.usd)}"]
-    caps += [f"{asked.caps.tokens:,} tokens"] * (asked.caps.tokens is not None)
-    caps += [f"{asked.caps.calls} calls"] * (asked.caps.calls is not None)
-    caps += [f"{asked.caps.minutes:g} minutes"] * (asked.caps.minutes is not None)
+    caps += [] if tokens is None else [f"{tokens:,} tokens"]
+    caps += [] if calls is None else [plural(calls, "call")]
+    caps += [] if minutes is None else [f"{minutes:g} minutes"]
     bound = "an unknown price" if most.usd is None else money(most.usd)
     chosen = " (by default)" if opening.targets_by_default else ""
     return [

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from geak.cli.display import cut, document, flat, money, say
+from geak.cli.display import cut, document, flat, money, plural, say
 from geak.cli.options import AsJson
 from geak.journal.events import Announced, Failed, Received
 from geak.journal.store import Entry
@@ -52,7 +52,7 @@ class Spending:
         """For a person."""
         usage = self.usage
         read = usage.input + usage.cached + usage.cache_written
-        parts = [money(self.usd, self.unpriced), f"{self.calls} call{'s' * (self.calls != 1)}"]
+        parts = [money(self.usd, self.unpriced), plural(self.calls, "call")]
         parts.append(f"{read:,} tokens in" + f" ({usage.cached:,} cached)" * bool(usage.cached))
         parts.append(f"{usage.output:,} out" + f" ({usage.reasoning:,} thought)" * bool(usage.reasoning))
         parts += [f"{self.lost} lost"] * bool(self.lost)
