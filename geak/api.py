@@ -12,12 +12,15 @@ from geak.budget import Account
 from geak.errors import UsageError
 from geak.journal.events import Conditions
 from geak.journal.store import Entry, read, read_blob
+from geak.models.base import Role
 from geak.population import Population, fold
 from geak.record import Opening, Watch
 from geak.runs import Result, Stopper
-from geak.settings import Settings
+from geak.settings import Settings, changed, load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
+
+_ROLES: tuple[Role, ...] = ("generator", "reflector", "optimizer")
 
 Agree = Callable[[Opening], None]
 """Is told what a run may spend before it does, and raises to prevent it."""
@@ -71,7 +74,7 @@ async def generate_async(
         raise UsageError("name a spec, or say in words what the kernel is to compute: one of the two")
     chosen, folder = _settings(settings, options), _path(out)
     task = for_spec(str(spec)) if spec is not None else None
-    async with workplace(chosen) as place:
+    async with workplace(chosen, *_ROLES, *(("drafter",) if task is None else ())) as place:
         if task is None:
             folder = folder or new_folder(chosen, "from-words")
             task = await from_words.draft(from_text, place, folder, watch=watch, review=review)
@@ -120,10 +123,10 @@ async def resume_async(
 
     before = load_run(run).population.conditions
     asked = _again(before, options)
-    names = {f"{role}_model": model.model for role, model in before.models.items()}
-    chosen = replace(_settings(settings, {}), target=before.targets, samples=before.samples, **names)
-    if before.judge and not chosen.judge:
-        chosen = replace(chosen, judge=before.judge)
+    chosen = _settings(settings, {})
+    names: dict[str, object] = {f"{role}_model": model.model for role, model in before.models.items()}
+    names |= {"target": before.targets, "samples": before.samples, "judge": chosen.judge or before.judge}
+    chosen = changed(chosen, names)
     async with workplace(chosen) as place:
         return await resume(Path(run), asked, place, watch=watch, stopper=stopper, agree=agree)
 
@@ -174,11 +177,9 @@ def resume(run: str | Path, **arguments: Any) -> Result:
 
 
 def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
-    from geak.settings import load
-
     if settings is None:
         return load(options).settings
-    return replace(settings, **options)
+    return changed(settings, options)
 
 
 def _again(before: Conditions, options: dict[str, Any]) -> Conditions:

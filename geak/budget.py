@@ -46,6 +46,11 @@ class Account:
         return (self.nanos + self.lost_nanos) / 1e9
 
     @property
+    def lost_usd(self) -> float:
+        """Dollars that calls without a reply may have cost."""
+        return self.lost_nanos / 1e9
+
+    @property
     def spent_usd(self) -> float:
         """Dollars, with the bounds of what is under way."""
         return self.usd + sum(a.bound_usd or 0.0 for a in self.open.values())

@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from geak.budget import Bound, bound, fits, left
 from geak.errors import BudgetSpent, ModelError
-from geak.journal.events import Announced, Failed, Received, RoleModel
+from geak.journal.events import Announced, Failed, Received
 from geak.models.base import Call, Message, Model, Price, Reply, Role, prompt_text
 from geak.models.pace import Pace
 from geak.models.retry import attempts
@@ -69,13 +69,13 @@ class Desk:
         async for attempt in attempts(waits):
             with attempt:
                 async with pace.slot():
-                    return await self._buy(candidate, call, model, asked, pace)
+                    return await self._buy(candidate, call, model, asked.price)
         raise AssertionError("the policy ends with an answer or an error")
 
-    async def _buy(self, candidate: str, call: Call, model: Model, asked: RoleModel, pace: Pace) -> Reply:
+    async def _buy(self, candidate: str, call: Call, model: Model, price: Price | None) -> Reply:
         self._proceed()
         prompt = self._record.keep(prompt_text(call.messages))
-        call, most = await self._afford(call, asked.price)
+        call, most = await self._afford(call, price)
         number = len(self._by_call)
         announced = Announced(number, candidate, call.role, model.name, prompt, most.tokens, most.usd)
         self._add(announced)
@@ -83,8 +83,6 @@ class Desk:
         try:
             reply = await model.ask(call)
         except ModelError as error:
-            if error.trouble is error.trouble.LIMIT:
-                pace.on_limit()
             self._add(Failed(number, error.trouble.value, str(error), error.charged))
             await self._wake()
             raise
@@ -92,8 +90,7 @@ class Desk:
             # It was sent, and whoever waits for it has left: it may have to be paid for.
             self._add(Failed(number, "cancelled", "the run was left before the reply came", charged=True))
             raise
-        pace.on_success()
-        usd = asked.price and asked.price.of(reply.usage)
+        usd = None if price is None else price.of(reply.usage)
         kept = self._record.keep(reply.text)
         seconds = round(time.monotonic() - started, 3)
         self._add(Received(number, kept, reply.finish, reply.usage, usd, reply.model, seconds))

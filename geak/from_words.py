@@ -66,10 +66,10 @@ async def draft(
 
 
 async def _drafted(words: str, place: Workplace, folder: Path, record: Record) -> tuple[Path, Findings]:
-    desk = Desk(record, place.models, place.paces)
+    ask = partial(Desk(record, place.models, place.paces).ask, GIVEN)
     source, problems = "", ["nothing was drafted"]
     for turn in range(_TRIES):
-        source = await drafter.draft_spec(partial(desk.ask, GIVEN), words, problems * bool(turn), source)
+        source = await drafter.draft_spec(ask, words, problems * bool(turn), source, prompts=place.settings.prompts)
         path = _path(folder, source)
         write(path, f"{UNREVIEWED}\n{source}".encode("utf-8", "surrogateescape"))
         try:

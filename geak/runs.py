@@ -164,6 +164,7 @@ async def _work(
             policy=asked.policy,
             goal=asked.goal,
             hint=asked.hint,
+            prompts=place.settings.prompts,
             original=record.text(given.source) if given is not None else "",
         ),
         spec=task.spec,
@@ -234,4 +235,4 @@ def _notes(place: Workplace) -> tuple[str, ...]:
 def new_folder(settings: Settings, name: str) -> Path:
     """Where a new run is kept."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
-    return Path(settings.out) / f"{stamp}-{name}-{secrets.token_hex(2)}"
+    return settings.runs / f"{stamp}-{name}-{secrets.token_hex(2)}"

@@ -11,14 +11,14 @@ from geak.budget import Bound, bound
 from geak.journal.events import Caps, Conditions, RoleModel
 from geak.judges import Judges, default_commands
 from geak.models.base import Call, Message, Model, Role
+from geak.models.config import read
 from geak.models.pace import Pace
 from geak.models.registry import open_model
-from geak.settings import Settings
+from geak.settings import DEFAULT_TARGETS, Settings
 from geak.tasks import Task
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
 
-DEFAULT_TARGETS = ("gfx942", "sm_90")
 _PROMPT = 40_000
 """Characters of a long prompt, for the bound of a call that is not written yet."""
 
@@ -34,13 +34,16 @@ class Workplace:
 
 
 @asynccontextmanager
-async def workplace(settings: Settings) -> AsyncIterator[Workplace]:
+async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplace]:
     """Opens the models first, so that a missing key is known before anything else, then starts the judges."""
-    names = settings.roles()
-    opened = {name: open_model(name, settings.models, settings.environment) for name in set(names.values())}
+    tables = {name: read(name, table) for name, table in settings.models.items()}
+    names = settings.roles(*needed)
+    opened = {name: open_model(name, tables, settings.environment) for name in sorted(set(names.values()))}
     models = {role: opened[name] for role, name in names.items()}
     paces = {model.name: Pace(model.concurrency) for model in opened.values()}
-    commands = default_commands(settings.judge, settings.allow_weak_sandbox, settings.samples)
+    commands = default_commands(
+        settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=settings.samples
+    )
     try:
         async with Judges(commands) as judges:
             yield Workplace(settings, models, paces, judges)
@@ -64,7 +67,7 @@ def conditions(task: Task, about: Description, place: Workplace) -> Conditions:
 def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
     """What settings ask, whatever the spec."""
     settings = place.settings
-    models = {
+    models: dict[str, RoleModel] = {
         role: RoleModel(
             place.models[role].name,
             place.models[role].price,
@@ -87,6 +90,7 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         samples=settings.samples,
         rounds=settings.rounds,
         repairs=settings.repairs,
+        ancestors=settings.ancestors,
         hint=settings.hint,
         caps=Caps(settings.usd, settings.tokens, settings.minutes, settings.calls),
         judge=tuple(settings.judge),

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from geak.desk import Desk
-from geak.errors import BudgetSpent, GeakError, MachineError, ModelError
+from geak.errors import BudgetSpent, GeakError, JudgeDied, MachineError, ModelError
 from geak.goal import Goal
 from geak.journal.events import Ended, Explained, Judged, Lesson, Moved, Planned, Unjudged, Unwritten, Written
-from geak.judges import JudgeDied, Judges
+from geak.judges import Judges
 from geak.models.base import Model, Role
 from geak.models.pace import Pace
 from geak.population import GIVEN, Candidate, Population
