@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -28,12 +28,10 @@ from geak.journal.events import (
 )
 from geak.journal.store import Entry
 from geak.population import Population
-from geak.record import Waiting
+from geak.record import Waiting, Watch
 
 if TYPE_CHECKING:
     from rich.text import Text
-
-Watch = Callable[[Entry | Waiting], None]
 
 
 @contextmanager
@@ -128,8 +126,9 @@ class Page:
         """The page, so many seconds after it was begun; another thread may ask for it at any time."""
         head, developed, left, rest = self._shown
         passed = duration(seconds)
-        if (done := developed - self._before) > 0 and left > 0:
-            passed += f", at most about {duration(seconds / done * left)} more"
+        done = developed - self._before
+        if done > 0 and (more := seconds / done * left) >= 1:
+            passed += f", at most about {duration(more)} more"
         return [f"{head}, {passed}", *rest]
 
     def seconds(self) -> float:

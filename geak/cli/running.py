@@ -7,6 +7,7 @@ import os
 import shlex
 import signal
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,24 +19,24 @@ from geak.cli.display import document, flat, money, plural, say
 from geak.cli.progress import cap, progress, spent
 from geak.errors import UsageError
 from geak.journal.events import Conditions
-from geak.journal.store import EVENTS, Entry
+from geak.journal.store import EVENTS
 from geak.judge import text
 from geak.population import Candidate, Population
-from geak.record import Opening, Waiting
+from geak.record import Opening, Watch
 from geak.runs import Result, Stopper
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
 
 ASKED_ABOVE = 10.0
 """Dollars."""
+_TIDYING = 3.0
+"""Seconds that judges and models have to end, where a person leaves."""
 
 
 class Work(Protocol):
     """A run, as `geak.api` begins or goes on with one."""
 
-    def __call__(
-        self, *, watch: Callable[[Entry | Waiting], None], stopper: Stopper, agree: Callable[[Opening], None]
-    ) -> Awaitable[Result]:
+    def __call__(self, *, watch: Watch, stopper: Stopper, agree: Callable[[Opening], None]) -> Awaitable[Result]:
         """Carries it out."""
         ...
 
@@ -44,7 +45,10 @@ def carry_out(work: Work, *, yes: bool, json: bool, quiet: bool) -> NoReturn:
     """Carries it out and prints what came of it; ends with its exit code."""
     with ExitStack() as shown:
         sitting = _Sitting(shown, yes=yes, json=json, quiet=quiet)
-        result = asyncio.run(sitting.run(work))
+        try:
+            result = asyncio.run(sitting.run(work))
+        except asyncio.CancelledError:
+            raise typer.Exit(130) from None
     if json:
         document(report(result))
     else:
@@ -60,9 +64,11 @@ class _Sitting:
         self._yes, self._json, self._quiet = yes, json, quiet
         self._stopper = Stopper()
         self._folder: Path | None = None
-        self._watch: Callable[[Entry | Waiting], None] = lambda what: None
+        self._watch: Watch = lambda what: None
+        self._leaving = False
 
     async def run(self, work: Work) -> Result:
+        self._task = asyncio.current_task()
         return await work(watch=lambda what: self._watch(what), stopper=self._stopper, agree=self._agree)
 
     def _agree(self, opening: Opening) -> None:
@@ -77,14 +83,19 @@ class _Sitting:
     def _interrupted(self) -> None:
         if not self._stopper.stopped:
             self._stopper.stop()
-            say(f"stopping: what is under way is finished; ^C again leaves it ({_again(self._folder)})", error=True)
-            return
-        # The journal is on disk after every step: there is nothing to tidy up that is worth a wait.
-        self._shown.close()
-        say(f"left; {_again(self._folder)} goes on with it", error=True)
-        if self._json:
-            document({"error": {"message": "interrupted", "exit_code": 130}, "folder": str(self._folder)})
-        os._exit(130)
+            say("stopping: what is under way is finished first; ^C again leaves it", error=True)
+        elif not self._leaving:
+            self._leaving = True
+            self._shown.close()
+            say(f"left; {_again(self._folder)} goes on with it", error=True)
+            if self._json:
+                document({"error": {"message": "interrupted", "exit_code": 130}, "folder": str(self._folder)})
+            # The journal is on disk after every step; a judge that does not end is not worth a longer wait.
+            timer = threading.Timer(_TIDYING, os._exit, (130,))
+            timer.daemon = True
+            timer.start()
+            assert self._task is not None
+            self._task.cancel()
 
 
 def first_lines(opening: Opening) -> list[str]:

@@ -92,7 +92,7 @@ def page(run: Path, population: Population, entries: Iterable[Entry]) -> list[st
         f"asked   goal {asked.goal}, {asked.strategy}, {asked.samples} x {asked.rounds} candidates",
         f"state   {_state(population, entries)}",
         "",
-        f"{'':<6}{'move':<20}{'verdict':<34}{'cost':>10}  lesson",
+        f"{'':<6}{'move':<20}{'verdict':<38}{'cost':>10}  lesson",
     ]
     for candidate in population.candidates.values():
         star = "*" if best is not None and candidate.name == best.name else " "
@@ -138,7 +138,7 @@ def _row(candidate: Candidate, cost: Spending | None) -> str:
     move = cut(f"{candidate.move.kind} {', '.join(candidate.move.parents)}", 19)
     paid = money(cost.usd, cost.unpriced) if cost else "-"
     lesson = cut(flat(candidate.lesson.cause), 100) if candidate.lesson else ""
-    return f"{candidate.name:<5}{move:<20}{cut(short(candidate), 33):<34}{paid:>10}  {lesson}"
+    return f"{candidate.name:<5}{move:<20}{cut(short(candidate), 37):<38}{paid:>10}  {lesson}"
 
 
 def short(candidate: Candidate) -> str:
@@ -157,7 +157,7 @@ def _few(verdict: Verdict) -> str:
     case, misfit = verdict.failure, verdict.misfit
     cause = (case and case.cause) or (misfit and misfit.cause)
     agreed = sum(result.cause is None for result in verdict.cases)
-    cases = f", {agreed} of {verdict.asked} cases" if verdict.cases else ""
+    cases = f", {agreed}/{verdict.asked} cases" if verdict.cases else ""
     return f"{verdict.status.value}{f' {cause.value}' if cause else ''}{cases}"
 
 
