@@ -14,6 +14,7 @@ from geak.journal.events import Conditions
 from geak.journal.store import Entry, read, read_blob
 from geak.models.base import Role
 from geak.population import Population, fold
+from geak.preview import Preview
 from geak.record import Opening, Watch
 from geak.runs import Result, Stopper
 from geak.settings import Settings, changed, load
@@ -106,6 +107,31 @@ async def optimize_async(
     )
     async with workplace(chosen) as place:
         return await begin(task, place, out=_path(out), watch=watch, stopper=stopper, agree=agree)
+
+
+async def preview_async(
+    spec: str | Path | None = None,
+    *,
+    kernel: str | Path | None = None,
+    reference: str | None = None,
+    test: str = "",
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    **options: Any,
+) -> Preview:
+    """What `generate` (or, with a kernel, `optimize`) would say and spend; nobody is asked."""
+    from geak.preview import without_keys
+    from geak.runs import preview
+    from geak.tasks import for_kernel, for_spec
+    from geak.workplace import workplace
+
+    if kernel is not None:
+        named = str(spec) if spec is not None else None
+        task = for_kernel(str(kernel), _path(out), spec=named, reference=reference, test=test)
+    else:
+        task = for_spec(str(spec))
+    async with workplace(without_keys(_settings(settings, options))) as place:
+        return await preview(task, place, _path(out))
 
 
 async def resume_async(

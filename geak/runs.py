@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from geak import __version__, handover
@@ -16,6 +16,7 @@ from geak.journal.store import EVENTS, Entry, Journal
 from geak.judge import text
 from geak.loop import run as loop
 from geak.population import GIVEN, Candidate, Population
+from geak.preview import Preview, first_prompts
 from geak.record import Opening, Record, Waiting, Watch
 from geak.roles.brief import Brief
 from geak.settings import Settings
@@ -94,11 +95,8 @@ async def begin(
 
     `agree` is told what is about to be spent, and raises to prevent it.
     """
-    about = await place.judges.describe(task.spec)
-    asked = conditions(task, about, place)
-    _check(asked)
-    folder = out or new_folder(place.settings, about.name)
-    opening = Opening(asked, most(asked), not place.settings.target, _notes(place), folder)
+    opening, about = await prepared(task, place, out)
+    folder, asked = opening.folder, opening.conditions
     if (folder / EVENTS).is_file():
         with Journal.open(folder) as journal:
             _same(folder, _begun(journal).conditions, asked)
@@ -107,6 +105,23 @@ async def begin(
     agree(opening)
     with Journal.create(folder) as journal:
         return await _work(journal, task, about, asked, place, watch, stopper)
+
+
+async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Opening, Description]:
+    """What a run would be asked to do, checked; nothing is written yet."""
+    about = await place.judges.describe(task.spec)
+    asked = conditions(task, about, place)
+    _check(asked)
+    folder = out or new_folder(place.settings, about.name)
+    return Opening(asked, most(asked), not place.settings.target, _notes(place), folder), about
+
+
+async def preview(task: Task, place: Workplace, out: Path | None) -> Preview:
+    """What a run would say and spend; nobody is asked, and nothing is written."""
+    opening, about = await prepared(task, place, out)
+    asked = opening.conditions
+    prompts = await first_prompts(brief(task, about, asked, place))
+    return Preview(opening, asked.samples * asked.rounds * len(asked.models), prompts)
 
 
 async def resume(
@@ -155,18 +170,11 @@ async def _work(
     record.add(begun if fresh else Resumed(asked.caps, asked.rounds, asked.goal))
     _give(record, task)
     given = record.population.given
+    if given is not None:
+        task = replace(task, original=record.text(given.source))
     shop = Workshop(
         record=record,
-        brief=Brief(
-            about=about,
-            source=text(task.spec),
-            targets=tuple(find(name) for name in asked.targets),
-            policy=asked.policy,
-            goal=asked.goal,
-            hint=asked.hint,
-            prompts=place.settings.prompts,
-            original=record.text(given.source) if given is not None else "",
-        ),
+        brief=brief(task, about, asked, place),
         spec=task.spec,
         strategy=strategy(asked.strategy),
         goal=Goal.parse(asked.goal),
@@ -181,6 +189,20 @@ async def _work(
     best = record.population.best
     source = record.text(best.source) if best is not None else ""
     return Result(begun.run, journal.folder, ended, record.population, best, source)
+
+
+def brief(task: Task, about: Description, asked: Conditions, place: Workplace) -> Brief:
+    """What every role knows of the task."""
+    return Brief(
+        about=about,
+        source=text(task.spec),
+        targets=tuple(find(name) for name in asked.targets),
+        policy=asked.policy,
+        goal=asked.goal,
+        hint=asked.hint,
+        original=task.original,
+        prompts=place.settings.prompts,
+    )
 
 
 def _give(record: Record, task: Task) -> None:
