@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from geak.cli.options import RUN, AsJson, DryRun, Flags, Out, Quiet, Yes, settles
+from geak.errors import UsageError
 from geak.settings import load
 
 
@@ -27,8 +29,12 @@ def generate(
 ) -> None:
     """Write a kernel for a spec: the best is handed over with its evidence."""
     from geak import api
-    from geak.cli.running import carry_out, reviewed
+    from geak.cli import running
 
     settings = load(flags).settings
-    work = partial(api.generate_async, spec, from_text=from_text, settings=settings, out=out, review=reviewed)
-    carry_out(work, yes=yes, json=json, quiet=quiet)
+    if not dry_run:
+        asked = {"from_text": from_text, "settings": settings, "out": out, "review": running.reviewed}
+        running.carry_out(partial(api.generate_async, spec, **asked), yes=yes, json=json, quiet=quiet)
+    if from_text or spec is None:
+        raise UsageError("--dry-run needs a spec: what a run would ask is not known before words have become one")
+    running.show(asyncio.run(api.preview_async(spec, settings=settings, out=out)), json=json)

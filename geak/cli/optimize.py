@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,8 +32,11 @@ def optimize(
 ) -> None:
     """Find a faster kernel that does the same: the best is handed over with its evidence."""
     from geak import api
-    from geak.cli.running import carry_out
+    from geak.cli import running
 
     settings = load(flags).settings
-    work = partial(api.optimize_async, kernel, spec=spec, reference=reference, test=test, settings=settings, out=out)
-    carry_out(work, yes=yes, json=json, quiet=quiet)
+    asked: dict[str, Any] = {"spec": spec, "reference": reference, "test": test, "settings": settings, "out": out}
+    if dry_run:
+        running.show(asyncio.run(api.preview_async(kernel=kernel, **asked)), json=json)
+    else:
+        running.carry_out(partial(api.optimize_async, kernel, **asked), yes=yes, json=json, quiet=quiet)

@@ -25,8 +25,8 @@ def resume(
 ) -> None:
     """Go on with a run where it was left, under its own conditions or with more to spend; nothing is bought twice."""
     from geak import api
-    from geak.cli.running import carry_out
+    from geak.cli import running
 
     settings = load(flags).settings
     options = {name: getattr(settings, name) for name in _MAY_CHANGE if name in flags}
-    carry_out(partial(api.resume_async, run, settings=settings, **options), yes=yes, json=json, quiet=quiet)
+    running.carry_out(partial(api.resume_async, run, settings=settings, **options), yes=yes, json=json, quiet=quiet)

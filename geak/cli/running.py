@@ -22,6 +22,7 @@ from geak.journal.events import Conditions
 from geak.journal.store import EVENTS
 from geak.judge import text
 from geak.population import Candidate, Population
+from geak.preview import Preview
 from geak.record import Opening, Watch
 from geak.runs import Result, Stopper
 from geak_evaluator.schema import codec
@@ -172,6 +173,27 @@ def _so_far(opening: Opening) -> Population:
     if (opening.folder / EVENTS).is_file():
         return load_run(opening.folder).population
     return Population(opening.conditions)
+
+
+def show(preview: Preview, *, json: bool) -> None:
+    """Prints what a run would say and spend."""
+    opening = preview.opening
+    if json:
+        document(
+            {
+                "conditions": opening.conditions,
+                "calls": preview.calls,
+                "most": {"usd": opening.most.usd, "tokens": opening.most.tokens},
+                "notes": opening.notes,
+                "prompts": [{"role": p.role, "messages": p.messages} for p in preview.prompts],
+            }
+        )
+        return
+    say("\n".join(first_lines(opening)[:-1]))
+    say(f"{plural(preview.calls, 'call')} at the most; the first prompts are:")
+    for prompt in preview.prompts:
+        for message in prompt.messages:
+            say(f"\n--- to the {prompt.role}, {message.speaker} ---\n{message.text}")
 
 
 def page(result: Result) -> list[str]:
