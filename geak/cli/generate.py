@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -33,7 +33,7 @@ def generate(
 
     settings = load(flags).settings
     if not dry_run:
-        asked = {"from_text": from_text, "settings": settings, "out": out, "review": running.reviewed}
+        asked: dict[str, Any] = {"from_text": from_text, "settings": settings, "out": out, "review": running.reviewed}
         running.carry_out(partial(api.generate_async, spec, **asked), yes=yes, json=json, quiet=quiet)
     if from_text or spec is None:
         raise UsageError("--dry-run needs a spec: what a run would ask is not known before words have become one")
