@@ -20,6 +20,9 @@ from geak.judges import Judges
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.verdict import Cause, Policy, Status, Tier
 
+SPEC = "spec"
+"""Within a run's folder: where a spec lies that was drafted for it."""
+
 
 @dataclass(frozen=True)
 class Task:
@@ -122,7 +125,10 @@ def _settings(path: Path, folder: Path, test: str) -> list[str]:
     except ValueError:
         raise UsageError(f"{path} is not below the current folder, where --test would run; go to its project") from None
     project = Path(os.path.relpath(root.resolve(), folder.resolve())).as_posix()
-    settings = [f"project={json.dumps(project, ensure_ascii=False)}", f"files=({json.dumps(inside, ensure_ascii=False)},)"]
+    settings = [
+        f"project={json.dumps(project, ensure_ascii=False)}",
+        f"files=({json.dumps(inside, ensure_ascii=False)},)",
+    ]
     return [*(['oracle="tests"', f"tests={json.dumps(test, ensure_ascii=False)}"] if test else []), *settings]
 
 
