@@ -29,6 +29,7 @@ _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^
 _THOUGHT_ENDS = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.I)
 _THOUGHT_BEGINS = re.compile(r"<(?:think|thinking|thought|reasoning)>", re.I)
 _CODE_BEGINS = re.compile(r"(?:import |from \w|@\w|def |class |\"\"\"|'''|#)")
+_PROSE_ENDS = re.compile(r"[ \t]*(?:`{3}|~{3})|<{7}|@@|--- |import \w|from \w+ import|@\w|def |\"{3}")
 
 Fit = Callable[[ast.Module], str]
 """Why a module is not what was asked for; empty where it is."""
@@ -64,8 +65,8 @@ def plan(text: str, most: int = 400) -> str:
     if view.lstrip().startswith(("{", "```json")):
         said = [fields[key] for fields in objects(view) for key in ("plan", "thought", "strategy") if fields.get(key)]
         return inline(said[0], most) if said else ""
-    lines = itertools.takewhile(lambda line: not _FENCE.match(line) and not _CODE_BEGINS.match(line), view.split("\n"))
-    return inline(re.sub(r"^\W*plan\W+", "", "\n".join(lines), flags=re.I), most)
+    lines = itertools.takewhile(lambda line: not _PROSE_ENDS.match(line), view.split("\n"))
+    return inline(re.sub(r"^\W*(?:plan\W+)?(?=\w)", "", "\n".join(lines), flags=re.I), most)
 
 
 def object(text: str, fields: Sequence[str]) -> dict[str, str]:

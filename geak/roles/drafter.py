@@ -24,5 +24,10 @@ async def draft_spec(
     question = f"{task}\n{mend(problems, earlier)}" if problems else task
     rules = Message("system", speak("drafter/system.md.j2", prompts, fills=FILLS), fixed=True)
     return await answered(
-        ask, "drafter", rules, question, lambda text: answers.spec(text, earlier), lambda why, answer: mend([why], answer)
+        ask,
+        "drafter",
+        rules,
+        question,
+        lambda text: answers.spec(text, earlier),
+        lambda why, answer: mend([why], answer),
     )
