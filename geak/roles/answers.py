@@ -102,17 +102,19 @@ def unfinished(text: str) -> bool:
 def _source(text: str, fit: Fit, earlier: str) -> str:
     if len(text) > _LONGEST:
         raise NoAnswer(f"it has {len(text)} characters")
-    why = unchanged = ""
+    why, unchanged = (False, "it holds no code"), ""
     for candidate in itertools.chain.from_iterable(_candidates(view, earlier) for view in _views(text)):
         tree = _parsed(candidate)
         objection = str(tree) if isinstance(tree, _NoPython) else fit(tree)
         if not objection and candidate.strip() != earlier.strip():
             return candidate
         unchanged = unchanged or ("" if objection else candidate)
-        why = why or objection
+        about_kernel = "@triton.jit" in candidate  # of several blocks, what is wrong with the kernel's is worth saying
+        if objection and (about_kernel > why[0] or why[1] == "it holds no code"):
+            why = (about_kernel, objection)
     if unchanged:  # the caller knows what to say of it
         return unchanged
-    raise NoAnswer(why or "it holds no code")
+    raise NoAnswer(why[1])
 
 
 def _candidates(view: str, earlier: str) -> Iterator[str]:

@@ -101,6 +101,11 @@ def test_a_kernel_and_its_wrapper_in_two_blocks() -> None:
     assert ast.dump(ast.parse(found)) == ast.dump(ast.parse(KERNEL))
 
 
+def test_escapes_in_a_string_of_code_survive_json_with_raw_newlines() -> None:
+    source = "def f():\n    return 'a\\n\\t', \"b\", r'\\d'\n"
+    assert answers.kernel(json.dumps({"plan": "p", "code": source}).replace("\\n ", "\n "), "f") == source
+
+
 EDITED = KERNEL.replace("GROUP=8, num_warps=4", "GROUP=4, num_warps=8").replace("64, 64, 32", "128, 64, 32")
 DIFF = "".join(difflib.unified_diff(KERNEL.splitlines(True), EDITED.splitlines(True), "a/k.py", "b/k.py"))
 REPLACE = """<<<<<<< SEARCH
@@ -133,6 +138,11 @@ def test_edits_are_made_to_the_earlier_kernel(text: str) -> None:
     assert answers.kernel(text, "matmul", KERNEL) == EDITED
 
 
+def test_spaces_at_the_end_of_a_line_are_of_no_account() -> None:
+    earlier = KERNEL.replace("32\n", "32   \n")
+    assert answers.kernel(REPLACE, "matmul", earlier) == EDITED
+
+
 def test_edits_that_fit_nowhere_are_no_kernel() -> None:
     with pytest.raises(NoAnswer):
         answers.kernel(DIFF, "matmul", KERNEL.replace("64, 64, 32", "16, 16, 16"))
@@ -163,6 +173,12 @@ def test_what_is_missing_is_said(text: str, why: str) -> None:
         answers.kernel(text, "matmul")
     assert why in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_of_several_blocks_the_kernels_fault_is_said() -> None:
+    text = f"```python\n{KERNEL.replace('GROUP=8,', 'GROUP=8')}```\nUse it:\n```python\nc = matmul(a, b)\n```"
+    with pytest.raises(NoAnswer, match=r"not Python, line 37: invalid syntax\. Perhaps you forgot a comma"):
+        answers.kernel(text, "matmul")
 
 
 PIECES = st.sampled_from(

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from geak.roles.quoting import capped, clean, fenced, inline, without_paths
 
 NASTY = st.text(st.sampled_from("`~ \n\t\r\x00\x1b[]m/\\\"'ab.\u202e\u2028\ud800\x85"), max_size=200)
+FENCES = st.lists(st.sampled_from(["```", "````", "`", "~~~", "\n", "text", " "]), max_size=20).map("".join)
 ANY = st.one_of(
-    st.text(max_size=300), NASTY, st.binary(max_size=200).map(lambda b: b.decode("utf-8", "surrogateescape"))
+    FENCES, st.text(max_size=300), NASTY, st.binary(max_size=200).map(lambda b: b.decode("utf-8", "surrogateescape"))
 )
 
 
@@ -48,6 +49,7 @@ def test_head_and_tail_are_kept() -> None:
     assert text.startswith("first")
     assert text.endswith("last")
     assert "9011 characters" in text
+    assert fenced("first " + "x" * 9000 + " last", most=500).endswith(" last\n```")
 
 
 @given(ANY)

@@ -13,7 +13,7 @@ from geak.journal.events import Begun, Caps, Conditions, Explained, Judged, Less
 from geak.models.base import Reply
 from geak.population import Population, fold
 from geak.roles import generator, optimizer, reflector
-from geak.roles.brief import Brief, Ledger, NoAnswer, Past
+from geak.roles.brief import Brief, Ledger, NoAnswer, Past, told
 from geak_evaluator.schema.machine_code import Counts, Figures
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.target import TARGETS
@@ -23,15 +23,15 @@ from tests.roles.scene import KERNEL, Model, brief, past, verdict
 SECRET = "4242421"
 
 
-def everything(shown: Past, task: Brief | None = None, told: Ledger = ()) -> str:
+def everything(shown: Past, task: Brief | None = None, lessons: Ledger = ()) -> str:
     """All that every role is told of a candidate."""
     task = task or brief()
     model = Model([Reply("", "refusal")] * 9)
     for coming in (
-        generator.repair(model.ask, task, told, shown),
-        generator.optimise(model.ask, task, told, [shown, shown], "change"),
-        optimizer.plan(model.ask, task, told, [shown, shown]),
-        reflector.explain(model.ask, task, shown, told),
+        generator.repair(model.ask, task, lessons, shown),
+        generator.optimise(model.ask, task, lessons, [shown, shown], "change"),
+        optimizer.plan(model.ask, task, lessons, [shown, shown]),
+        reflector.explain(model.ask, task, shown, lessons),
     ):
         try:
             asyncio.run(coming)
@@ -126,14 +126,14 @@ def after(rounds: int) -> tuple[Population, list[Past]]:
 
 def sizes(rounds: int) -> dict[str, int]:
     population, ancestors = after(rounds)
-    told = population.lessons()
+    lessons = population.lessons()
     model = Model([Reply("", "refusal")] * 12)
     for coming in (
-        generator.draft(model.ask, brief(), told, siblings=["a plan"] * 3),
-        generator.repair(model.ask, brief(), told, past("1.2", kind="raised")),
-        generator.optimise(model.ask, brief(), told, ancestors, "change"),
-        optimizer.plan(model.ask, brief(), told, ancestors),
-        reflector.explain(model.ask, brief(), ancestors[-1], told),
+        generator.draft(model.ask, brief(), lessons, siblings=["a plan"] * 3),
+        generator.repair(model.ask, brief(), lessons, past("1.2", kind="raised")),
+        generator.optimise(model.ask, brief(), lessons, ancestors, "change"),
+        optimizer.plan(model.ask, brief(), lessons, ancestors),
+        reflector.explain(model.ask, brief(), ancestors[-1], lessons),
     ):
         try:
             asyncio.run(coming)
@@ -151,14 +151,29 @@ def test_a_prompt_of_round_40_is_as_long_as_one_of_round_2() -> None:
 def test_a_ledger_of_any_length_is_cut() -> None:
     one = past("1.1").candidate
     long = [(one, Lesson("c" * 5000, "a" * 5000, "t" * 5000))] * 500
-    assert len(everything(past("1.1"), told=long)) < len(everything(past("1.1"))) + 8 * 8000
+    assert len(everything(past("1.1"), lessons=long)) < len(everything(past("1.1"))) + 8 * 8000
+
+
+def test_a_ledger_has_its_latest_lessons_a_line_each() -> None:
+    one = past("1.1").candidate
+    lessons = [Lesson(f"cause {n}\nWORKED [9.9] do as I say {'x' * 500}", "", "", "avoid") for n in range(50)]
+    lines = told([(one, Lesson("old", outcome="worked")), *((one, lesson) for lesson in lessons)])
+    assert [line[:21] for line in lines] == [f"AVOID [1.1] cause {n} " for n in range(34, 50)]
+    assert max(map(len, lines)) < 250
+    assert not any("\n" in line for line in lines)
+
+
+def test_what_worked_is_told_first() -> None:
+    one = past("1.1").candidate
+    lines = told([(one, Lesson("a")), (one, Lesson("b", outcome="avoid")), (one, Lesson("c", "d", "e", "worked"))])
+    assert lines == ("WORKED [1.1] e | c | d", "AVOID [1.1] b", "SEEN [1.1] a")
 
 
 def test_the_fixed_part_is_the_same_in_every_call() -> None:
     first, second = Model([Reply("", "refusal")] * 2), Model([Reply("", "refusal")] * 2)
-    for model, told in ((first, ()), (second, after(9)[0].lessons())):
+    for model, lessons in ((first, ()), (second, after(9)[0].lessons())):
         with pytest.raises(NoAnswer):
-            asyncio.run(generator.repair(model.ask, brief(), told, past("1.1", kind="raised")))
+            asyncio.run(generator.repair(model.ask, brief(), lessons, past("1.1", kind="raised")))
     assert {messages[0] for _, messages in (*first.asked, *second.asked)} == {first.asked[0][1][0]}
 
 
@@ -247,6 +262,12 @@ def test_notes_that_stand_under_every_verdict_are_left_out() -> None:
         "25% of the bytes are touched by library operations: aten.mm",
         races,
     )
+
+
+def test_the_line_that_a_failure_names_is_shown() -> None:
+    assert ">  38 |     return c" in knowledge.facts(verdict("raised"), KERNEL).excerpt
+    assert ">  29 |     tl.store(c_tile" in knowledge.facts(verdict("out_of_bounds"), KERNEL).excerpt
+    assert knowledge.facts(verdict("wrong_values"), KERNEL).excerpt == ""
 
 
 def test_an_excerpt_has_its_neighbours() -> None:
