@@ -13,6 +13,8 @@ from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Code, 
 _MOST_FIGURES = 6
 _MOST_NOTES = 4
 _STANDING_NOTE = "races not examined"
+_ABOUT_RESOURCES = frozenset({Cause.OUT_OF_RESOURCES, Cause.TIMEOUT})
+_HIDDEN = "The sizes are not told: look for what holds at the shown sizes alone, a mask, a tail, a tile that divides"
 
 MEANS: dict[Cause, str] = {
     Cause.NOT_PYTHON: "the file does not parse",
@@ -62,8 +64,10 @@ def target_page(target: Target) -> str:
 
 
 def signature(about: Description) -> str:
-    """How a kernel file is called, in a line of Python and what stands behind each name."""
+    """What a kernel file must define, in a line of Python."""
     spec = about.spec
+    if spec.oracle == "tests":
+        return about.entry
     given = ", ".join(spec.inputs)
     if spec.contract == "module":
         return f"class {about.entry}(torch.nn.Module): __init__(self, {', '.join(spec.init)}), forward(self, {given})"
@@ -128,8 +132,10 @@ def facts(verdict: Verdict, source: str) -> Facts:
 
 def _with_failure(told: Facts, failure: CaseResult, cause: Cause, verdict: Verdict, source: str) -> Facts:
     told = replace(told, cause=cause.value, means=MEANS[cause], where=failure.label)
+    if cause not in _ABOUT_RESOURCES:  # what is wrong has no use for figures yet
+        told = replace(told, figures=())
     if failure.hidden:  # its class is all that returns to whoever writes the next kernel
-        return told
+        return replace(told, means=f"{told.means}. {_HIDDEN}")
     return replace(told, said=failure.message, excerpt=excerpt(source, line_of(failure)), log=verdict.log.strip())
 
 
@@ -147,7 +153,7 @@ def headline(verdict: Verdict) -> str:
         more = f" ({hidden} hidden)" if hidden else ""
         return f"accepted: {word} {by} on {count}{more}{error}; compiles for {compiled or 'no target yet'}; not timed"
     agreed = sum(case.cause is None for case in verdict.cases)
-    return f"{verdict.status.value}: {agreed} of {verdict.asked} cases agreed {by} before it stopped"
+    return f"{verdict.status.value}: {agreed} of {verdict.asked} cases agreed, {by}, before the judge stopped"
 
 
 def brief(verdict: Verdict | None) -> str:
@@ -180,11 +186,15 @@ def figures(code: Code) -> tuple[str, ...]:
     """Each kernel as the compiler left it, the narrowest first."""
     limit = TARGETS[code.target].max_shared if code.target in TARGETS else 0
     ordered = sorted(code.kernels, key=lambda f: (not f.spills, f.occupancy / f.occupancy_limit, -f.shared_bytes))
-    lines = tuple(dict.fromkeys(_figure(one, limit) for one in ordered))
+    # Two specialisations that differ in nothing but the type of their matrix instructions are one line.
+    lines = tuple({_TYPE.sub("", line): line for line in (_figure(one, limit) for one in reversed(ordered))}.values())[
+        ::-1
+    ]
     left = len(lines) - _MOST_FIGURES
     return (*lines[:_MOST_FIGURES], *([f"and {left} more specialisations"] if left > 0 else ()))
 
 
+_TYPE = re.compile(r"[._]b?f(?:16|32)\b")
 _LIMITS: dict[Limit, str] = {
     "waves": "nothing of its own",
     "programs": "the number of programs",
@@ -241,7 +251,7 @@ def _refusal(code: Code) -> str:
 
 
 def _notes(verdict: Verdict) -> tuple[str, ...]:
-    library = ()
+    library: tuple[str, ...] = ()
     if verdict.library:
         library = (f"{verdict.share:.0%} of the bytes are touched by library operations: {', '.join(verdict.library)}",)
     notes = [note for note in verdict.notes if not note.startswith(_STANDING_NOTE)]

@@ -26,7 +26,7 @@ def environment(folder: Path | None = None) -> jinja2.Environment:
         autoescape=False,  # what is rendered is read by a model, never by a browser
         trim_blocks=True,
         lstrip_blocks=True,
-        keep_trailing_newline=False,
+        keep_trailing_newline=True,
     )
 
 
@@ -44,9 +44,11 @@ def render(name: str, /, *, folder: Path | None = None, **values: Any) -> str:
     except jinja2.UndefinedError as error:
         names = ", ".join(sorted(key for key, value in values.items() if not callable(value)))
         raise UsageError(f"{_place(error, name)}: {error.message}; it is given {names or 'nothing'}") from None
+    except (jinja2.TemplateError, TypeError, ValueError) as error:
+        raise UsageError(f"{_place(error, name)}: {error}") from None
 
 
 def _place(error: Exception, name: str) -> str:
     """The template, and its line, that an error came from: perhaps a part that another one includes."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith(".j2")]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.endswith((".j2", ".md"))]
     return f"{frames[-1].filename}, line {frames[-1].lineno}" if frames else f"prompt template {name}"

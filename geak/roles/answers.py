@@ -29,6 +29,7 @@ _FENCE = re.compile(r"^(?P<indent>[ \t]*)(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^
 _THOUGHT_ENDS = re.compile(r"</(?:think|thinking|thought|reasoning)>", re.I)
 _THOUGHT_BEGINS = re.compile(r"<(?:think|thinking|thought|reasoning)>", re.I)
 _CODE_BEGINS = re.compile(r"(?:import |from \w|@\w|def |class |\"\"\"|'''|#)")
+_PROSE_ENDS = re.compile(r"[ \t]*(?:`{3}|~{3})|<{7}|@@|--- |import \w|from \w+ import|@\w|def |\"{3}")
 
 Fit = Callable[[ast.Module], str]
 """Why a module is not what was asked for; empty where it is."""
@@ -64,8 +65,8 @@ def plan(text: str, most: int = 400) -> str:
     if view.lstrip().startswith(("{", "```json")):
         said = [fields[key] for fields in objects(view) for key in ("plan", "thought", "strategy") if fields.get(key)]
         return inline(said[0], most) if said else ""
-    lines = itertools.takewhile(lambda line: not _FENCE.match(line) and not _CODE_BEGINS.match(line), view.split("\n"))
-    return inline(re.sub(r"^\W*plan\W+", "", "\n".join(lines), flags=re.I), most)
+    lines = itertools.takewhile(lambda line: not _PROSE_ENDS.match(line), view.split("\n"))
+    return inline(re.sub(r"^\W*(?:plan\W+)?(?=\w)", "", "\n".join(lines), flags=re.I), most)
 
 
 def object(text: str, fields: Sequence[str]) -> dict[str, str]:
@@ -101,17 +102,19 @@ def unfinished(text: str) -> bool:
 def _source(text: str, fit: Fit, earlier: str) -> str:
     if len(text) > _LONGEST:
         raise NoAnswer(f"it has {len(text)} characters")
-    why = unchanged = ""
+    why, unchanged = (False, "it holds no code"), ""
     for candidate in itertools.chain.from_iterable(_candidates(view, earlier) for view in _views(text)):
         tree = _parsed(candidate)
         objection = str(tree) if isinstance(tree, _NoPython) else fit(tree)
         if not objection and candidate.strip() != earlier.strip():
             return candidate
         unchanged = unchanged or ("" if objection else candidate)
-        why = why or objection
+        about_kernel = "@triton.jit" in candidate  # of several blocks, what is wrong with the kernel's is worth saying
+        if objection and (about_kernel > why[0] or why[1] == "it holds no code"):
+            why = (about_kernel, objection)
     if unchanged:  # the caller knows what to say of it
         return unchanged
-    raise NoAnswer(why or "it holds no code")
+    raise NoAnswer(why[1])
 
 
 def _candidates(view: str, earlier: str) -> Iterator[str]:

@@ -27,8 +27,8 @@ def _read(text: str) -> str:
     try:
         found = answers.object(text, ("change",))
     except NoAnswer:
-        words = answers.plan(text, _MOST)
-        if not words or len(words) >= _MOST:
+        words = answers.plan(text, 2 * _MOST)
+        if not words or len(words) > _MOST:
             raise
         return words
     evidence = inline(found.get("evidence", ""), _MOST // 2)
