@@ -48,6 +48,12 @@ class Spending:
         self.unpriced += usd is None
         self.usd += usd or 0.0
 
+    def brief(self) -> str:
+        """In a table: ">$1.00" where some of it is not known."""
+        if self.unpriced and self.usd:
+            return f">{money(self.usd)}"
+        return money(self.usd, self.unpriced)
+
     def words(self) -> str:
         """For a person."""
         usage = self.usage
@@ -136,7 +142,7 @@ def report(run: Path, population: Population, entries: Iterable[Entry]) -> dict[
 
 def _row(candidate: Candidate, cost: Spending | None) -> str:
     move = cut(f"{candidate.move.kind} {', '.join(candidate.move.parents)}", 19)
-    paid = money(cost.usd, cost.unpriced) if cost else "-"
+    paid = "-" if cost is None else cost.brief()
     lesson = cut(flat(candidate.lesson.cause), 100) if candidate.lesson else ""
     return f"{candidate.name:<5}{move:<20}{cut(short(candidate), 37):<38}{paid:>10}  {lesson}"
 
