@@ -13,6 +13,7 @@ from geak.errors import (
     Trouble,
     UsageError,
 )
+from geak.version import __version__
 
 if TYPE_CHECKING:
     from geak.api import (
@@ -56,8 +57,6 @@ __all__ = [
     "resume",
     "resume_async",
 ]
-
-__version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,8 @@ from geak.models.base import Role
 from geak.population import Population, fold
 from geak.preview import Preview
 from geak.record import Opening, Watch
-from geak.runs import Result, Stopper
+from geak.runs import Result as Result
+from geak.runs import Stopper as Stopper
 from geak.settings import Settings, changed, load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
@@ -68,7 +70,7 @@ async def generate_async(
     """The best kernel for a spec, or for words that a model makes a spec of; `options` are settings by name."""
     from geak import from_words
     from geak.runs import begin, new_folder
-    from geak.tasks import for_spec
+    from geak.tasks import SPEC, for_spec
     from geak.workplace import workplace
 
     if (spec is None) == (not from_text):
@@ -79,7 +81,7 @@ async def generate_async(
         if task is None:
             folder = folder or new_folder(chosen, "from-words")
             task = await from_words.draft(from_text, place, folder, watch=watch, review=review)
-            place = replace(place, settings=_less(chosen, load_run(folder / from_words.FOLDER).population.account))
+            place = replace(place, settings=_less(chosen, load_run(folder / SPEC).population.account))
         return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
 
 
@@ -97,21 +99,22 @@ async def optimize_async(
     **options: Any,
 ) -> Result:
     """A kernel that is better than this one (FILE or FILE:FUNCTION), which is judged first."""
-    from geak.runs import begin
-    from geak.tasks import for_kernel
+    from geak.runs import begin, new_folder
+    from geak.tasks import SPEC, for_kernel
+    from geak.tasks import place as parts
     from geak.workplace import workplace
 
     chosen = _settings(settings, options)
-    task = for_kernel(
-        str(kernel), _path(out), spec=str(spec) if spec is not None else None, reference=reference, test=test
-    )
+    folder = _path(out) or new_folder(chosen, parts(str(kernel))[0].stem)
+    task = for_kernel(str(kernel), folder / SPEC, spec=_text(spec), reference=reference, test=test)
     async with workplace(chosen) as place:
-        return await begin(task, place, out=_path(out), watch=watch, stopper=stopper, agree=agree)
+        return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
 
 
 async def preview_async(
     spec: str | Path | None = None,
     *,
+    from_text: str = "",
     kernel: str | Path | None = None,
     reference: str | None = None,
     test: str = "",
@@ -119,19 +122,23 @@ async def preview_async(
     out: str | Path | None = None,
     **options: Any,
 ) -> Preview:
-    """What `generate` (or, with a kernel, `optimize`) would say and spend; nobody is asked."""
+    """What `generate` (or, with a kernel, `optimize`) would say and spend; nobody is asked, and nothing is written."""
     from geak.preview import without_keys
-    from geak.runs import preview
+    from geak.runs import preview, preview_of_words
     from geak.tasks import for_kernel, for_spec
     from geak.workplace import workplace
 
-    if kernel is not None:
-        named = str(spec) if spec is not None else None
-        task = for_kernel(str(kernel), _path(out), spec=named, reference=reference, test=test)
-    else:
-        task = for_spec(str(spec))
-    async with workplace(without_keys(_settings(settings, options))) as place:
-        return await preview(task, place, _path(out))
+    chosen = without_keys(_settings(settings, options))
+    with tempfile.TemporaryDirectory() as drafts:
+        if kernel is not None:
+            task = for_kernel(str(kernel), Path(drafts), spec=_text(spec), reference=reference, test=test)
+        elif spec is not None:
+            task = for_spec(str(spec))
+        else:
+            async with workplace(chosen, "drafter") as place:
+                return await preview_of_words(from_text, place, _path(out))
+        async with workplace(chosen) as place:
+            return await preview(task, place, _path(out))
 
 
 async def resume_async(
@@ -143,13 +150,14 @@ async def resume_async(
     agree: Agree = lambda opening: None,
     **options: Any,
 ) -> Result:
-    """Goes on with a run where it was left; `usd`, `tokens`, `minutes`, `calls`, `rounds` and `goal` may change."""
+    """Goes on with a run where it was left; its caps, `rounds`, `goal` and `judge` may change."""
     from geak.runs import resume
     from geak.workplace import workplace
 
     before = load_run(run).population.conditions
+    here: dict[str, Any] = {name: options.pop(name) for name in ("judge", "allow_weak_sandbox") if name in options}
     asked = _again(before, options)
-    chosen = _settings(settings, {})
+    chosen = _settings(settings, here)
     names: dict[str, object] = {f"{role}_model": model.model for role, model in before.models.items()}
     names |= {"target": before.targets, "samples": before.samples, "judge": chosen.judge or before.judge}
     chosen = changed(chosen, names)
@@ -222,6 +230,10 @@ def _less(settings: Settings, spent: Account) -> Settings:
     tokens = None if settings.tokens is None else settings.tokens - spent.spent_tokens
     calls = None if settings.calls is None else settings.calls - spent.calls
     return replace(settings, usd=usd, tokens=tokens, calls=calls)
+
+
+def _text(spec: str | Path | None) -> str | None:
+    return None if spec is None else str(spec)
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from geak import __version__
 from geak.desk import Desk
 from geak.errors import SpecError
 from geak.journal.events import VERSION, Begun, Ended, Move, Moved, Written
@@ -18,14 +17,14 @@ from geak.journal.store import EVENTS, Journal, write
 from geak.population import GIVEN
 from geak.record import Record, Watch
 from geak.roles import drafter
-from geak.tasks import Task
+from geak.tasks import SPEC, Task
+from geak.version import __version__
 from geak.workplace import Workplace, asked_of
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import UNREVIEWED
 
-FOLDER = "spec"
-"""Within the run's folder: where the spec and the journal of its drafting lie."""
-_TRIES = 3
+TRIES = 3
+"""How often a model may draft a spec before it is given up."""
 
 Review = Callable[[Path, Findings], bool]
 """Shows a person the spec and what is weak about it; true where they confirm it."""
@@ -40,7 +39,7 @@ async def draft(
     review: Review = lambda path, findings: False,
 ) -> Task:
     """The task that these words mean; until a person confirms its spec, every verdict says so."""
-    folder = folder / FOLDER
+    folder = folder / SPEC
     asked = replace(
         asked_of(place, ("drafter",)),
         hint=words,
@@ -68,7 +67,7 @@ async def draft(
 async def _drafted(words: str, place: Workplace, folder: Path, record: Record) -> tuple[Path, Findings]:
     ask = partial(Desk(record, place.models, place.paces).ask, GIVEN)
     source, problems = "", ["nothing was drafted"]
-    for turn in range(_TRIES):
+    for turn in range(TRIES):
         source = await drafter.draft_spec(ask, words, problems * bool(turn), source, prompts=place.settings.prompts)
         path = _path(folder, source)
         write(path, f"{UNREVIEWED}\n{source}".encode("utf-8", "surrogateescape"))

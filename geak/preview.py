@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from geak.errors import GeakError
 from geak.journal.events import Move
@@ -48,10 +49,13 @@ def without_keys(settings: Settings) -> Settings:
     return replace(settings, environment={**dict.fromkeys(_KEYS, "never sent"), **settings.environment})
 
 
-async def first_prompts(brief: Brief, words: str = "") -> tuple[Prompt, ...]:
+async def words_prompt(words: str, templates: Path | None) -> tuple[Prompt, ...]:
+    """How a model is asked for a spec."""
+    return (await _caught(lambda ask: drafter.draft_spec(ask, words, prompts=templates)),)
+
+
+async def first_prompts(brief: Brief) -> tuple[Prompt, ...]:
     """The first question of each role, as far as it is known before anything was answered."""
-    if words:
-        return (await _caught(lambda ask: drafter.draft_spec(ask, words, prompts=brief.prompts)),)
     given = Past(Candidate(Move(GIVEN, "given", 0, 0), plan="the kernel that was given"), brief.original)
     questions: list[Callable[[Ask], Awaitable[object]]] = [lambda ask: generator.draft(ask, brief, ())]
     if brief.original:

@@ -8,21 +8,23 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from geak import __version__, handover
+from geak import handover
 from geak.errors import RunError, UsageError
+from geak.from_words import TRIES
 from geak.goal import Goal
 from geak.journal.events import VERSION, Begun, Conditions, Ended, Judged, Move, Moved, Resumed, Written
 from geak.journal.store import EVENTS, Entry, Journal
 from geak.judge import text
 from geak.loop import run as loop
 from geak.population import GIVEN, Candidate, Population
-from geak.preview import Preview, first_prompts
+from geak.preview import Preview, first_prompts, words_prompt
 from geak.record import Opening, Record, Waiting, Watch
 from geak.roles.brief import Brief
 from geak.settings import Settings
 from geak.strategies.base import strategy
-from geak.tasks import Task
-from geak.workplace import Workplace, conditions, most
+from geak.tasks import Task, ready
+from geak.version import __version__
+from geak.workplace import Workplace, asked_of, conditions, most, targets
 from geak.workshop import Workshop
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
@@ -109,7 +111,7 @@ async def begin(
 
 async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Opening, Description]:
     """What a run would be asked to do, checked; nothing is written yet."""
-    about = await place.judges.describe(task.spec)
+    about = await ready(task, place.judges, targets=targets(place), policy=place.settings.policy)
     asked = conditions(task, about, place)
     _check(asked)
     folder = out or new_folder(place.settings, about.name)
@@ -122,6 +124,14 @@ async def preview(task: Task, place: Workplace, out: Path | None) -> Preview:
     asked = opening.conditions
     prompts = await first_prompts(brief(task, about, asked, place))
     return Preview(opening, asked.samples * asked.rounds * len(asked.models), prompts)
+
+
+async def preview_of_words(words: str, place: Workplace, out: Path | None) -> Preview:
+    """The same for a task in words: all that is known is how its spec would be asked for."""
+    asked = replace(asked_of(place, ("drafter",)), spec="from words", hint=words, samples=1, rounds=1)
+    folder = out or new_folder(place.settings, "from-words")
+    opening = Opening(asked, most(asked), not place.settings.target, _notes(place), folder)
+    return Preview(opening, TRIES, await words_prompt(words, place.settings.prompts))
 
 
 async def resume(

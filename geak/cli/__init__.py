@@ -8,11 +8,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from geak import __version__
 from geak.cli import config, display, doctor, evaluate, generate, judge_command, optimize, resume, show, specs
 from geak.cli.display import document, say
 from geak.cli.options import EPILOG
 from geak.errors import GeakError
+from geak.version import __version__
 
 app = typer.Typer(
     name="geak",
