@@ -63,35 +63,41 @@ def test_the_result_is_on_stdout_and_what_went_on_is_on_stderr(geak, place):
     ]
 
 
+NEAREST = "none was accepted; the nearest is run/nearest.py (candidate 1.1)"
 ENDS = [
-    ("goal", 0, (GOOD,), ()),
-    ("rounds", 1, (BAD,) * 3, ()),
-    ("rounds", 6, (UNKNOWN,) * 3, ("--repairs", "0")),
-    ("budget", 4, (BAD,) * 3, ("--calls", "2")),
-    ("provider", 5, (BAD,), ()),
-    ("machine", 3, ("dies",) * 3, ()),
+    ("goal", 0, (GOOD,), (), "run/best.py (candidate 1.1)", " --goal best"),
+    ("rounds", 1, (BAD,) * 3, (), NEAREST, " --rounds 6"),
+    ("rounds", 6, (UNKNOWN,) * 3, ("--repairs", "0"), NEAREST, " --rounds 6"),
+    ("budget", 4, (BAD,) * 3, ("--calls", "2"), NEAREST, " --calls 4"),
+    ("provider", 5, (BAD,), (), NEAREST, ""),
+    ("machine", 3, ("dies",) * 3, (), NEAREST, ""),
 ]
+EACH_END = pytest.mark.parametrize(
+    ("reason", "code", "kernels", "more", "where", "on"), ENDS, ids=[f"{end[0]}-{end[1]}" for end in ENDS]
+)
 
 
-@pytest.mark.parametrize(("reason", "code", "kernels", "more"), ENDS, ids=[f"{end[0]}-{end[1]}" for end in ENDS])
-def test_each_end_has_its_exit_code_and_says_how_to_go_on(geak, place, reason, code, kernels, more):
+@EACH_END
+def test_each_end_has_its_exit_code_and_says_how_to_go_on(geak, place, reason, code, kernels, more, where, on):
     found = geak(*words(place, *kernels), *more)
     assert found.code == code, found.err
     assert f"ended {reason}: " in found.err
-    result, *_, go_on = found.out[found.out.index("result  ") :].splitlines()
+    result, best, _, go_on = found.out[found.out.index("result  ") :].splitlines()
     assert result.removeprefix("result  ") in found.err
-    assert go_on.startswith("go on   geak resume run")
+    assert best == f"best    {where}"
+    assert go_on == f"go on   geak resume run{on}"
     assert "Traceback" not in found.err
 
 
-@pytest.mark.parametrize(("reason", "code", "kernels", "more"), ENDS, ids=[f"{end[0]}-{end[1]}" for end in ENDS])
-def test_as_json_each_end_is_one_document(geak, place, reason, code, kernels, more):
+@EACH_END
+def test_as_json_each_end_is_one_document(geak, place, reason, code, kernels, more, where, on):
     found = geak(*words(place, *kernels), *more, "--json")
     assert found.code == code
     assert found.out.count("\n") == 1
     document = json.loads(found.out)
     assert (document["reason"], document["exit_code"], document["folder"]) == (reason, code, "run")
     assert document["spent"]["calls"] >= 1
+    assert document["go_on"] == f"geak resume run{on}"
     if code == 0:
         assert document["best"]["path"] == "run/best.py"
         assert document["best"]["verdict"]["status"] == "accepted"
