@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Annotated, Any
 
@@ -33,6 +32,6 @@ def generate(
     settings = load(flags).settings
     asked: dict[str, Any] = {"from_text": from_text, "settings": settings, "out": out}
     if dry_run:
-        running.show(asyncio.run(api.preview_async(spec, **asked)), json=json)
+        running.show(api.preview_async(spec, **asked), json=json)
     else:
         running.carry_out(partial(api.generate_async, spec, **asked), yes=yes, json=json, quiet=quiet, drafts=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json as jsonlib
 import time
 from collections.abc import Mapping
@@ -50,6 +49,8 @@ def try_(
     json: AsJson = False,
 ) -> None:
     """Ask a model one word, and print what was sent, without its secrets, and what came back."""
+    import asyncio
+
     from geak.models.registry import open_model
 
     tables, environment = _at_hand()

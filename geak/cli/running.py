@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -188,8 +188,9 @@ def _so_far(opening: Opening) -> Population:
     return Population(opening.conditions)
 
 
-def show(preview: Preview, *, json: bool) -> None:
+def show(work: Coroutine[Any, Any, Preview], *, json: bool) -> None:
     """Prints what a run would say and spend."""
+    preview = asyncio.run(work)
     opening = preview.opening
     if json:
         document(

@@ -216,6 +216,60 @@ def test_a_kernel_that_is_given_is_judged_first(geak, place):
     assert "best    run/best.py (candidate 1.1)" in found.out
 
 
+DRAFT = '''I propose this.
+
+```python
+"""Twice each element."""
+from geak_evaluator import Axis, Spec, Tensor
+
+spec = Spec(axes={"N": Axis(1, 4096)}, inputs={"x": Tensor("N")}, cases=[{"N": 64}], entry="double")
+
+
+def reference(x):
+    return x * 2
+```
+'''
+
+
+def drafting(place: Path) -> list[str]:
+    """A command whose model drafts a spec, then writes its kernel."""
+    _, _, *rest = words(place, GOOD)
+    with (place / "replies.toml").open("a") as file:
+        file.write(f"[[reply]]\nrole = 'drafter'\ntext = {json.dumps(DRAFT)}\n")
+    return ["generate", "--from-text", "double each element", *rest]
+
+
+def test_words_become_a_spec_and_what_that_may_cost_is_said_first(geak, place):
+    found = geak(*drafting(place))
+    assert found.code == 0, found.err
+    lines = found.err.splitlines()
+    assert lines[0].startswith("from words: scripted:replies.toml; cap $2.00; at most $0.00 and ")
+    drafted = next(i for i, line in enumerate(lines) if line.startswith("the spec is drafted: run/spec/"))
+    assert lines[drafted + 1] == "note: nobody has confirmed it; until somebody does, every verdict says so"
+    assert lines[drafted + 2].startswith("double: scripted:replies.toml; ")
+    assert any("received" in line for line in lines[:drafted])
+    assert "unreviewed" in (place / "run" / "best.py").read_text()
+
+
+@pytest.mark.parametrize(("answer", "confirmed"), [("y\r", True), ("n\r", False)])
+def test_on_a_terminal_a_person_confirms_the_spec(start, place, answer, confirmed):
+    child = start(*drafting(place), terminal=True)
+    child.wait_for("is this what the kernel is to compute? [y/N] ")
+    assert "def reference(x):" in child.said
+    child.type(answer)
+    code, _ = child.end()
+    assert code == 0, child.said
+    assert ("unreviewed" not in (place / "run" / "best.py").read_text()) is confirmed
+
+
+def test_a_dry_run_of_words_shows_how_the_spec_would_be_asked_for(geak, place):
+    found = geak(*drafting(place), "--dry-run")
+    assert found.code == 0, found.err
+    assert "--- to the drafter, system ---" in found.out
+    assert "double each element" in found.out
+    assert not (place / "run").exists()
+
+
 COSTLY = """
 usd = 50
 
