@@ -11,14 +11,19 @@ from geak.workshop import Workshop
 async def run(shop: Workshop) -> Ended:
     """Goes on until the goal is reached, the rounds are over, or nothing more may be begun."""
     working = {asyncio.create_task(develop(shop, name)) for name in shop.unfinished()}
-    while True:
-        for name in await shop.moves():
-            working.add(asyncio.create_task(develop(shop, name)))
-        if not working:
-            return await shop.ending()
-        done, working = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
-        for task in done:
-            shop.note(task.exception())
+    try:
+        while True:
+            for name in await shop.moves():
+                working.add(asyncio.create_task(develop(shop, name)))
+            if not working:
+                return await shop.ending()
+            done, working = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                shop.note(task.exception())
+    finally:
+        for task in working:  # left at once: models and judges are let go of by those who asked them
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
 
 
 async def develop(shop: Workshop, name: str) -> None:

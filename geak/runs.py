@@ -128,10 +128,14 @@ async def preview(task: Task, place: Workplace, out: Path | None) -> Preview:
 
 async def preview_of_words(words: str, place: Workplace, out: Path | None) -> Preview:
     """The same for a task in words: all that is known is how its spec would be asked for."""
-    asked = replace(asked_of(place, ("drafter",)), spec="from words", hint=words, samples=1, rounds=1)
     folder = out or new_folder(place.settings, "from-words")
-    opening = Opening(asked, most(asked), not place.settings.target, _notes(place), folder)
-    return Preview(opening, TRIES, await words_prompt(words, place.settings.prompts))
+    return Preview(opening_of_words(words, place, folder), TRIES, await words_prompt(words, place.settings.prompts))
+
+
+def opening_of_words(words: str, place: Workplace, folder: Path) -> Opening:
+    """What the drafting of a spec may spend."""
+    asked = replace(asked_of(place, ("drafter",)), spec="from words", hint=words, samples=1, rounds=TRIES)
+    return Opening(asked, most(asked), not place.settings.target, _notes(place), folder)
 
 
 async def resume(

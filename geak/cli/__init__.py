@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from geak.cli import config, display, doctor, evaluate, generate, judge_command, optimize, resume, show, specs
+from geak.cli import config, display, doctor, evaluate, generate, judge_command, models, optimize, resume, show, specs
 from geak.cli.display import document, say
 from geak.cli.options import EPILOG
 from geak.errors import GeakError
@@ -28,6 +28,7 @@ app.command("resume", epilog=EPILOG)(resume.resume)
 app.command("show")(show.show)
 app.add_typer(specs.app, name="specs")
 app.add_typer(judge_command.app, name="judge")
+app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 app.command("eval")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Annotated, Any
 
 import typer
 
 from geak.cli.options import RUN, AsJson, DryRun, Flags, Out, Quiet, Yes, settles
-from geak.errors import UsageError
 from geak.settings import load
 
 
@@ -32,9 +30,8 @@ def generate(
     from geak.cli import running
 
     settings = load(flags).settings
-    if not dry_run:
-        asked: dict[str, Any] = {"from_text": from_text, "settings": settings, "out": out, "review": running.reviewed}
-        running.carry_out(partial(api.generate_async, spec, **asked), yes=yes, json=json, quiet=quiet)
-    if from_text or spec is None:
-        raise UsageError("--dry-run needs a spec: what a run would ask is not known before words have become one")
-    running.show(asyncio.run(api.preview_async(spec, settings=settings, out=out)), json=json)
+    asked: dict[str, Any] = {"from_text": from_text, "settings": settings, "out": out}
+    if dry_run:
+        running.show(api.preview_async(spec, **asked), json=json)
+    else:
+        running.carry_out(partial(api.generate_async, spec, **asked), yes=yes, json=json, quiet=quiet, drafts=True)

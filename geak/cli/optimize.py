@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from typing import Annotated, Any
 
@@ -37,6 +36,6 @@ def optimize(
     settings = load(flags).settings
     asked: dict[str, Any] = {"spec": spec, "reference": reference, "test": test, "settings": settings, "out": out}
     if dry_run:
-        running.show(asyncio.run(api.preview_async(kernel=kernel, **asked)), json=json)
+        running.show(api.preview_async(kernel=kernel, **asked), json=json)
     else:
         running.carry_out(partial(api.optimize_async, kernel, **asked), yes=yes, json=json, quiet=quiet)

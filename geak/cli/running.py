@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
 
 import typer
 
-from geak.cli.display import document, flat, money, plural, say
-from geak.cli.progress import cap, progress, spent
+from geak.cli.display import document, money, plural, say
+from geak.cli.progress import cap, progress
+from geak.cli.result import again, page, report
 from geak.errors import UsageError
 from geak.journal.events import Conditions
-from geak.journal.store import EVENTS
+from geak.journal.store import EVENTS, Entry
 from geak.judge import text
-from geak.population import Candidate, Population
+from geak.population import Population
 from geak.preview import Preview
-from geak.record import Opening, Watch
+from geak.record import Opening, Waiting, Watch
 from geak.runs import Result, Stopper
-from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
 
 ASKED_ABOVE = 10.0
@@ -37,15 +37,19 @@ _TIDYING = 3.0
 class Work(Protocol):
     """A run, as `geak.api` begins or goes on with one."""
 
-    def __call__(self, *, watch: Watch, stopper: Stopper, agree: Callable[[Opening], None]) -> Awaitable[Result]:
+    def __call__(
+        self, *, watch: Watch, stopper: Stopper, agree: Callable[[Opening], None], **more: Any
+    ) -> Awaitable[Result]:
         """Carries it out."""
         ...
 
 
-def carry_out(work: Work, *, yes: bool, json: bool, quiet: bool) -> NoReturn:
-    """Carries it out and prints what came of it; ends with its exit code."""
+def carry_out(work: Work, *, yes: bool, json: bool, quiet: bool, drafts: bool = False) -> NoReturn:
+    """Carries it out and prints what came of it; with `drafts`, a person is shown the spec that a model drafted."""
     with ExitStack() as shown:
         sitting = _Sitting(shown, yes=yes, json=json, quiet=quiet)
+        if drafts:
+            work = partial(work, review=sitting.review)
         try:
             result = asyncio.run(sitting.run(work))
         except asyncio.CancelledError:
@@ -65,18 +69,34 @@ class _Sitting:
         self._yes, self._json, self._quiet = yes, json, quiet
         self._stopper = Stopper()
         self._folder: Path | None = None
-        self._watch: Watch = lambda what: None
+        self._watch: Watch = _nothing
+        self._agreed = False
         self._leaving = False
 
     async def run(self, work: Work) -> Result:
         self._task = asyncio.current_task()
         return await work(watch=lambda what: self._watch(what), stopper=self._stopper, agree=self._agree)
 
+    def review(self, path: Path, findings: Findings) -> bool:
+        """Whether a person confirms a spec that a model drafted; where nobody can be asked, they do not."""
+        self._shown.close()
+        self._watch = _nothing
+        say(f"the spec is drafted: {path}", error=True)
+        for finding in findings.findings:
+            say(f"  {finding.severity}: {finding.message}", error=True)
+        if not _terminal():
+            say("note: nobody has confirmed it; until somebody does, every verdict says so", error=True)
+            return False
+        say(text(path), error=True)
+        return _confirmed("is this what the kernel is to compute?")
+
     def _agree(self, opening: Opening) -> None:
         """Says what is about to be spent, and asks where it is much; only then does the run begin."""
+        self._shown.close()
         say("\n".join(first_lines(opening)), error=True)
-        if _much(opening) and not self._yes:
+        if _much(opening) and not (self._yes or self._agreed):
             _ask(opening)
+        self._agreed = True
         self._folder = opening.folder
         self._watch = self._shown.enter_context(progress(_so_far(opening), quiet=self._quiet))
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupted)
@@ -88,7 +108,7 @@ class _Sitting:
         elif not self._leaving:
             self._leaving = True
             self._shown.close()
-            say(f"left; {_again(self._folder)} goes on with it", error=True)
+            say(f"left; {again(self._folder)} goes on with it", error=True)
             if self._json:
                 document({"error": {"message": "interrupted", "exit_code": 130}, "folder": str(self._folder)})
             # The journal is on disk after every step; a judge that does not end is not worth a longer wait.
@@ -97,6 +117,10 @@ class _Sitting:
             timer.start()
             assert self._task is not None
             self._task.cancel()
+
+
+def _nothing(what: Entry | Waiting) -> None:
+    pass
 
 
 def first_lines(opening: Opening) -> list[str]:
@@ -142,17 +166,6 @@ def _ask(opening: Opening) -> None:
         raise UsageError("nothing was begun, and nothing was spent")
 
 
-def reviewed(path: Path, findings: Findings) -> bool:
-    """Whether a person confirms a spec that a model drafted; where nobody can be asked, they do not."""
-    say(f"the spec is drafted: {path}", error=True)
-    say("\n".join(f"  {f.severity}: {f.message}" for f in findings.findings), error=True)
-    if not _terminal():
-        say("note: nobody has confirmed it; until then every verdict says so", error=True)
-        return False
-    say(text(path), error=True)
-    return _confirmed("is this what the kernel is to compute?")
-
-
 def _terminal() -> bool:
     return sys.stdin.isatty() and sys.stderr.isatty()
 
@@ -175,8 +188,9 @@ def _so_far(opening: Opening) -> Population:
     return Population(opening.conditions)
 
 
-def show(preview: Preview, *, json: bool) -> None:
+def show(work: Coroutine[Any, Any, Preview], *, json: bool) -> None:
     """Prints what a run would say and spend."""
+    preview = asyncio.run(work)
     opening = preview.opening
     if json:
         document(
@@ -194,85 +208,3 @@ def show(preview: Preview, *, json: bool) -> None:
     for prompt in preview.prompts:
         for message in prompt.messages:
             say(f"\n--- to the {prompt.role}, {message.speaker} ---\n{message.text}")
-
-
-def page(result: Result) -> list[str]:
-    """The result as a person reads it: the best verdict, where the kernel is, what was spent, how to go on."""
-    population, best = result.population, result.best
-    lines = []
-    shown = best or population.nearest
-    verdict = _verdict(shown)
-    if verdict is not None:
-        lines = [verdict.line(), *(f"  {line}" for line in verdict.details())]
-    if best is None and shown is not None and verdict is None:
-        lines.append(f"not judged: {flat(shown.trouble or 'the run ended before')}")
-    name = f" (candidate {shown.name}{', the kernel that was given' * (shown.move.kind == 'given')})" if shown else ""
-    kernel = _handed_over(result.folder)
-    lines.append(f"result  {result.message}")
-    lines.append(
-        f"best    {kernel}{name}"
-        if best is not None and kernel
-        else f"best    none was accepted{name and ', nearest' + name}"
-    )
-    lines.append(f"spent   {spent(population)}")
-    lines.append(f"go on   {_how_on(result)}")
-    return lines
-
-
-def report(result: Result) -> dict[str, Any]:
-    """The result as a program reads it."""
-    population, best = result.population, result.best
-    account = population.account
-    return {
-        "run": result.run,
-        "folder": str(result.folder),
-        "spec": population.conditions.spec,
-        "reason": result.reason,
-        "message": result.message,
-        "exit_code": result.exit_code,
-        "best": None if best is None else candidate(best, str(_handed_over(result.folder) or "")),
-        "spent": {
-            "usd": None if account.unpriced else account.usd,
-            "known_usd": account.usd,
-            "unpriced_calls": account.unpriced,
-            "calls": account.calls,
-            "tokens": account.usage.total,
-            "usage": codec.to_json(account.usage),
-        },
-        "go_on": _how_on(result),
-    }
-
-
-def candidate(best: Candidate, path: str) -> dict[str, Any]:
-    """A candidate for a program."""
-    return {
-        "candidate": best.name,
-        "move": best.move.kind,
-        "parents": list(best.move.parents),
-        "path": path,
-        "sha256": best.source,
-        "verdict": codec.to_json(best.verdict),
-        "final": codec.to_json(best.final),
-    }
-
-
-def _verdict(shown: Candidate | None) -> Any:
-    return None if shown is None else shown.final or shown.verdict
-
-
-def _handed_over(folder: Path) -> Path | None:
-    return next((path for name in ("best.patch", "best.py") if (path := folder / name).is_file()), None)
-
-
-def _how_on(result: Result) -> str:
-    caps, rounds = result.population.caps, result.population.conditions.rounds
-    more = {
-        "goal": " --goal best",
-        "rounds": f" --rounds {2 * rounds}",
-        "budget": f" --usd {2 * caps.usd:g}" if caps.usd is not None else "",
-    }
-    return f"{_again(result.folder)}{more.get(result.reason, '')}"
-
-
-def _again(folder: Path | None) -> str:
-    return f"geak resume {shlex.quote(str(folder))}"

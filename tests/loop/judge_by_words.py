@@ -1,10 +1,10 @@
 """A judge for tests of the loop: it speaks the wire's words, and a kernel's own comments decide its verdict.
 
-    # verdict: accepted | rejected | undecided      at the full tier (accepted, if nothing is said)
-    # final: rejected                               at the final tier
-    # width: 128                                    bits that each load has, by the compiler's word
-    # dies                                          the judge ends in the middle of its work
-    # burns: 0.2                                    seconds of processor time that a verdict takes
+# verdict: accepted | rejected | undecided      at the full tier (accepted, if nothing is said)
+# final: rejected                               at the final tier
+# width: 128                                    bits that each load has, by the compiler's word
+# dies                                          the judge ends in the middle of its work
+# burns: 0.2                                    seconds of processor time that a verdict takes
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import time
 from dataclasses import replace
 
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.machine_code import Counts, Figures
 from geak_evaluator.schema.spec import Axis, Case, Description, Spec, Tensor
 from geak_evaluator.schema.verdict import CaseResult, Cause, Code, Status, Tier, Verdict
@@ -37,6 +38,8 @@ def main() -> None:
         if request.op == "describe":
             digest = hashlib.sha256(request.source.encode("utf-8", "surrogateescape")).hexdigest()
             say(Response(request.id, codec.to_json(replace(ABOUT, sha256=digest))))
+        elif request.op == "lint":
+            say(Response(request.id, codec.to_json(Findings("double", cases=1))))
         else:
             say(Response(request.id, codec.to_json(verdict(request))))
 
