@@ -12,7 +12,6 @@ import ast
 import hashlib
 import re
 import types
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -143,9 +142,11 @@ class _Loader:
         constants: set[str] = set()
         kept: list[ast.stmt] = []
         named: set[str] = set()  # what a default value may be besides: a function, something imported
-        for node in _one_by_one(tree.body):
+        for node in tree.body:
             if isinstance(node, ast.Import | ast.ImportFrom):
-                if plain_import(node) or self._from_project(node, package):
+                if isinstance(node, ast.Import):  # of `import torch, triton` only a part may be kept
+                    node.names = [alias for alias in node.names if self._own_or_plain(ast.Import([alias]), package)]
+                if node.names and self._own_or_plain(node, package):
                     named |= {alias.asname or alias.name for alias in node.names}
                     kept.append(node)
             elif isinstance(node, ast.Try):
@@ -164,6 +165,9 @@ class _Loader:
         return kept
 
     # -- files of the project --
+
+    def _own_or_plain(self, node: ast.Import | ast.ImportFrom, package: str) -> bool:
+        return plain_import(node) or self._from_project(node, package)
 
     def _from_project(self, node: ast.stmt, package: str) -> bool:
         if isinstance(node, ast.Import):
@@ -217,15 +221,6 @@ class _Loader:
             except NotPlain as error:
                 raise NotPlain(f"in {file.relative_to(self._project)}: {error}", error.line) from None
         return self.helpers[dotted]
-
-
-def _one_by_one(body: list[ast.stmt]) -> Iterator[ast.stmt]:
-    """`import torch, triton` as two statements: one of them may be kept and the other not."""
-    for node in body:
-        if isinstance(node, ast.Import):
-            yield from (ast.copy_location(ast.Import([alias]), node) for alias in node.names)
-        else:
-            yield node
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:

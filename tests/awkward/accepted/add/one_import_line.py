@@ -1,6 +1,6 @@
 """Several modules in one import statement, as models like to write it."""
 
-import torch, triton, math  # noqa: E401, F401
+import torch, triton, math  # noqa: E401, I001
 import triton.language as tl
 
 
