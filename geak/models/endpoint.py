@@ -91,6 +91,8 @@ class Endpoint:
         own = {**_lines(self.environment.get(ambient, "")), **self.headers}
         here = {name.lower() for name in own}
         foreign = {name: omit for name in _lines(os.environ.get(ambient, "")) if name.lower() not in here}
+        if self.key and not self.settings.client:  # a header that is left out leaves out the key's as well
+            foreign |= {name: f"Bearer {self.key}" for name in foreign if name.lower() == "authorization"}
         return {**foreign, **own}
 
     def request(self, omit: Any) -> dict[str, Any]:

@@ -389,6 +389,6 @@ def _counts(usage: Usage, given: str, written: str) -> dict[str, Any]:
 
 
 def _speak(request: Request) -> _Speech:
-    if request.path.endswith("/messages"):
+    if request.path.endswith(("/messages", ":streamRawPredict")):
         return _Messages(request)
     return _Responses(request) if request.path.endswith("/responses") else _Chat(request)
