@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -75,11 +76,8 @@ class Endpoint:
 
     def http(self) -> httpx2.AsyncClient:
         """A connection of its own, by the settings' certificates and proxy."""
-        verify: ssl.SSLContext | bool = True
-        if self.settings.ca_bundle:
-            verify = _authorities(self.settings)
         return httpx2.AsyncClient(
-            verify=verify,
+            verify=_authorities(self.settings) if self.settings.ca_bundle else _usual_authorities(),
             proxy=self.proxy or None,
             timeout=self.timeout(),
             follow_redirects=False,  # a header with a key would go where nobody sent it
@@ -179,6 +177,12 @@ def shown(url: str) -> str:
 def words(message: Message) -> str:
     """A message's text as JSON can carry it: half a character, which a file may hold, becomes a question mark."""
     return message.text.encode("utf-8", "replace").decode("utf-8")
+
+
+@cache
+def _usual_authorities() -> ssl.SSLContext:
+    # A tenth of a second each time; one does for all.
+    return httpx2.create_ssl_context()
 
 
 def _authorities(settings: ModelSettings) -> ssl.SSLContext:
