@@ -124,8 +124,7 @@ class Endpoint:
         return "".join(c if c.isprintable() else " " for c in text)
 
     def _secrets(self) -> set[str]:
-        found = {self.key, *self.headers.values(), *self.query.values()}
-        found |= {value.removeprefix("Bearer ") for value in self.headers.values()}
+        found = {self.key, *self.query.values()} | {value.removeprefix("Bearer ") for value in self.headers.values()}
         for url in (self.base_url, self.proxy):
             found.add(urlsplit(url).password or "")
             found |= {value for _, value in parse_qsl(urlsplit(url).query)}

@@ -110,7 +110,7 @@ def test_a_helper_that_is_left_behind_with_the_pipe_does_not_hold_us(tmp_path: P
         f"while not (os.path.exists({str(note)!r}) and os.path.getsize({str(note)!r})): pass\n"
         "print('done')"
     )
-    reply = asked(python(code))
+    reply = asked(python(code, timeout=20))
     os.kill(int(note.read_text()), signal.SIGKILL)
     assert reply.text == "done\n"
 

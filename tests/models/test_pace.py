@@ -126,6 +126,7 @@ def test_a_place_that_was_given_to_one_who_left_goes_on() -> None:
         async def holder() -> None:
             async with pace.slot():
                 await release.wait()
+            leaver.cancel()  # who has been let in, and does not know it yet
 
         async def other() -> int:
             async with pace.slot():
@@ -136,8 +137,7 @@ def test_a_place_that_was_given_to_one_who_left_goes_on() -> None:
         leaver, last = asyncio.create_task(other()), asyncio.create_task(other())
         await asyncio.sleep(0)
         release.set()
-        await first  # the leaver has been let in, and does not know it yet
-        leaver.cancel()
-        return await last
+        await first
+        return await asyncio.wait_for(last, 5)
 
     assert asyncio.run(leave()) == 1

@@ -146,7 +146,10 @@ def test_headers_query_and_more_of_the_body(name: str, monkeypatch: pytest.Monke
 
 
 @every
-def test_only_what_was_resolved_is_used(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("custom", [True, False])
+def test_only_what_was_resolved_is_used(
+    name: str, custom: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     for variable in (
         *("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE", "OPENAI_API_KEY", "OPENAI_ADMIN_KEY"),
         *("OPENAI_ORG_ID", "OPENAI_PROJECT_ID"),
@@ -154,7 +157,7 @@ def test_only_what_was_resolved_is_used(name: str, monkeypatch: pytest.MonkeyPat
         monkeypatch.setenv(variable, "of-somebody-else")
     for variable in ("ANTHROPIC_BASE_URL", "OPENAI_BASE_URL"):
         monkeypatch.setenv(variable, "http://127.0.0.1:9")
-    for variable in ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS"):
+    for variable in ("ANTHROPIC_CUSTOM_HEADERS", "OPENAI_CUSTOM_HEADERS") if custom else ():
         monkeypatch.setenv(variable, "X-Ambient: of-somebody-else\nAuthorization: Bearer of-somebody-else")
     monkeypatch.setenv("ANTHROPIC_CONFIG_DIR", str(tmp_path))
     with Provider(Says("hm"), Says("hm")) as provider:
@@ -194,7 +197,13 @@ def test_headers_that_say_who_asks_keep_the_key_at_home(name: str) -> None:
 
 def test_azure() -> None:
     with Provider(Says("hm"), Says("hm")) as provider:
-        toml = {"kind": "openai", "model": "ours", "client": "azure", "base_url": provider.url, "api_version": "v9"}
+        toml = {
+            "kind": "openai",
+            "model": "gpt-6-sol",
+            "client": "azure",
+            "base_url": provider.url,
+            "api_version": "v9",
+        }
         tables = tables_from({"models": {"mine": toml}})
         model = open_model("mine", tables, {"AZURE_OPENAI_API_KEY": KEY})
         assert (model.paid, model.price) == (True, None)

@@ -18,19 +18,20 @@ from tests.models.wire import Complains, Provider, Says, Status, error
 
 every = pytest.mark.parametrize("name", NAMES)
 PASS = "open-sesame-and-more"
-ECHO = f"wrong key {KEY} or {KEY[:9]}****{KEY[-4:]}, header {PASS}, Bearer {PASS}x, \x1b[31mred\x07"
+SIGN = "signed-by-somebody"
+ECHO = f"wrong key {KEY} or {KEY[:9]}****{KEY[-4:]}, header {PASS}, {SIGN}, Bearer {PASS}x, \x1b[31mred\x07"
 
 
 def opened(name: str, provider: Provider, sent: list[Any] | None = None) -> Model:
     kind, _, model = name.partition(":")
-    toml = {"kind": kind, "model": model, "headers": {"X-Pass": "${PASS}"}, "query": {"sig": "${PASS}"}}
-    environment = surroundings(provider) | {"PASS": PASS}
+    toml = {"kind": kind, "model": model, "headers": {"X-Pass": "${PASS}"}, "query": {"sig": "${SIGN}"}}
+    environment = surroundings(provider) | {"PASS": PASS, "SIGN": SIGN}
     watch = None if sent is None else sent.append
     return open_model("mine", tables_from({"models": {"mine": toml}}), environment, watch=watch)
 
 
 def clean(text: str) -> bool:
-    return all(secret not in text for secret in (KEY, KEY[:9], PASS, "\x1b", "\x07"))
+    return all(secret not in text for secret in (KEY, KEY[:9], PASS, SIGN, "\x1b", "\x07"))
 
 
 @every
