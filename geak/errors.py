@@ -6,6 +6,7 @@
   + SpecError         a spec that its author must mend (2)
   + MachineError      this machine lacks something (3)
     - JudgeError      the judge did not start, or ended
+      . JudgeDied     it ended over one question, and another over the same one
   + BudgetSpent       what may be spent does not pay for the next call (4)
   + ModelError        a model did not answer (5)
 """
@@ -45,6 +46,10 @@ class MachineError(GeakError):
 
 class JudgeError(MachineError):
     """The judge did not start, or ended before its answer."""
+
+
+class JudgeDied(JudgeError):
+    """No answer to one question, from two judges in turn: others may be asked other things."""
 
 
 class BudgetSpent(GeakError):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 from geak.errors import GeakError, JudgeError, SpecError, UsageError
 from geak_evaluator.schema import codec
@@ -23,6 +24,7 @@ T = TypeVar("T")
 
 SOURCE_LIMIT = 1 << 20
 _LINE_LIMIT = 1 << 24
+_PATIENCE_S = 20.0
 
 _PASSED_ON = (
     *("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "LANG", "LC_ALL", "TZ"),
@@ -49,34 +51,73 @@ def command(*, allow_weak_sandbox: bool = False, workers: int = 1) -> list[str]:
 class Judge:
     """One running judge."""
 
-    def __init__(self, argv: str | list[str] | None = None) -> None:
-        self._argv = _words(argv) if isinstance(argv, str) else argv or command()
+    def __init__(
+        self, argv: str | Sequence[str] | None = None, *, apart: bool = False, errors: IO[bytes] | None = None
+    ) -> None:
+        """With `apart`, a ^C of the terminal does not reach it; `errors` takes what it says on its standard error."""
+        self._argv = words(argv) if isinstance(argv, str) else list(argv or command())
+        self._apart, self._errors = apart, errors
         self._number = 0
+        self._process: subprocess.Popen[str] | None = None
+        self._killed = False
 
     def __enter__(self) -> Judge:
-        try:
-            self._process = subprocess.Popen(
-                self._argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                env=environment(),
-                encoding="utf-8",
-                errors="surrogateescape",
-            )
-        except OSError as error:
-            raise JudgeError(f"the judge could not be started: {shlex.join(self._argv)}: {error.strerror}") from None
-        try:
-            self.hello = self._greeted()
-            """What the judge said of itself."""
-        except BaseException:
-            self._end()
-            raise
+        self.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._end()
+        self.close()
+
+    def start(self) -> None:
+        """Starts it, and hears what it says of itself."""
+        try:
+            self._process = subprocess.Popen(
+                self._argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._errors,
+                env=environment(),
+                encoding="utf-8",
+                errors="surrogateescape",
+                start_new_session=self._apart,
+            )
+        except OSError as error:
+            raise JudgeError(f"the judge could not be started: {shlex.join(self._argv)}: {error.strerror}") from None
+        if self._killed:  # meanwhile, by another thread
+            self.kill()
+        try:
+            self.hello = self._greeted()
+            """What the judge said of itself."""
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Lets it end, or kills it where it does not."""
+        if self._process is None:
+            return
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        try:
+            self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self._process.wait()
+
+    def kill(self) -> None:
+        """Ends it at once, from whatever thread; one that waits for an answer hears that it has ended."""
+        self._killed = True
+        if self._process is None or self._process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            if self._apart:
+                os.killpg(self._process.pid, signal.SIGKILL)
+            else:
+                self._process.kill()
 
     def describe(self, spec: Path) -> Description:
         """What a spec declares."""
@@ -89,14 +130,15 @@ class Judge:
     def evaluate(
         self,
         spec: Path,
-        kernel: Path,
+        kernel: Path | str,
         *,
         targets: Sequence[str] = ("gfx942",),
         tier: Tier = Tier.FULL,
         policy: Policy = Policy.PURE,
     ) -> Verdict:
-        """The verdict on one kernel file."""
-        return self._ask(Verdict, self._evaluation(spec, text(kernel), targets, tier, policy))
+        """The verdict on one kernel: a file, or its source."""
+        source = kernel if isinstance(kernel, str) else text(kernel)
+        return self._ask(Verdict, self._evaluation(spec, source, targets, tier, policy))
 
     def evaluate_all(
         self,
@@ -143,6 +185,7 @@ class Judge:
         return codec.from_json(Request, fields)
 
     def _say(self, request: Request) -> None:
+        assert self._process is not None
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(codec.dumps(request) + "\n")
@@ -160,21 +203,33 @@ class Judge:
         return self._read(kind, response.result)
 
     def _greeted(self) -> Hello:
-        said = self._line()
-        version = said.get("version") if isinstance(said, dict) else None
-        if isinstance(version, int) and version != VERSION:  # the rest of its hello may have changed as well
+        line = self._heard()
+        try:
+            said = codec.loads(line)
+            version = said.get("version")
+            if isinstance(version, int) and version != VERSION:  # the rest of its hello may have changed as well
+                raise JudgeError(
+                    f"the judge speaks version {version} and this agent version {VERSION}; "
+                    "install the same GEAK for both"
+                )
+            return codec.from_json(Hello, said)
+        except (codec.WireError, AttributeError):
             raise JudgeError(
-                f"the judge speaks version {version} and this agent version {VERSION}; install the same GEAK for both"
-            )
-        return self._read(Hello, said)
+                f"the judge's command printed what is no hello: {_quoted(line)}; "
+                f"nothing but the judge may write to its standard output ({shlex.join(self._argv)[:200]})"
+            ) from None
 
-    def _line(self) -> Any:
+    def _heard(self) -> str:
+        assert self._process is not None
         assert self._process.stdout is not None
         line = self._process.stdout.readline(_LINE_LIMIT)
         if not line:
             raise self._ended()
+        return line
+
+    def _line(self) -> Any:
         try:
-            return codec.loads(line)
+            return codec.loads(self._heard())
         except codec.WireError as error:
             raise JudgeError(f"the judge said something that cannot be read: {error}") from None
 
@@ -185,31 +240,30 @@ class Judge:
             raise JudgeError(f"the judge said something that cannot be read: {error}") from None
 
     def _ended(self) -> JudgeError:
-        code = self._process.wait()
+        assert self._process is not None
+        try:
+            code = self._process.wait(_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            return JudgeError("the judge has closed its standard output, and will not answer")
         if code == 3:  # it has said why, in its own words
             return JudgeError("the judge will not work on this machine; `geak doctor` says what is missing")
         return JudgeError(f"the judge ended with code {code} before its answer; `geak doctor` may say why")
 
-    def _end(self) -> None:
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
 
-
-def _words(line: str) -> list[str]:
+def words(line: str) -> list[str]:
+    """A command as a person writes it, word by word."""
     try:
-        words = shlex.split(line)
+        found = shlex.split(line)
     except ValueError as error:
         raise UsageError(f"--judge {line!r} is no command: {str(error).lower()}") from None
-    if not words:
+    if not found:
         raise UsageError("--judge is empty; it says how to start a judge")
-    return words
+    return found
+
+
+def _quoted(line: str) -> str:
+    plain = "".join(c if c.isprintable() else " " for c in line).strip()
+    return repr(plain if len(plain) <= 80 else f"{plain[:77]}...")
 
 
 def text(path: Path) -> str:

@@ -74,6 +74,8 @@ class Population:
 
     conditions: Conditions
     run: str = ""
+    judge: dict[str, str] = field(default_factory=dict)
+    """What the judge said of itself when the run began."""
     candidates: dict[str, Candidate] = field(default_factory=dict)
     account: Account = field(default_factory=Account)
     ended: Ended | None = None
@@ -84,7 +86,7 @@ class Population:
         self.account.add(event)
         match event:
             case Begun():
-                self.run = event.run
+                self.run, self.judge = event.run, event.judge
             case Resumed(caps, rounds, goal):
                 self.conditions = replace(self.conditions, caps=caps, rounds=rounds, goal=goal)
                 self.ended = None

@@ -7,10 +7,10 @@ from importlib import metadata
 
 import typer
 
-from geak.cli.display import say
-from geak.cli.options import AsJson, JudgeCommand
+from geak.cli.display import document, say
+from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import JudgeError
-from geak_evaluator.schema import codec
+from geak.settings import load
 from geak_evaluator.schema.wire import Hello
 
 _GET = {
@@ -25,19 +25,20 @@ _LEVELS = {
 }
 
 
-def doctor(json: AsJson = False, judge: JudgeCommand = "") -> None:
+@settles("judge")
+def doctor(json: AsJson = False, *, flags: Flags) -> None:
     """Say what this machine has, what is missing, and how to get it; exit code 3 if kernels cannot be judged."""
-    from geak.judge import Judge, command
+    from geak.judge import Judge
 
     try:
-        with Judge(judge or command(allow_weak_sandbox=True)) as room:
+        with Judge(judge_of(load({**flags, "allow_weak_sandbox": True}).settings)) as room:
             hello = room.hello
     except JudgeError as error:
         say(f"judge      does not start: {error}", error=True)
         raise typer.Exit(3) from None
     fit = hello.sandbox != "base" and not hello.missing
     if json:
-        print(codec.dumps(hello))
+        document(hello)
     else:
         say("\n".join(report(hello)))
     raise typer.Exit(0 if fit else 3)

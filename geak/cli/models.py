@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json as jsonlib
-import os
 import time
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-import tomllib
 import typer
 
-from geak.cli.display import say
+from geak.cli.display import document, say
 from geak.cli.options import AsJson
-from geak.errors import ModelError, UsageError
-from geak_evaluator.schema import codec
+from geak.errors import ModelError
+from geak.settings import load
 
 if TYPE_CHECKING:
     from geak.models.base import Model, Price, Reply
@@ -41,7 +38,7 @@ def list_(json: AsJson = False) -> None:
 
     found = standings(*_at_hand())
     if json:
-        print(codec.dumps({"models": [codec.to_json(standing) for standing in found]}))
+        document({"models": found})
     else:
         say("\n".join(_line(standing) for standing in found))
 
@@ -52,6 +49,8 @@ def try_(
     json: AsJson = False,
 ) -> None:
     """Ask a model one word, and print what was sent, without its secrets, and what came back."""
+    import asyncio
+
     from geak.models.registry import open_model
 
     tables, environment = _at_hand()
@@ -64,13 +63,13 @@ def try_(
         if not json:
             _show_sent(sent)
             raise
-        print(jsonlib.dumps({"model": name, "sent": sent, "error": str(error), "trouble": error.trouble.value}))
+        document({"model": name, "sent": sent, "error": str(error), "trouble": error.trouble.value})
         raise typer.Exit(error.exit_code) from None
     seconds = time.monotonic() - began
     usd = None if model.price is None else model.price.of(reply.usage)
     if json:
-        said = {"model": name, "sent": sent, "reply": codec.to_json(reply), "usd": usd, "seconds": round(seconds, 3)}
-        print(jsonlib.dumps(said | ({"note": model.note} if model.note else {})))
+        said = {"model": name, "sent": sent, "reply": reply, "usd": usd, "seconds": round(seconds, 3)}
+        document(said | ({"note": model.note} if model.note else {}))
         return
     _show_sent(sent)
     say("\n".join(_came(reply, usd, seconds, model.note)))
@@ -85,16 +84,12 @@ async def _ask(model: Model) -> Reply:
         await model.close()
 
 
-def _at_hand() -> tuple[dict[str, ModelSettings], dict[str, str]]:
-    """The tables of ./geak.toml and the variables of the environment."""
-    from geak.models.config import tables_from
+def _at_hand() -> tuple[dict[str, ModelSettings], Mapping[str, str]]:
+    """The tables of geak.toml, and where keys are looked up."""
+    from geak.models.config import read
 
-    path = Path("geak.toml")
-    try:
-        toml = tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {str(error)[:200]}") from None
-    return tables_from(toml), dict(os.environ)
+    settings = load({}).settings
+    return {name: read(name, table) for name, table in settings.models.items()}, settings.environment
 
 
 def _line(standing: Standing) -> str:

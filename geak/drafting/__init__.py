@@ -3,6 +3,7 @@
 from geak.drafting.blank import blank
 from geak.drafting.draft import Draft, DraftError
 from geak.drafting.kernel_file import from_kernel
+from geak.drafting.source import read
 from geak.drafting.torch_file import from_torch
 
-__all__ = ["Draft", "DraftError", "blank", "from_kernel", "from_torch"]
+__all__ = ["Draft", "DraftError", "blank", "from_kernel", "from_torch", "read"]

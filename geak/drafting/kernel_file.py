@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 from pathlib import Path
 
 from geak.drafting import source as files
@@ -16,8 +17,11 @@ from geak.drafting.source import Definition, Function, Source
 from geak.drafting.torch_file import NOT_MEANT, docstring, is_module, pick, snake, title
 
 
-def from_kernel(path: Path, function: str | None = None) -> Draft:
-    """Drafts a spec from a file of `@triton.jit` kernels and their wrapper: the original is the oracle."""
+def from_kernel(path: Path, function: str | None = None, settings: Sequence[str] = ()) -> Draft:
+    """Drafts a spec from a file of `@triton.jit` kernels and their wrapper.
+
+    The original is the oracle, unless the further `settings` of the spec, as source, have another.
+    """
     source = files.read(Path(path))
     kernels = {n: f for n, f in source.functions.items() if is_kernel(f)}
     if not kernels:
@@ -28,7 +32,7 @@ def from_kernel(path: Path, function: str | None = None) -> Draft:
         also = f"; {', '.join(modules)} would need a function around it" if modules else ""
         raise DraftError(f"{path} launches none of its kernels ({', '.join(kernels)}) from a function{also}")
     entry, node, skip = _chosen(source, function, wrappers, kernels)
-    return _draft(source, entry, node, skip, kernels)
+    return _draft(source, entry, node, skip, kernels, settings)
 
 
 def _wrappers(source: Source, kernels: dict[str, Function]) -> dict[str, tuple[Function, int]]:
@@ -95,7 +99,9 @@ def _chosen(
     return (node.name, *wrappers[node.name])
 
 
-def _draft(source: Source, entry: str, node: Function, skip: int, kernels: dict[str, Function]) -> Draft:
+def _draft(
+    source: Source, entry: str, node: Function, skip: int, kernels: dict[str, Function], settings: Sequence[str]
+) -> Draft:
     given = arguments(source, node, skip=skip, also=(source.tree,))
     dropped = _dropped(source, given)
     made = sketch(read(source, node, given, None, []), given, [])
@@ -109,7 +115,9 @@ def _draft(source: Source, entry: str, node: Function, skip: int, kernels: dict[
     elif any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(node)):
         made.ask("outputs", "the outputs are whatever the original returns")
     file = source.path.name
-    more += ['oracle="peer"', f"peer={repr_(f'{file}:{entry}')}", f"starter={repr_(file)}"]
+    if not any(text.startswith("oracle=") for text in settings):
+        more += ['oracle="peer"', f"peer={repr_(f'{file}:{entry}')}"]
+    more += [*settings, f"starter={repr_(file)}"]
     name = snake(entry)
     if name == source.path.stem:
         name += "_spec"  # beside the kernel's file, whose name is taken

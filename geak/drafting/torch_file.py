@@ -26,13 +26,16 @@ _HEAVY = ("torch", "math", "numpy", "functools", "typing", "dataclasses", "colle
           "__future__", "operator", "abc", "typing_extensions")  # fmt: skip
 
 
-def from_torch(path: Path, function: str | None = None) -> Draft:
-    """Drafts a spec from a function or an `nn.Module` class of a Python file, which is parsed and never run."""
+def from_torch(path: Path, function: str | None = None, entry: str = "") -> Draft:
+    """Drafts a spec from a function or an `nn.Module` class of a Python file, which is parsed and never run.
+
+    `entry` is what a kernel file must define, where it is called otherwise than the function.
+    """
     source = files.read(Path(path))
     target = pick(source, function, _candidates(source))
     if isinstance(target, ast.AsyncFunctionDef):
         raise DraftError(f"{path}:{target.lineno}: {target.name} is asynchronous; a reference is an ordinary function")
-    return _module(source, target) if isinstance(target, ast.ClassDef) else _function(source, target)
+    return _module(source, target, entry) if isinstance(target, ast.ClassDef) else _function(source, target, entry)
 
 
 def is_module(source: Source, node: ast.ClassDef) -> bool:
@@ -76,7 +79,7 @@ def pick(source: Source, name: str | None, candidates: list[Definition]) -> Defi
     raise DraftError(f"{source.path} has several to draft from: {listed}; name one")
 
 
-def _function(source: Source, node: ast.FunctionDef) -> Draft:
+def _function(source: Source, node: ast.FunctionDef, entry: str) -> Draft:
     given = arguments(source, node, also=(source.tree,))
     reading = read(source, node, given, None, [], _given_ranks(source, given))
     made = sketch(reading, given, [])
@@ -90,7 +93,7 @@ def _function(source: Source, node: ast.FunctionDef) -> Draft:
         texts.append(_wrapper(node.name, given, made))
     if any(_generator(s) for s in node.body):
         made.ask("inputs", f"{node.name} yields; a reference returns its outputs")
-    return _draft(source, node, made, imports, missing, texts, more)
+    return _draft(source, node, made, imports, missing, texts, more, entry)
 
 
 def _generator(node: ast.AST) -> bool:
@@ -103,7 +106,7 @@ def _strange(node: Definition) -> bool:
     return any(dotted(d) not in plain for d in node.decorator_list)
 
 
-def _module(source: Source, node: ast.ClassDef) -> Draft:
+def _module(source: Source, node: ast.ClassDef, entry: str) -> Draft:
     reader = Reader(source)
     forward, init = find(reader, node, "forward"), find(reader, node, "__init__")
     if forward is None:
@@ -121,7 +124,7 @@ def _module(source: Source, node: ast.ClassDef) -> Draft:
     texts = [_definition(source, s, node if simple else None, "Reference") for s in body]
     if not simple:
         texts.append(_subclass(node.name, given, built, made))
-    return _draft(source, node, made, imports, missing, texts, ['contract="module"'])
+    return _draft(source, node, made, imports, missing, texts, ['contract="module"'], entry)
 
 
 def _constructor(source: Source, built: list[Argument]) -> None:
@@ -228,6 +231,7 @@ def _draft(
     missing: set[str],
     texts: list[str],
     more: list[str],
+    entry: str,
 ) -> Draft:
     late = _postponed(source, texts, imports)
     if missing:
@@ -235,13 +239,13 @@ def _draft(
     strangers = [line for line in imports if _module_of(line).split(".")[0] not in _HEAVY]
     if strangers:
         made.ask("inputs", f"needs {'; '.join(strangers)}, which the judge may not have")
-    name = snake(node.name)
-    settings = [*more, f'entry="{node.name}"'] if node.name != name else more
+    name = snake(entry or node.name)
+    settings = [*more, f'entry="{entry or node.name}"'] if entry or node.name != name else more
     body = spec_text(made, settings)
     head = docstring(title(node, name), f"Drafted from {source.path.name}:{node.name}; look at what is marked CHECK.")
     parts = [head, *import_blocks([*imports, *(["from __future__ import annotations"] if late else [])]), uses(body)]
     text = "\n\n".join([*parts, body]) + "\n" + "".join(_spaced(texts))
-    return Draft(name, text, made.questions, node.name)
+    return Draft(name, text, made.questions, entry or node.name)
 
 
 def _postponed(source: Source, texts: list[str], imports: list[str]) -> bool:

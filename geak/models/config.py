@@ -18,7 +18,6 @@ T = TypeVar("T")
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _CLIENTS: tuple[Client, ...] = get_args(Client)
-_ON_THE_NET: tuple[Kind, ...] = ("anthropic", "openai", "openai-compatible")
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -137,10 +136,8 @@ def _fit(where: str, settings: ModelSettings) -> None:
     if settings.client in ("bedrock", "vertex") and settings.kind != "anthropic":
         raise UsageError(f"{where}: the client {settings.client} goes with the kind anthropic")
     price = settings.price
-    if settings.kind not in _ON_THE_NET and price is not None and (price.input or price.output):
-        raise UsageError(
-            f"{where}: the tokens of a {settings.kind} are not counted; its price can only be 0, or left out"
-        )
+    if settings.kind == "command" and price is not None and (price.input or price.output):
+        raise UsageError(f"{where}: the tokens of a command are not counted; its price can only be 0, or left out")
 
 
 @dataclass(frozen=True)

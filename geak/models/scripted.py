@@ -13,6 +13,7 @@ from geak.errors import ModelError, Trouble, UsageError
 from geak.models.base import Call, Finish, Price, Reply, Role, Usage
 from geak.models.config import near
 from geak.models.counting import counted
+from geak.resources import data_dir
 
 _KEYS = ("role", "text", "lineage", "finish", "tokens")
 _ROLES: tuple[Role, ...] = get_args(Role)
@@ -31,6 +32,13 @@ class Line:
     usage: Usage | None = None
 
 
+def find(file: str) -> Path:
+    """A script by its path, or by the name of a spec that ships with one."""
+    path = Path(file).expanduser()
+    ships = data_dir("datasets") / "starter" / "replies" / f"{file}.toml"
+    return ships if "/" not in file and not path.exists() and ships.is_file() else path
+
+
 class Scripted:
     """Replies from a file, in the order in which each role asks for them."""
 
@@ -42,7 +50,7 @@ class Scripted:
         self.price: Price | None = price or Price(0.0, 0.0, source="scripted")
         self.note = f"scripted replies from {file}: no model is asked"
         self._file = file
-        self._lines = read(Path(file).expanduser())
+        self._lines = read(find(file))
 
     async def ask(self, call: Call) -> Reply:
         """The reply whose turn it is."""

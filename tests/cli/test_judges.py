@@ -25,12 +25,12 @@ def answers(body: str) -> str:
         ("sys.exit(3)", "the judge will not work on this machine; `geak doctor` says what is missing"),
         ("os.kill(os.getpid(), 9)", "the judge ended with code -9 before its answer"),
         ("os.close(1); sys.exit(0)", "the judge ended with code 0 before its answer"),
-        ("print('Welcome to box!')", "the judge said something that cannot be read: not JSON"),
-        ("print('[]')", "the judge said something that cannot be read: $: expected Hello, got list"),
-        ("print('{}')", "the judge said something that cannot be read: $: Hello needs version, python"),
-        ("os.write(1, b'\\xff\\xfe\\n')", "the judge said something that cannot be read: not JSON"),
-        ("print('[' * 100000)", "the judge said something that cannot be read: not JSON"),
-        ("os.write(1, b'x' * (20 << 20)); sys.stdin.read()", "the judge said something that cannot be read"),
+        ("print('Welcome to box!')", "the judge's command printed what is no hello: 'Welcome to box!'; nothing but"),
+        ("print('[]')", "the judge's command printed what is no hello: '[]'; nothing but"),
+        ("print('{}')", "the judge's command printed what is no hello: '{}'; nothing but"),
+        ("os.write(1, b'\\xff\\xfe\\n')", "the judge's command printed what is no hello: ''; nothing but"),
+        ("print('[' * 100000)", f"the judge's command printed what is no hello: '{'[' * 77}...'; nothing but"),
+        ("os.write(1, b'x' * (20 << 20)); sys.stdin.read()", f"is no hello: '{'x' * 77}...'"),
         (f"print(json.dumps({HELLO | {'version': 99}!r}))", f"speaks version 99 and this agent version {VERSION}"),
         (f"print(json.dumps({HELLO | {'version': 99, 'new': 1}!r}))", "speaks version 99 and this agent version"),
         (GREET + "sys.exit(4)", "the judge ended with code 4 before its answer"),
@@ -60,7 +60,7 @@ def test_a_judge_that_misbehaves_is_told_in_a_sentence(geak, fake_judge, body, m
         ("no-such-program --serve", 3, "the judge could not be started: no-such-program --serve: No such file"),
         ("/etc", 3, "the judge could not be started: /etc: Permission denied"),
         ("'unclosed", 2, 'error: --judge "\'unclosed" is no command: no closing quotation'),
-        ("  ", 2, "error: --judge is empty; it says how to start a judge"),
+        ("  ", 2, "error: --judge: a text that is not empty is wanted, not '  '"),
     ],
 )
 def test_a_command_that_starts_no_judge(geak, command, code, message):
@@ -109,9 +109,16 @@ def test_one_judge_answers_one_question_after_another(running_judge):
 def test_a_judge_that_did_not_greet_is_not_left_running(fake_judge, tmp_path):
     gone = tmp_path / "gone"
     script = fake_judge(f"print('nonsense', flush=True)\nsys.stdin.read()\nopen({str(gone)!r}, 'w')")
-    with pytest.raises(JudgeError, match="cannot be read"), Judge(script):
+    with pytest.raises(JudgeError, match="no hello: 'nonsense'"), Judge(script):
         pass
     assert gone.exists()
+
+
+def test_a_judge_that_lives_but_can_say_nothing_any_more(fake_judge, monkeypatch):
+    monkeypatch.setattr("geak.judge._PATIENCE_S", 0.05)
+    script = fake_judge("os.close(1)\nsys.stdin.read()")
+    with pytest.raises(JudgeError, match="has closed its standard output, and will not answer"), Judge(script):
+        pass
 
 
 def test_doctor_on_a_machine_that_is_fit(geak):

@@ -1,0 +1,159 @@
+"""Several judges at once, each asked one thing at a time; one that ends is started again."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self, TypeVar
+
+from geak.errors import JudgeDied, JudgeError, MachineError, SpecError, UsageError
+from geak.judge import Judge, command, words
+from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.spec import Description
+from geak_evaluator.schema.verdict import Policy, Tier, Verdict
+from geak_evaluator.schema.wire import Hello
+
+T = TypeVar("T")
+
+LOCAL = "local"
+"""Where a command is asked for: the judge of this machine."""
+
+
+def default_commands(
+    judges: Sequence[str] = (), *, allow_weak_sandbox: bool = False, samples: int = 1
+) -> list[list[str]]:
+    """How judges are started: of this machine's as many as there is work and room for, of each other one."""
+    # Processes of one judge each, not one with `--workers`: that takes as much memory and starts them all at once.
+    here = [command(allow_weak_sandbox=allow_weak_sandbox)] * max(1, min(len(os.sched_getaffinity(0)), samples))
+    return [argv for name in judges or (LOCAL,) for argv in (here if name == LOCAL else [words(name)])]
+
+
+class Judges:
+    """Judges behind one door: what is asked goes to one that is idle, and waits while there is none.
+
+    The first is started at once, the others when they are needed. What they say on standard error is added to `log`;
+    without one it is passed on.
+    """
+
+    hello: Hello
+    """What the first of them said of itself."""
+
+    def __init__(self, commands: Sequence[Sequence[str]], log: Path | None = None) -> None:
+        self.leases = len(commands)
+        """How much is worked on at a time."""
+        self._log = log
+        self._idle = [_Lease(argv) for argv in reversed(commands)]
+        self._free = asyncio.Semaphore(self.leases)
+
+    async def __aenter__(self) -> Self:
+        try:
+            self._errors: IO[bytes] | None = self._log.open("ab") if self._log else None
+        except OSError as error:
+            raise MachineError(f"{self._log} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        self._threads = ThreadPoolExecutor(self.leases, "judge")
+        try:
+            async with self._lease() as lease:
+                self.hello = (await self._started(lease)).hello
+        except BaseException:
+            await self.__aexit__(None, None, None)
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await asyncio.gather(*map(self._end, self._idle))
+        finally:
+            self._threads.shutdown()
+            if self._errors is not None:
+                self._errors.close()
+
+    async def describe(self, spec: Path) -> Description:
+        """What a spec declares."""
+        return await self._ask(lambda judge: judge.describe(spec))
+
+    async def lint(self, spec: Path) -> Findings:
+        """What is weak about a spec."""
+        return await self._ask(lambda judge: judge.lint(spec))
+
+    async def evaluate(
+        self,
+        spec: Path,
+        source: str,
+        *,
+        targets: Sequence[str] = ("gfx942",),
+        tier: Tier = Tier.FULL,
+        policy: Policy = Policy.PURE,
+    ) -> Verdict:
+        """The verdict on one kernel; JudgeDied where none can be had of it, another JudgeError where of none."""
+        return await self._ask(lambda judge: judge.evaluate(spec, source, targets=targets, tier=tier, policy=policy))
+
+    async def _ask(self, question: Callable[[Judge], T]) -> T:
+        async with self._lease() as lease:
+            for last in (False, True):
+                judge = await self._started(lease)
+                try:
+                    return await self._in_thread(judge, partial(question, judge))
+                except (SpecError, UsageError):
+                    raise  # it has answered, and can be asked other things
+                except JudgeError as error:
+                    await self._end(lease)
+                    if last:
+                        raise JudgeDied(f"two judges in turn did not answer this; the second: {error}") from None
+                except BaseException:
+                    await self._end(lease)
+                    raise
+        raise AssertionError
+
+    @contextlib.asynccontextmanager
+    async def _lease(self) -> AsyncIterator[_Lease]:
+        async with self._free:
+            lease = self._idle.pop()
+            try:
+                yield lease
+            finally:
+                # The last is taken first: no other judge is started while one is running and idle.
+                self._idle.insert(len(self._idle) if lease.judge else 0, lease)
+
+    async def _started(self, lease: _Lease) -> Judge:
+        if lease.judge is None:
+            judge = lease.judge = Judge(lease.argv, apart=True, errors=self._errors)
+            try:
+                await self._in_thread(judge, judge.start)
+                if judge.hello.missing:
+                    lacks = "; ".join(f"{name}: {why}" for name, why in judge.hello.missing.items())
+                    raise JudgeError(f"the judge's machine cannot judge kernels ({lacks}); see `geak doctor`")
+            except BaseException:
+                await self._end(lease)
+                raise
+        return lease.judge
+
+    async def _end(self, lease: _Lease) -> None:
+        judge, lease.judge = lease.judge, None
+        if judge is not None:
+            await self._in_thread(judge, judge.close)
+
+    async def _in_thread(self, judge: Judge, work: Callable[[], T]) -> T:
+        """Does it in a thread; where it is cancelled the judge is ended, and with it the work."""
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        try:
+            return await asyncio.shield(future)
+        except asyncio.CancelledError:
+            judge.kill()
+            await asyncio.gather(future, return_exceptions=True)
+            raise
+
+
+class _Lease:
+    """One command, and the judge that was started with it, if it is running."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self.argv = argv
+        self.judge: Judge | None = None

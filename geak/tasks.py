@@ -1,0 +1,152 @@
+"""What a run is about: a spec, and the kernel that it begins from. Files are read here, and none of them is run."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from geak import drafting, specs
+from geak.errors import SpecError, UsageError
+from geak.journal.store import write
+from geak.judge import text
+from geak.judges import Judges
+from geak_evaluator.schema.spec import Description
+from geak_evaluator.schema.verdict import Cause, Policy, Status, Tier
+
+SPEC = "spec"
+"""Within a run's folder: where a spec lies that was drafted for it."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A spec, and where its candidates begin."""
+
+    spec: Path
+    original: str = ""
+    """The source of the kernel that was given, candidate 0; "" where none was."""
+    original_path: str = ""
+    drafted: bool = False
+    """A model wrote the spec, and nobody has confirmed it."""
+    read_off: bool = False
+    """The spec was drafted here, from the code of the original; `ready` says whether it works."""
+
+    @property
+    def questions(self) -> tuple[str, ...]:
+        """What its author still has to look at: the spec's comments `# CHECK: ...`."""
+        return tuple(dict.fromkeys(re.findall(r"# CHECK: (.*)", text(self.spec))))
+
+
+def for_spec(name: str) -> Task:
+    """A kernel from nothing, for a spec by its file or its name."""
+    return Task(specs.find(name))
+
+
+def for_kernel(
+    file: str, folder: Path, *, spec: str | None = None, reference: str | None = None, test: str = ""
+) -> Task:
+    """A better one than the kernel in FILE[:FUNCTION].
+
+    Without a `spec`, one is drafted into `folder`, where a copy of the kernel is kept beside it: the original, whatever
+    becomes of the user's file. Right is what the original says, or the function `reference` (FILE:FUNCTION), or what
+    passes `test`, a pytest command that is run in the current folder. What is in `folder` already is used as it is, so
+    that a draft can be mended by hand.
+    """
+    if sum(map(bool, (spec, reference, test))) > 1:
+        raise UsageError("--spec, --reference and --test each say what is right; give one of them")
+    path, function = place(file)
+    original = text(path)
+    if spec:
+        return Task(specs.find(spec), original, str(path))
+    try:
+        if reference:
+            draft = _with_reference(path, function, *place(reference))
+        else:
+            draft = drafting.from_kernel(path, function, _settings(path, folder, test))
+    except drafting.DraftError as error:
+        raise UsageError(f"{error}; or name a spec of your own with --spec (`geak specs new` writes one)") from None
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / path.name
+    name = draft.name if draft.name != path.stem else f"{draft.name}_spec"
+    write(copy, original.encode("utf-8", "surrogateescape"), only_new=True)
+    write(folder / f"{name}.py", draft.text.encode(), only_new=True)
+    return Task(folder / f"{name}.py", original, str(path), read_off=True)
+
+
+def place(words: str) -> tuple[Path, str | None]:
+    """FILE[:FUNCTION] as a file and a name in it."""
+    path, _, function = (words, "", "") if Path(words).exists() else words.rpartition(":")
+    return (Path(path), function or None) if path else (Path(words), None)
+
+
+async def ready(
+    task: Task, judges: Judges, *, targets: Sequence[str] = ("gfx942",), policy: Policy = Policy.PURE
+) -> Description:
+    """What the task's spec declares; SpecError where it cannot be used, or where a drafted one refuses its original."""
+    try:
+        about = await judges.describe(task.spec)
+        if not task.read_off:
+            return about
+        verdict = await judges.evaluate(task.spec, task.original, targets=targets[:1], tier=Tier.GATE, policy=policy)
+    except SpecError as error:
+        if not task.read_off:
+            raise
+        raise SpecError(_mend(task, str(error))) from None
+    wrong = verdict.failure.cause if verdict.failure is not None else None
+    # By a reference of its own the kernel may well be wrong: that is what the run is for.
+    if verdict.status is Status.REJECTED and not (wrong is Cause.WRONG_VALUES and about.spec.oracle not in ("peer",)):
+        raise SpecError(_mend(task, f"by it the kernel itself is refused: {verdict.line()}"))
+    return about
+
+
+def _mend(task: Task, why: str) -> str:
+    go_on = f"geak optimize {shlex.quote(task.original_path)} --spec {shlex.quote(str(task.spec))}"
+    return f"the spec that was drafted from {task.original_path} does not work yet: {why}; mend it and go on: {go_on}"
+
+
+def _with_reference(path: Path, function: str | None, reference: Path, name: str | None) -> drafting.Draft:
+    entry = function or drafting.from_kernel(path).entry
+    return drafting.from_torch(reference, name, entry)
+
+
+def _settings(path: Path, folder: Path, test: str) -> list[str]:
+    """What a spec says of the kernel's surroundings, as source."""
+    root = Path.cwd() if test else _root(path)
+    if not test and not _imports_from(path, root):
+        return []
+    try:
+        inside = path.resolve().relative_to(root.resolve()).as_posix()
+    except ValueError:
+        raise UsageError(f"{path} is not below the current folder, where --test would run; go to its project") from None
+    project = Path(os.path.relpath(root.resolve(), folder.resolve())).as_posix()
+    settings = [
+        f"project={json.dumps(project, ensure_ascii=False)}",
+        f"files=({json.dumps(inside, ensure_ascii=False)},)",
+    ]
+    return [*(['oracle="tests"', f"tests={json.dumps(test, ensure_ascii=False)}"] if test else []), *settings]
+
+
+def _root(path: Path) -> Path:
+    """The folder that a module is imported from: above the packages that it lies in."""
+    folder = path.resolve().parent
+    while (folder / "__init__.py").is_file() and folder != folder.parent:
+        folder = folder.parent
+    return folder
+
+
+def _imports_from(path: Path, root: Path) -> bool:
+    """Whether a file imports others of its own project."""
+    for statement, alias in drafting.read(path).imports.values():
+        if isinstance(statement, ast.ImportFrom) and statement.level:
+            return True
+        module = (statement.module or "") if isinstance(statement, ast.ImportFrom) else alias.name
+        top = module.split(".")[0]
+        if top not in sys.stdlib_module_names and ((root / f"{top}.py").is_file() or (root / top).is_dir()):
+            return True
+    return False
