@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from geak.cli import models
-from geak.errors import GeakError
 from typer.testing import CliRunner, Result
 
+from geak.cli import models
+from geak.errors import GeakError
 from tests.models.wire import Provider, Says, Status, error
 
 KEY = "sk-ant-api03-very-secret-0123456789"
@@ -109,7 +109,7 @@ def test_a_script(here: Path) -> None:
 @pytest.mark.parametrize(
     ("toml", "arguments", "sentence"),
     [
-        ("[models", ["list"], "geak.toml cannot be read"),
+        ("[models", ["list"], "geak.toml is no TOML"),
         ("[models.x]\nknd = 1", ["list"], "[models.x] has no key 'knd'; did you mean kind?"),
         ("", ["test", "nosuch"], "there is no model 'nosuch' in geak.toml"),
         ("", ["test", "anthropic:claude-opus-5"], "ANTHROPIC_API_KEY is not set"),
