@@ -15,7 +15,7 @@ from geak.runs import Result
 JUDGE = f"{sys.executable} {Path(__file__).with_name('judge_by_words.py')}"
 SPEC = '"""Twice each element."""\n'
 
-KERNEL = '''# {words}
+KERNEL = """# {words}
 import torch
 import triton
 import triton.language as tl
@@ -31,7 +31,7 @@ def double(x):  # {number}
     y = torch.empty_like(x)
     double_kernel[(triton.cdiv(x.numel(), 256),)](x, y, x.numel(), BLOCK=256)
     return y
-'''
+"""
 
 
 def kernel(number: int, *words: str) -> str:
@@ -42,7 +42,9 @@ def kernel(number: int, *words: str) -> str:
 def script(place: Path, kernels: Sequence[str], *, lessons: int = 40, plans: int = 40) -> Path:
     """A script whose generator writes these kernels in turn; the other roles say something each time."""
     replies = [("generator", f"I write this.\n\n```python\n{source}```\n") for source in kernels]
-    replies += [("optimizer", f'{{"change": "make the loads wider, try {n}", "why": "they are narrow"}}') for n in range(plans)]
+    replies += [
+        ("optimizer", f'{{"change": "make the loads wider, try {n}", "why": "they are narrow"}}') for n in range(plans)
+    ]
     replies += [
         ("reflector", f'{{"cause": "cause {n}", "advice": "advice {n}", "tried": "tried {n}", "outcome": "avoid"}}')
         for n in range(lessons)

@@ -163,7 +163,9 @@ def test_money_ends_the_run_before_it_is_overdrawn(tmp_path: Path) -> None:
     assert 0 < account.usd <= 0.5
     announced = [e.event for e in read(result.folder) if isinstance(e.event, Announced)]
     spent = 0.0
-    for event, entry in zip(announced, [e.event for e in read(result.folder) if isinstance(e.event, Received)], strict=True):
+    for event, entry in zip(
+        announced, [e.event for e in read(result.folder) if isinstance(e.event, Received)], strict=True
+    ):
         assert event.bound_usd is not None
         assert spent + event.bound_usd <= 0.5 + 1e-9, "it was reserved before it was sent"
         spent += entry.usd or 0.0
@@ -172,7 +174,9 @@ def test_money_ends_the_run_before_it_is_overdrawn(tmp_path: Path) -> None:
     assert len(more.population.candidates) > len(result.population.candidates)
 
 
-@pytest.mark.parametrize(("cap", "words"), [({"calls": 3}, "--calls"), ({"tokens": 9000}, "--tokens"), ({"minutes": 0.0}, "--minutes")])
+@pytest.mark.parametrize(
+    ("cap", "words"), [({"calls": 3}, "--calls"), ({"tokens": 9000}, "--tokens"), ({"minutes": 0.0}, "--minutes")]
+)
 def test_every_cap_ends_the_run(tmp_path: Path, cap: dict[str, Any], words: str) -> None:
     result = run(tmp_path, [kernel(n, REJECTED) for n in range(9)], rounds=9, max_tokens=3000, **cap)
     assert (result.exit_code, result.reason) == (4, "budget")
@@ -202,7 +206,7 @@ def test_many_lineages_keep_to_one_budget(tmp_path: Path) -> None:
 
 def test_a_price_that_nobody_knows_asks_for_another_cap(tmp_path: Path) -> None:
     program = "command:cat"
-    with pytest.raises(UsageError, match="is not known, so .* cannot be kept to"):
+    with pytest.raises(UsageError, match=r"is not known, so .* cannot be kept to"):
         run(tmp_path, [], model=program)
     assert not (tmp_path / "run").exists()
 

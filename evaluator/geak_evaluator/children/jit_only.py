@@ -12,6 +12,7 @@ import ast
 import hashlib
 import re
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -142,7 +143,7 @@ class _Loader:
         constants: set[str] = set()
         kept: list[ast.stmt] = []
         named: set[str] = set()  # what a default value may be besides: a function, something imported
-        for node in tree.body:
+        for node in _one_by_one(tree.body):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 if plain_import(node) or self._from_project(node, package):
                     named |= {alias.asname or alias.name for alias in node.names}
@@ -216,6 +217,15 @@ class _Loader:
             except NotPlain as error:
                 raise NotPlain(f"in {file.relative_to(self._project)}: {error}", error.line) from None
         return self.helpers[dotted]
+
+
+def _one_by_one(body: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """`import torch, triton` as two statements: one of them may be kept and the other not."""
+    for node in body:
+        if isinstance(node, ast.Import):
+            yield from (ast.copy_location(ast.Import([alias]), node) for alias in node.names)
+        else:
+            yield node
 
 
 def _absolute(node: ast.ImportFrom, package: str) -> str:
