@@ -114,13 +114,13 @@ def _reply(said: Said) -> Reply:
         text="".join(block.text for block in said.content if block.type == "text"),
         finish=_FINISH.get(said.stop_reason, "stop"),
         usage=Usage(
-            input=usage.input_tokens,  # Anthropic counts the cache apart
-            output=usage.output_tokens,
+            input=usage.input_tokens or 0,  # Anthropic counts the cache apart
+            output=usage.output_tokens or 0,
             cached=cached,
             cache_written=written,
             reasoning=(details.thinking_tokens or 0) if details is not None else 0,
         ),
-        model=said.model,
+        model=said.model or "",
     )
 
 

@@ -23,6 +23,7 @@ SECONDS = 1200.0
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TERM", "TMPDIR")
 _LONGEST = 1 << 23
 _TAIL = 400
+_GRACE = 1.0
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|.)")
 _TRY_AGAIN = 75  # EX_TEMPFAIL, by an old custom of mail programs
 
@@ -57,43 +58,37 @@ class Command:
         text = prompt(call.messages)
         if self._watch is not None:
             self._watch({"program": self._argv, "environment": sorted(self._environment), "input": text})
-        process = await self._started()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stderr is not None
-        talk = asyncio.gather(_read(process.stdout, _LONGEST), _last(process.stderr), _say(process.stdin, text))
+        transport, talk = await self._started()
         try:
+            tell = transport.get_pipe_transport(0)
+            assert isinstance(tell, asyncio.WriteTransport)
+            tell.write(text.encode("utf-8", "replace"))
+            tell.close()  # when all is written
             async with asyncio.timeout(self._seconds):
-                said, complaint, _ = await talk
-                code = await process.wait()
+                await talk.over
         except TimeoutError:
             raise ModelError(
                 f"{self._program} was not done after {self._seconds:g} s and was ended; "
                 "a table [models.NAME] in geak.toml can give it a longer timeout",
                 Trouble.TIMEOUT,
             ) from None
-        except _TooLong:
-            raise ModelError(
-                f"{self._program} wrote more than {_LONGEST >> 20} MiB and was ended", Trouble.REQUEST
-            ) from None
         finally:
-            await _ended(process, talk)
+            await _end(transport, talk)
+        if talk.too_long:
+            sentence = f"{self._program} wrote more than {_LONGEST >> 20} MiB and was ended"
+            raise ModelError(sentence, Trouble.REQUEST)
+        code = transport.get_returncode()
         if code != 0:
-            raise self._failed(code, complaint or said)
-        return Reply(text=_ESCAPE.sub("", said.decode("utf-8", "replace")), model=self._program)
+            raise self._failed(code or 0, talk.complaint or bytes(talk.said))
+        return Reply(text=_ESCAPE.sub("", talk.said.decode("utf-8", "replace")), model=self._program)
 
     async def close(self) -> None:
         """Nothing is held."""
 
-    async def _started(self) -> asyncio.subprocess.Process:
+    async def _started(self) -> tuple[asyncio.SubprocessTransport, _Talk]:
         try:
-            return await asyncio.create_subprocess_exec(
-                *self._argv,
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                env=self._environment,
-                start_new_session=True,
+            return await asyncio.get_running_loop().subprocess_exec(
+                _Talk, *self._argv, env=self._environment, start_new_session=True
             )
         except OSError as error:
             why = (error.strerror or "").lower()
@@ -118,47 +113,50 @@ def prompt(messages: Iterable[Message]) -> str:
     return "\n\n".join([*system, *(m.text for m in talk)]) + "\n"
 
 
-class _TooLong(Exception):
-    pass
+class _Talk(asyncio.SubprocessProtocol):
+    """What a program says until it is over, or says too much."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.said = bytearray()
+        self.complaint = b""
+        self.too_long = False
+        self.exited: asyncio.Future[None] = loop.create_future()
+        self.over: asyncio.Future[None] = loop.create_future()
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        if fd == 2:
+            self.complaint = (self.complaint + data)[-4 * _TAIL :]
+        elif not self.too_long:
+            self.said += data
+            self.too_long = len(self.said) > _LONGEST
+            if self.too_long:
+                _settle(self.over)
+
+    def process_exited(self) -> None:
+        _settle(self.exited)
+        # What it said is in the pipe by now; a helper that it left behind may hold the pipe open for ever.
+        asyncio.get_running_loop().call_later(_GRACE, _settle, self.over)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        _settle(self.exited)
+        _settle(self.over)
 
 
-async def _read(stream: asyncio.StreamReader, most: int) -> bytes:
-    parts: list[bytes] = []
-    while part := await stream.read(1 << 16):
-        parts.append(part)
-        most -= len(part)
-        if most < 0:
-            raise _TooLong
-    return b"".join(parts)
+def _settle(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
-async def _last(stream: asyncio.StreamReader) -> bytes:
-    tail = b""
-    while part := await stream.read(1 << 16):
-        tail = (tail + part)[-4 * _TAIL :]
-    return tail
-
-
-async def _say(stream: asyncio.StreamWriter, text: str) -> None:
-    # A program may answer without having read everything.
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.write(text.encode("utf-8", "replace"))
-        await stream.drain()
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        stream.close()
-        await stream.wait_closed()
-
-
-async def _ended(process: asyncio.subprocess.Process, talk: asyncio.Future[tuple[bytes, bytes, None]]) -> None:
-    """Leaves nothing behind of the group that was started, if it did not end by itself."""
-    if process.returncode is not None and talk.done() and not talk.cancelled() and talk.exception() is None:
-        return
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, signal.SIGKILL)
-    talk.cancel()
-    with contextlib.suppress(asyncio.CancelledError, _TooLong):
-        await talk
-    await process.wait()
+async def _end(transport: asyncio.SubprocessTransport, talk: _Talk) -> None:
+    """Leaves nothing running of the group that was started, if the program did not end by itself."""
+    if not talk.exited.done():
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(transport.get_pid(), signal.SIGKILL)
+    transport.close()
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_GRACE):
+            await asyncio.shield(talk.exited)
 
 
 def _words(line: str, environment: Mapping[str, str]) -> list[str]:

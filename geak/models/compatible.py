@@ -41,9 +41,10 @@ class Compatible(Remote):
                         if chunk.usage is not None:
                             spent = usage(chunk.usage, "prompt_tokens", "completion_tokens")
                         for choice in chunk.choices or ():
-                            parts.append(choice.delta.content or "")
-                            refused.append(choice.delta.refusal or "")
                             end = choice.finish_reason or end
+                            if choice.delta:  # some servers end with none
+                                parts.append(choice.delta.content or "")
+                                refused.append(choice.delta.refusal or "")
                 if not end:
                     raise Cut(began, stream.response.headers)
         except Exception as error:

@@ -8,6 +8,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit, urlunsplit
@@ -75,11 +76,8 @@ class Endpoint:
 
     def http(self) -> httpx2.AsyncClient:
         """A connection of its own, by the settings' certificates and proxy."""
-        verify: ssl.SSLContext | bool = True
-        if self.settings.ca_bundle:
-            verify = _authorities(self.settings)
         return httpx2.AsyncClient(
-            verify=verify,
+            verify=_authorities(self.settings) if self.settings.ca_bundle else _usual_authorities(),
             proxy=self.proxy or None,
             timeout=self.timeout(),
             follow_redirects=False,  # a header with a key would go where nobody sent it
@@ -91,6 +89,8 @@ class Endpoint:
         own = {**_lines(self.environment.get(ambient, "")), **self.headers}
         here = {name.lower() for name in own}
         foreign = {name: omit for name in _lines(os.environ.get(ambient, "")) if name.lower() not in here}
+        if self.key and not self.settings.client:  # a header that is left out leaves out the key's as well
+            foreign |= {name: f"Bearer {self.key}" for name in foreign if name.lower() == "authorization"}
         return {**foreign, **own}
 
     def request(self, omit: Any) -> dict[str, Any]:
@@ -124,8 +124,7 @@ class Endpoint:
         return "".join(c if c.isprintable() else " " for c in text)
 
     def _secrets(self) -> set[str]:
-        found = {self.key, *self.headers.values(), *self.query.values()}
-        found |= {value.removeprefix("Bearer ") for value in self.headers.values()}
+        found = {self.key, *self.query.values()} | {value.removeprefix("Bearer ") for value in self.headers.values()}
         for url in (self.base_url, self.proxy):
             found.add(urlsplit(url).password or "")
             found |= {value for _, value in parse_qsl(urlsplit(url).query)}
@@ -177,6 +176,12 @@ def shown(url: str) -> str:
 def words(message: Message) -> str:
     """A message's text as JSON can carry it: half a character, which a file may hold, becomes a question mark."""
     return message.text.encode("utf-8", "replace").decode("utf-8")
+
+
+@cache
+def _usual_authorities() -> ssl.SSLContext:
+    # A tenth of a second each time; one does for all.
+    return httpx2.create_ssl_context()
 
 
 def _authorities(settings: ModelSettings) -> ssl.SSLContext:

@@ -118,7 +118,7 @@ def _reply(said: Response) -> Reply:
         text=text or "\n".join(refused),
         finish="refusal" if refused else _FINISH.get(why, "length" if said.status == "incomplete" else "stop"),
         usage=usage(said.usage, "input_tokens", "output_tokens"),
-        model=said.model,
+        model=said.model or "",
     )
 
 

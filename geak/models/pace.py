@@ -55,7 +55,7 @@ class Pace:
         self._admit()
 
     async def _enter(self) -> None:
-        if self.running < self.allowed and not self._waiting:
+        if self.running < self.allowed:  # whoever waits has been let in before
             self.running += 1
             return
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()

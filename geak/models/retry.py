@@ -26,6 +26,7 @@ def attempts(
     *,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     chance: Callable[[], float] = random.random,
+    total: float = TOTAL,
 ) -> AsyncRetrying:
     """Tries: `async for attempt in attempts(...): with attempt: ...`; it ends with a reply or the last ModelError."""
 
@@ -35,13 +36,21 @@ def attempts(
     def before_sleep(state: RetryCallState) -> None:
         on_wait(_error(state), state.upcoming_sleep, state.attempt_number)
 
+    def over(state: RetryCallState) -> bool:
+        return bool(_why_over(state, total))
+
+    def end(state: RetryCallState) -> None:
+        error = _error(state)
+        sentence = f"{error}; {_why_over(state, total)}"
+        raise ModelError(sentence, error.trouble, retry_after=error.retry_after, charged=error.charged) from None
+
     return AsyncRetrying(
         sleep=sleep,
         retry=retry_if_exception(lambda error: isinstance(error, ModelError) and error.trouble in PASSING),
         wait=wait,
-        stop=_over,
+        stop=over,
         before_sleep=before_sleep,
-        retry_error_callback=_end,
+        retry_error_callback=end,
     )
 
 
@@ -54,27 +63,16 @@ def _seconds(error: ModelError, tried: int, chance: float) -> float:
     return doubled * (5 if error.trouble is Trouble.LIMIT else 1) * (1 + chance / 4)
 
 
-def _over(state: RetryCallState) -> bool:
-    return bool(_why_over(state))
-
-
-def _why_over(state: RetryCallState) -> str:
+def _why_over(state: RetryCallState, total: float) -> str:
     asked = _error(state).retry_after
     if asked is not None and asked > LONGEST_WAIT:
         return f"it asks to wait {asked:.0f} s, and no call waits longer than {LONGEST_WAIT:.0f} s"
     if state.attempt_number >= MOST:
         return f"it was tried {MOST} times"
     gone = max(state.seconds_since_start or 0.0, state.idle_for)
-    if gone + state.upcoming_sleep > TOTAL:
+    if gone + state.upcoming_sleep > total:
         return f"it was tried {_times(state.attempt_number)} in {gone:.0f} s"
     return ""
-
-
-def _end(state: RetryCallState) -> None:
-    error = _error(state)
-    raise ModelError(
-        f"{error}; {_why_over(state)}", error.trouble, retry_after=error.retry_after, charged=error.charged
-    ) from None
 
 
 def _error(state: RetryCallState) -> ModelError:

@@ -186,9 +186,9 @@ def test_nobody_there(name: str) -> None:
 @pytest.mark.parametrize("behaviour", [Holds(), Breaks("silent"), Breaks("pings")])
 def test_a_hang_past_the_time_out(name: str, behaviour: Behaviour) -> None:
     with Provider(behaviour) as provider:
-        why = refused(table(name, provider, timeout=0.4))
+        why = refused(table(name, provider, timeout=0.7))
     assert (why.trouble, why.charged) == (Trouble.TIMEOUT, True)
-    assert "0.4 s; a table [models.NAME] in geak.toml can give it a longer timeout" in str(why)
+    assert "0.7 s; a table [models.NAME] in geak.toml can give it a longer timeout" in str(why)
 
 
 @every

@@ -367,7 +367,9 @@ class _Chat(_Speech):
     def end(self, says: Says) -> Events:
         finish = {"stop": "stop", "length": "length", "refusal": "content_filter"}[says.finish]
         usage = [self._chunk(None, usage=_counts(says.usage, "prompt_tokens", "completion_tokens"))]
-        return [self._chunk({}, finish), *(usage if says.counts else []), ("", "[DONE]")]
+        last = self._chunk({}, finish)
+        last[1]["choices"][0]["delta"] = None  # as some servers end
+        return [last, *(usage if says.counts else []), ("", "[DONE]")]
 
     def complaint(self, complains: Complains) -> Events:
         return [("", error(complains.code, complains.message))]
@@ -389,6 +391,6 @@ def _counts(usage: Usage, given: str, written: str) -> dict[str, Any]:
 
 
 def _speak(request: Request) -> _Speech:
-    if request.path.endswith("/messages"):
+    if request.path.endswith(("/messages", ":streamRawPredict")):
         return _Messages(request)
     return _Responses(request) if request.path.endswith("/responses") else _Chat(request)
