@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from geak.journal.events import Announced, Caps, Event, Failed, Received
 from geak.models.base import Call, Price, Usage
+from geak.models.prices import most_tokens
 
 
 @dataclass
@@ -76,7 +77,7 @@ class Bound:
 
 def bound(call: Call, price: Price | None) -> Bound:
     """The most that a call can cost: no tokenizer makes more of a text than this."""
-    asked = sum(_most_tokens(message.text) + 16 for message in call.messages)
+    asked = most_tokens(call.messages)
     usage = Usage(cache_written=asked, output=call.max_tokens)
     dear = price and Price(price.input, price.output, cache_written=max(price.input, price.cache_written))
     return Bound(usage.total, None if dear is None else dear.of(usage))
@@ -104,12 +105,6 @@ def fits(call: Bound, rest: Caps) -> bool:
         and (rest.minutes is None or rest.minutes > 0)
         and (rest.calls is None or rest.calls >= 1)
     )
-
-
-def _most_tokens(text: str) -> int:
-    # Two ASCII characters a token at the worst, by the tokenizers that are known; a token a byte for all others.
-    ascii_characters = sum(c < "\x80" for c in text)
-    return (ascii_characters + 1) // 2 + len(text.encode("utf-8", "surrogatepass")) - ascii_characters
 
 
 def _nanos(usd: float | None) -> int:

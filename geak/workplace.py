@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from geak.budget import Bound, bound
 from geak.journal.events import Caps, Conditions, RoleModel
@@ -31,6 +31,8 @@ class Workplace:
     models: dict[Role, Model]
     paces: dict[str, Pace]
     judges: Judges
+    longest: dict[Role, int] = field(default_factory=dict)
+    """Tokens of an answer, at the most, where a model's table says so."""
 
 
 @asynccontextmanager
@@ -38,6 +40,7 @@ async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplac
     """Opens the models first, so that a missing key is known before anything else, then starts the judges."""
     tables = {name: read(name, table) for name, table in settings.models.items()}
     names = settings.roles(*needed)
+    longest = {role: tables[name].max_tokens if name in tables else None for role, name in names.items()}
     opened = {name: open_model(name, tables, settings.environment) for name in sorted(set(names.values()))}
     models = {role: opened[name] for role, name in names.items()}
     paces = {model.name: Pace(model.concurrency) for model in opened.values()}
@@ -46,7 +49,7 @@ async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplac
     )
     try:
         async with Judges(commands) as judges:
-            yield Workplace(settings, models, paces, judges)
+            yield Workplace(settings, models, paces, judges, {r: most for r, most in longest.items() if most})
     finally:
         await asyncio.gather(*(model.close() for model in opened.values()))
 
@@ -73,7 +76,7 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
             place.models[role].price,
             settings.effort,
             settings.temperature,
-            settings.max_tokens,
+            min(settings.max_tokens, place.longest.get(role, settings.max_tokens)),
         )
         for role in roles
     }

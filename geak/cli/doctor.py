@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,7 +11,10 @@ from geak.cli.display import document, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import JudgeError
 from geak.settings import load
-from geak_evaluator.schema.wire import Hello
+from geak.version import __version__
+
+if TYPE_CHECKING:
+    from geak_evaluator.schema.wire import Hello
 
 _GET = {
     "torch": "pip install 'geak[cpu]' for a machine with no GPU; with one, install the vendor's own build",
@@ -46,7 +49,7 @@ def doctor(json: AsJson = False, *, flags: Flags) -> None:
 
 def report(hello: Hello) -> list[str]:
     """The page that a person reads."""
-    lines = [f"geak       {metadata.version('geak')}, Python {platform.python_version()}"]
+    lines = [f"geak       {__version__}, Python {platform.python_version()}"]
     for name, how in _GET.items():
         version = hello.packages.get(name)
         lines.append(f"{name:<10} {version or f'missing: {how}'}")
