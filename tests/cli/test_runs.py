@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
@@ -333,10 +334,14 @@ class Child:
         """Leaves nothing behind."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+            self.process.wait()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
         os.close(self._ours)
 
     def _read(self) -> bytes:
+        assert select.select([self._ours], [], [], 60)[0], f"it says nothing more:\n{self.said}"
         try:
             data = os.read(self._ours, 1 << 16)
         except OSError:  # a terminal whose other end is closed
