@@ -122,7 +122,10 @@ def _settings(path: Path, folder: Path, test: str) -> list[str]:
     except ValueError:
         raise UsageError(f"{path} is not below the current folder, where --test would run; go to its project") from None
     project = Path(os.path.relpath(root.resolve(), folder.resolve())).as_posix()
-    settings = [f"project={json.dumps(project, ensure_ascii=False)}", f"files=({json.dumps(inside, ensure_ascii=False)},)"]
+    settings = [
+        f"project={json.dumps(project, ensure_ascii=False)}",
+        f"files=({json.dumps(inside, ensure_ascii=False)},)",
+    ]
     return [*(['oracle="tests"', f"tests={json.dumps(test, ensure_ascii=False)}"] if test else []), *settings]
 
 

@@ -32,6 +32,10 @@ class Argument:
     fields: tuple[Argument, ...] = ()
     question: str = ""
     keyword_only: bool = False
+    role: str = ""
+    """For a tensor: "index" or "offsets", where its use says so."""
+    into: tuple[str, int] | None = None
+    """And the tensor and the dimension that it points into."""
 
     @property
     def literal(self) -> object:

@@ -82,6 +82,10 @@ def read(
             found = {first.name: max(least, guess)}
             guessed |= {first.name} if not least else set()
         ranks |= found
+    for argument in tensors:
+        if argument.into is not None and argument.into[0] in reading.tensors:
+            other, along = argument.into
+            reading.tensors[argument.name].mark(argument.role, reading.tensors[other].at(along))
     _pair(reading)
     for name in sorted(guessed):  # the same draft every time
         _like_another(reading, name, guessed)
@@ -97,8 +101,9 @@ def _like_another(reading: Reading, name: str, guessed: set[str]) -> None:
     alone = [d.free and not d.root().name and id(d.root()) not in elsewhere for d in array.dims or []]
     same_rank = {n: a for n, a in others.items() if a.dims and len(a.dims) == len(alone)}
     like = same_rank.get(_KEYS.get(name, "")) or next(iter(same_rank.values()), None)
+    returned = next((v for v in reading.returned if isinstance(v, Arr) and v.dims), None)
     if name in _VECTORS and len(alone) == 1 and alone[0] and others:
-        unify(array.at(0), next(iter(others.values())).at(-1))
+        unify(array.at(0), (returned or next(iter(others.values()))).at(-1))
     elif like is not None and _TWINS.match(name):
         for one, other, open_ in zip(array.dims or [], like.dims or [], alone, strict=True):
             if open_:
@@ -179,6 +184,7 @@ def _value(argument: Argument, ranks: dict[str, int], named: object, reading: Re
                 array.dims.insert(shape.index("..."), Dim())
         elif argument.name in ranks:
             array.dims = [Dim() for _ in range(ranks[argument.name])]
+        array.roles |= {argument.role} - {""}
         reading.tensors[argument.name] = array
         return array
     if argument.kind == "int":

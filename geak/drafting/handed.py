@@ -1,0 +1,186 @@
+"""What kernels do with the arguments that a wrapper hands on to them as they are: load through them, or compute."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from geak.drafting.launches import bound, is_kernel, launches
+from geak.drafting.source import Function, Source, dotted
+
+_MEMORY = ("load", "store", "make_block_ptr", "make_tensor_descriptor")
+_LANGUAGE = ("tl", "triton", "range", "float", "int", "min", "max", "abs", "len", "libdevice")
+
+
+@dataclass
+class Use:
+    """What becomes of one argument."""
+
+    kind: Literal["", "tensor", "int", "float", "bool"] = ""
+    optional: bool = False
+    """It is compared with None."""
+    role: Literal["", "index", "offsets"] = ""
+    """What it holds says where something else is loaded."""
+    into: str = ""
+    """The argument that it so points into."""
+    along: int = 0
+    """And along which of its dimensions: the first or the last."""
+
+
+def handed(source: Source, wrapper: Function) -> dict[str, Use]:
+    """By argument of a wrapper, how the kernels that it launches use it, where that can be read."""
+    names = {a.arg for a in [*wrapper.args.posonlyargs, *wrapper.args.args, *wrapper.args.kwonlyargs]}
+    found: dict[str, Use] = {}
+    for kernel, call in launches(source, wrapper):
+        body = _Body(source, kernel, frozenset())
+        given = {p: v.id for p, v in bound(kernel, call).items() if isinstance(v, ast.Name) and v.id in names}
+        for parameter, name in given.items():
+            use = body.use(parameter)
+            use.into = given.get(use.into, "")
+            if name not in found or use.role or use.kind == "tensor":
+                found[name] = use
+    return found
+
+
+class _Body:
+    """One kernel, and from which of its arguments each of its names comes."""
+
+    def __init__(self, source: Source, kernel: Function, seen: frozenset[str]) -> None:
+        self._source, self._kernel, self._seen = source, kernel, seen | {kernel.name}
+        arguments = [*kernel.args.posonlyargs, *kernel.args.args, *kernel.args.kwonlyargs]
+        self._constant = {a.arg for a in arguments if a.annotation and "constexpr" in ast.unparse(a.annotation)}
+        self._bases = {a.arg: {a.arg} for a in arguments}
+        """By name, the arguments that it is an address in."""
+        self._parts = {a.arg: {a.arg} for a in arguments}
+        """By name, the arguments that it was computed from; with a "*", what was loaded through them."""
+        self.pointers: set[str] = set()
+        self._places: dict[str, str] = {}
+        """What goes into an address, a mask or a count, by the argument that is so addressed ("" for none)."""
+        self._unread: set[str] = set()
+        self._loads: set[tuple[str, str]] = set()
+        nodes = list(ast.walk(kernel))
+        for _ in range(2):  # a second time for what a loop carries round
+            for node in nodes:
+                for target, value in _assigned(node):
+                    self._parts[target] = self._parts.get(target, set()) | self._from(value)
+                    self._bases[target] = self._bases.get(target, set()) | self._base(value)
+        for node in nodes:
+            if isinstance(node, ast.Call):
+                self._called(node)
+        self._nodes = nodes
+
+    def use(self, name: str) -> Use:
+        """How one argument is used."""
+        tests = [n for n in self._nodes if isinstance(n, ast.Compare) and isinstance(n.ops[0], ast.Is | ast.IsNot)]
+        optional = any(isinstance(t.left, ast.Name) and t.left.id == name for t in tests)
+        if name in self.pointers:
+            into = self._places.get(f"*{name}")
+            if not into or into == name:
+                return Use("tensor", optional)
+            at = {address for pointer, address in self._loads if pointer == name}
+            role: Literal["index", "offsets"] = "offsets" if any(f"{a} + 1" in at for a in at) else "index"
+            return Use("tensor", optional, role, into, 0 if f"*{name}" in self._scaled() else -1)
+        if name in self._unread or optional or not any(isinstance(n, ast.Name) and n.id == name for n in self._nodes):
+            return Use(optional=optional)
+        if self._only_asked(name):
+            return Use("bool")
+        return Use("int" if name in self._places or name in self._constant else "float")
+
+    def _base(self, node: ast.AST | None) -> set[str]:
+        if isinstance(node, ast.Name):
+            return self._bases.get(node.id, set())
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
+            return self._base(node.left) | self._base(node.right)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("to", "advance"):
+            return self._base(node.func.value)
+        if isinstance(node, ast.Call) and _last(node) in (*_MEMORY[2:], "advance"):
+            return self._base(_argument(node, 0, "base"))
+        return set()
+
+    def _from(self, node: ast.AST | None) -> set[str]:
+        """The arguments that a value was computed from."""
+        if node is None:
+            return set()
+        if isinstance(node, ast.Call) and _last(node) == "load":
+            return {f"*{p}" for p in self._base(_argument(node, 0, "pointer"))}
+        if isinstance(node, ast.Name):
+            return self._parts.get(node.id, set())
+        return set().union(*(self._from(part) for part in ast.iter_child_nodes(node)))
+
+    def _called(self, call: ast.Call) -> None:
+        name, last = dotted(call.func), _last(call)
+        inner = self._source.functions.get(name)
+        if inner is not None and is_kernel(inner) and name not in self._seen:
+            body = _Body(self._source, inner, self._seen)
+            for parameter, given in bound(inner, call).items():
+                use = body.use(parameter)
+                if use.kind == "tensor":
+                    self.pointers |= self._base(given)
+                elif use.kind == "int":
+                    self._placed("", given)
+                elif not use.kind:
+                    self._unread |= self._from(given)
+        elif last in _MEMORY or last.startswith("atomic_"):
+            address = _argument(call, 0, "base" if last in _MEMORY[2:] else "pointer")
+            bases = self._base(address)
+            self.pointers |= bases
+            self._loads |= {(base, ast.unparse(address)) for base in bases if address is not None}
+            for base in bases:
+                self._placed(base, address)
+            self._placed("", _argument(call, 1 if last == "load" else 2, "mask"))
+        elif last in ("range", "static_range", "arange"):
+            for given in call.args:
+                self._placed("", given)
+        elif name.split(".")[0] not in _LANGUAGE and not isinstance(call.func, ast.Attribute):
+            self._unread |= self._from(call)
+
+    def _placed(self, base: str, node: ast.AST | None) -> None:
+        for part in self._from(node) - self._base(node):
+            if base or part not in self._places:
+                self._places[part] = base
+
+    def _scaled(self) -> set[str]:
+        products = (n for n in self._nodes if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mult))
+        return set().union(*(self._from(n.left) | self._from(n.right) for n in products))
+
+    def _only_asked(self, name: str) -> bool:
+        """Whether it is a condition wherever it stands."""
+        asked: list[ast.expr] = []
+        for node in self._nodes:
+            if isinstance(node, ast.If | ast.IfExp | ast.While):
+                asked.append(node.test)
+            elif isinstance(node, ast.BoolOp):
+                asked += node.values
+            elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+                asked.append(node.operand)
+        alone = {id(node) for node in asked if isinstance(node, ast.Name) and node.id == name}
+        stands = [n for n in self._nodes if isinstance(n, ast.Name) and n.id == name and isinstance(n.ctx, ast.Load)]
+        return bool(stands) and len(alone) == len(stands)
+
+
+def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+    """Each name that a statement sets, and the value."""
+    pairs: list[tuple[ast.expr, ast.expr]] = []
+    if isinstance(node, ast.Assign):
+        pairs = [(target, node.value) for target in node.targets]
+    elif isinstance(node, ast.AugAssign):
+        pairs = [(node.target, node.value)]
+    elif isinstance(node, ast.For):
+        pairs = [(node.target, node.iter)]
+    for target, value in pairs:
+        several = isinstance(target, ast.Tuple) and isinstance(value, ast.Tuple) and len(target.elts) == len(value.elts)
+        for number, one in enumerate(target.elts if isinstance(target, ast.Tuple) else [target]):
+            if isinstance(one, ast.Name):
+                yield one.id, value.elts[number] if several and isinstance(value, ast.Tuple) else value
+
+
+def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
+    if len(call.args) > position:
+        return call.args[position]
+    return next((k.value for k in call.keywords if k.arg == name), None)
+
+
+def _last(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)
