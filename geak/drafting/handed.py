@@ -27,18 +27,31 @@ class Use:
     """The argument that it so points into."""
     along: int = 0
     """And along which of its dimensions: the first or the last."""
+    rank: int = 0
+    """How many dimensions it looks like; 0 where that cannot be seen."""
+    twins: tuple[str, ...] = ()
+    """Arguments that are addressed as it is, and so have its shape."""
+    extent: str = ""
+    """For one dimension: what its mask ends at, by the wrapper's name."""
 
 
 def handed(source: Source, wrapper: Function) -> dict[str, Use]:
     """By argument of a wrapper, how the kernels that it launches use it, where that can be read."""
     names = {a.arg for a in [*wrapper.args.posonlyargs, *wrapper.args.args, *wrapper.args.kwonlyargs]}
+    made = {target: value for node in ast.walk(wrapper) for target, value in _assigned(node)}
     found: dict[str, Use] = {}
     for kernel, call in launches(source, wrapper):
         body = _Body(source, kernel, frozenset())
-        given = {p: v.id for p, v in bound(kernel, call).items() if isinstance(v, ast.Name) and v.id in names}
+        values = bound(kernel, call)
+        called = {p: v.id for p, v in values.items() if isinstance(v, ast.Name)}
+        given = {p: name for p, name in called.items() if name in names}
         for parameter, name in given.items():
             use = body.use(parameter)
-            use.into = given.get(use.into, "")
+            end = made.get(called.get(use.extent, ""), values.get(use.extent))
+            if end is not None and "numel()" in ast.unparse(end):
+                use.rank, use.extent = 0, ""  # of any shape, taken as one row
+            use.into, use.extent = given.get(use.into, ""), called.get(use.extent, "")
+            use.twins = tuple(given[t] for t in use.twins if given.get(t, name) != name)
             if name not in found or use.role or use.kind == "tensor":
                 found[name] = use
     return found
@@ -60,7 +73,11 @@ class _Body:
         """What goes into an address, a mask or a count, by the argument that is so addressed ("" for none)."""
         self._unread: set[str] = set()
         self._loads: set[tuple[str, str]] = set()
+        """A pointer, and the offset at which something lies that is loaded or stored through it."""
+        self._rank: dict[str, int] = {}
+        self._extent: dict[str, str] = {}
         nodes = list(ast.walk(kernel))
+        self._set = {target: value for node in nodes for target, value in _assigned(node)}
         for _ in range(2):  # a second time for what a loop carries round
             for node in nodes:
                 for target, value in _assigned(node):
@@ -77,11 +94,14 @@ class _Body:
         optional = any(isinstance(t.left, ast.Name) and t.left.id == name for t in tests)
         if name in self.pointers:
             into = self._places.get(f"*{name}")
-            if not into or into == name:
-                return Use("tensor", optional)
-            at = {address for pointer, address in self._loads if pointer == name}
-            role: Literal["index", "offsets"] = "offsets" if any(f"{a} + 1" in at for a in at) else "index"
-            return Use("tensor", optional, role, into, 0 if f"*{name}" in self._scaled() else -1)
+            at = {offset for pointer, offset in self._loads if pointer == name}
+            twins = {pointer for pointer, offset in self._loads if offset in at} - {name}
+            found = Use("tensor", optional, rank=self._rank.get(name, 0), twins=tuple(sorted(twins)))
+            found.extent = self._extent.get(name, "") if found.rank == 1 else ""
+            if into and into != name:
+                found.role = "offsets" if any(f"{offset} + 1" in at for offset in at) else "index"
+                found.into, found.along = into, 0 if f"*{name}" in self._scaled() else -1
+            return found
         if name in self._unread or optional or not any(isinstance(n, ast.Name) and n.id == name for n in self._nodes):
             return Use(optional=optional)
         if self._only_asked(name):
@@ -126,15 +146,26 @@ class _Body:
             address = _argument(call, 0, "base" if last in _MEMORY[2:] else "pointer")
             bases = self._base(address)
             self.pointers |= bases
-            self._loads |= {(base, ast.unparse(address)) for base in bases if address is not None}
             for base in bases:
                 self._placed(base, address)
+            mask = self._meant(_argument(call, 1 if last == "load" else 2, "mask"))
+            terms = list(_terms(self._meant(address)))
+            for base in bases & {t.id for t in terms if isinstance(t, ast.Name)}:
+                rest = [t for t in terms if not (isinstance(t, ast.Name) and t.id == base)]
+                self._loads.add((base, " + ".join(map(ast.unparse, rest))))
+                steps = sum(isinstance(t, ast.BinOp) and isinstance(t.op, ast.Mult) for t in rest)
+                self._rank[base] = max(self._rank.get(base, 0), 1 + steps)
+                if isinstance(mask, ast.Compare) and len(rest) == 1 and ast.dump(rest[0]) == ast.dump(mask.left):
+                    self._extent[base] = ast.unparse(mask.comparators[0]) if isinstance(mask.ops[0], ast.Lt) else ""
             self._placed("", _argument(call, 1 if last == "load" else 2, "mask"))
         elif last in ("range", "static_range", "arange"):
             for given in call.args:
                 self._placed("", given)
         elif name.split(".")[0] not in _LANGUAGE and not isinstance(call.func, ast.Attribute):
             self._unread |= self._from(call)
+
+    def _meant(self, node: ast.expr | None) -> ast.expr | None:
+        return self._set.get(node.id, node) if isinstance(node, ast.Name) else node
 
     def _placed(self, base: str, node: ast.AST | None) -> None:
         for part in self._from(node) - self._base(node):
@@ -174,6 +205,17 @@ def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         for number, one in enumerate(target.elts if isinstance(target, ast.Tuple) else [target]):
             if isinstance(one, ast.Name):
                 yield one.id, value.elts[number] if several and isinstance(value, ast.Tuple) else value
+
+
+def _terms(node: ast.expr | None) -> Iterator[ast.expr]:
+    """What a sum adds."""
+    if node is None:
+        return
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        yield from _terms(node.left)
+        yield from _terms(node.right)
+    else:
+        yield node
 
 
 def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:

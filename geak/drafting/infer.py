@@ -79,6 +79,9 @@ def read(
                 guess = max(ranks.values())
             if first.name in _ATTENTION:
                 guess = max([ranks[n] for n in _ATTENTION if n in ranks] or [4])
+            guess = next(
+                (ranks[n] for n in first.twins if n in ranks), first.rank if first.rank == 1 else max(guess, first.rank)
+            )
             found = {first.name: max(least, guess)}
             guessed |= {first.name} if not least else set()
         ranks |= found
@@ -87,10 +90,32 @@ def read(
             other, along = argument.into
             reading.tensors[argument.name].mark(argument.role, reading.tensors[other].at(along))
     _pair(reading)
+    for argument in tensors:
+        if _as_addressed(reading, argument, guessed):
+            guessed.discard(argument.name)
     for name in sorted(guessed):  # the same draft every time
         _like_another(reading, name, guessed)
     reading.guessed = guessed
     return reading
+
+
+def _as_addressed(reading: Reading, argument: Argument, guessed: set[str]) -> bool:
+    """Takes over what kernels show of a shape, as far as the code says nothing else; whether that was all of it."""
+    own = reading.tensors[argument.name].dims or []
+    if argument.extent and len(own) == 1 and argument.name in guessed:
+        sizes = [v for a in reading.tensors.values() for d in a.dims or [] for v in d.variables()]
+        size = next((v for v in sizes if v.name == argument.extent), None)
+        if size is not None:
+            unify(own[0], size)
+            return True
+    known = False
+    for name in argument.twins:
+        other = reading.tensors[name].dims or [] if name in reading.tensors else []
+        for one, two in zip(own, other, strict=False) if len(own) == len(other) else ():
+            if one.free and two.free and not (one.root().name and two.root().name):
+                unify(one, two)
+        known |= len(own) == len(other) and name not in guessed
+    return known
 
 
 def _like_another(reading: Reading, name: str, guessed: set[str]) -> None:
