@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -12,6 +13,8 @@ from geak.drafting.source import Function, Source, dotted
 
 _MEMORY = ("load", "store", "make_block_ptr", "make_tensor_descriptor")
 _LANGUAGE = ("tl", "triton", "range", "float", "int", "min", "max", "abs", "len", "libdevice")
+_PROGRAM = re.compile(r"tl\.program_id\((?:axis=)?(\d)\)(\.to\(tl\.int64\))?")
+_SPREAD = re.compile(r"\[(None|:)(, (None|:))*\]")
 
 
 @dataclass
@@ -43,6 +46,9 @@ def handed(source: Source, wrapper: Function) -> dict[str, Use]:
     for kernel, call in launches(source, wrapper):
         body = _Body(source, kernel, frozenset())
         values = bound(kernel, call)
+        grid = call.func.slice if isinstance(call.func, ast.Subscript) else None
+        grid = made.get(grid.id) if isinstance(grid, ast.Name) else grid
+        values |= {f"@{i}": v for i, v in enumerate(grid.elts if isinstance(grid, ast.Tuple) else ())}
         called = {p: v.id for p, v in values.items() if isinstance(v, ast.Name)}
         given = {p: name for p, name in called.items() if name in names}
         for parameter, name in given.items():
@@ -112,7 +118,7 @@ class _Body:
         if isinstance(node, ast.Name):
             return self._bases.get(node.id, set())
         if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add | ast.Sub):
-            return self._base(node.left) | self._base(node.right)
+            return self._base(node.left) or self._base(node.right)  # an address stands before its offsets
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("to", "advance"):
             return self._base(node.func.value)
         if isinstance(node, ast.Call) and _last(node) in (*_MEMORY[2:], "advance"):
@@ -148,15 +154,16 @@ class _Body:
             self.pointers |= bases
             for base in bases:
                 self._placed(base, address)
-            mask = self._meant(_argument(call, 1 if last == "load" else 2, "mask"))
-            terms = list(_terms(self._meant(address)))
+            mask = _argument(call, 1 if last == "load" else 2, "mask")
+            terms = list(_terms(self._meant(address))) if address is not None else []
             for base in bases & {t.id for t in terms if isinstance(t, ast.Name)}:
                 rest = [t for t in terms if not (isinstance(t, ast.Name) and t.id == base)]
-                self._loads.add((base, " + ".join(map(ast.unparse, rest))))
+                self._loads.add((base, " + ".join(_SPREAD.sub("", ast.unparse(term)) for term in rest)))
                 steps = sum(isinstance(t, ast.BinOp) and isinstance(t.op, ast.Mult) for t in rest)
-                self._rank[base] = max(self._rank.get(base, 0), 1 + steps)
-                if isinstance(mask, ast.Compare) and len(rest) == 1 and ast.dump(rest[0]) == ast.dump(mask.left):
-                    self._extent[base] = ast.unparse(mask.comparators[0]) if isinstance(mask.ops[0], ast.Lt) else ""
+                rank = 1 + steps if steps or len(rest) == 1 else 0
+                self._rank[base] = max(self._rank.get(base, 0), rank)
+                if len(rest) == 1:
+                    self._extent[base] = self._end(rest[0], mask) or self._extent.get(base, "")
             self._placed("", _argument(call, 1 if last == "load" else 2, "mask"))
         elif last in ("range", "static_range", "arange"):
             for given in call.args:
@@ -164,11 +171,19 @@ class _Body:
         elif name.split(".")[0] not in _LANGUAGE and not isinstance(call.func, ast.Attribute):
             self._unread |= self._from(call)
 
-    def _meant(self, node: ast.expr | None) -> ast.expr | None:
+    def _meant(self, node: ast.expr) -> ast.expr:
         return self._set.get(node.id, node) if isinstance(node, ast.Name) else node
 
+    def _end(self, offset: ast.expr, mask: ast.expr | None) -> str:
+        """What an offset stays below: by its mask, or the number of programs ("@0")."""
+        limit = self._meant(mask) if mask is not None else None
+        if isinstance(limit, ast.Compare) and isinstance(limit.ops[0], ast.Lt) and _same(offset, limit.left):
+            return ast.unparse(limit.comparators[0])
+        program = _PROGRAM.fullmatch(ast.unparse(self._meant(offset)))
+        return f"@{program[1]}" if program else ""
+
     def _placed(self, base: str, node: ast.AST | None) -> None:
-        for part in self._from(node) - self._base(node):
+        for part in self._from(node) - (self._base(node) if base else set()):
             if base or part not in self._places:
                 self._places[part] = base
 
@@ -207,15 +222,17 @@ def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
                 yield one.id, value.elts[number] if several and isinstance(value, ast.Tuple) else value
 
 
-def _terms(node: ast.expr | None) -> Iterator[ast.expr]:
+def _terms(node: ast.expr) -> Iterator[ast.expr]:
     """What a sum adds."""
-    if node is None:
-        return
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         yield from _terms(node.left)
         yield from _terms(node.right)
     else:
         yield node
+
+
+def _same(one: ast.expr, other: ast.expr) -> bool:
+    return ast.dump(one) == ast.dump(other)
 
 
 def _argument(call: ast.Call, position: int, name: str) -> ast.expr | None:
