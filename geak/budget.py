@@ -6,21 +6,22 @@ from dataclasses import dataclass, field
 
 from geak.journal.events import Announced, Caps, Event, Failed, Received
 from geak.models.base import Call, Price, Usage
+from geak.models.prices import most_tokens
 
 
 @dataclass
 class Account:
     """A fold over the events of calls: a call counts at its bound from its announcement until it is settled."""
 
-    usd: float = 0.0
-    """Settled."""
+    nanos: int = 0
+    """Settled, in billionths of a dollar: sums that come out the same in every order."""
     unpriced: int = 0
     """Settled calls whose price nobody knows."""
     usage: Usage = field(default_factory=Usage)
     calls: int = 0
     lost: int = 0
     """Calls without a reply that may have to be paid for: their bounds stay spent."""
-    lost_usd: float = 0.0
+    lost_nanos: int = 0
     lost_tokens: int = 0
     open: dict[int, Announced] = field(default_factory=dict)
     """Announced and not settled."""
@@ -34,16 +35,26 @@ class Account:
             self.open.pop(event.call)
             self.usage += event.usage
             self.unpriced += event.usd is None
-            self.usd += event.usd or 0.0
+            self.nanos += _nanos(event.usd)
         elif isinstance(event, Failed):
             bound = self.open.pop(event.call)
             if event.charged:
                 self._lose(bound)
 
     @property
+    def usd(self) -> float:
+        """Dollars that are gone: what was settled, and the bounds of what was lost."""
+        return (self.nanos + self.lost_nanos) / 1e9
+
+    @property
+    def lost_usd(self) -> float:
+        """Dollars that calls without a reply may have cost."""
+        return self.lost_nanos / 1e9
+
+    @property
     def spent_usd(self) -> float:
-        """Dollars, with the bounds of what is under way or was lost."""
-        return self.usd + self.lost_usd + sum(a.bound_usd or 0.0 for a in self.open.values())
+        """Dollars, with the bounds of what is under way."""
+        return self.usd + sum(a.bound_usd or 0.0 for a in self.open.values())
 
     @property
     def spent_tokens(self) -> int:
@@ -52,7 +63,7 @@ class Account:
 
     def _lose(self, bound: Announced) -> None:
         self.lost += 1
-        self.lost_usd += bound.bound_usd or 0.0
+        self.lost_nanos += _nanos(bound.bound_usd)
         self.lost_tokens += bound.bound_tokens
 
 
@@ -66,7 +77,7 @@ class Bound:
 
 def bound(call: Call, price: Price | None) -> Bound:
     """The most that a call can cost: no tokenizer makes more of a text than this."""
-    asked = sum(_most_tokens(message.text) + 16 for message in call.messages)
+    asked = most_tokens(call.messages)
     usage = Usage(cache_written=asked, output=call.max_tokens)
     dear = price and Price(price.input, price.output, cache_written=max(price.input, price.cache_written))
     return Bound(usage.total, None if dear is None else dear.of(usage))
@@ -76,7 +87,7 @@ def left(caps: Caps, account: Account, minutes: float, *, settled: bool = False)
     """What remains of each cap; with `settled`, as if calls under way cost nothing."""
     usd, tokens = account.spent_usd, account.spent_tokens
     if settled:
-        usd = account.usd + account.lost_usd
+        usd = account.usd
         tokens = account.usage.total + account.lost_tokens
     return Caps(
         usd=None if caps.usd is None else caps.usd - usd,
@@ -96,7 +107,5 @@ def fits(call: Bound, rest: Caps) -> bool:
     )
 
 
-def _most_tokens(text: str) -> int:
-    # Two ASCII characters a token at the worst, by the tokenizers that are known; a token a byte for all others.
-    ascii_characters = sum(c < "\x80" for c in text)
-    return (ascii_characters + 1) // 2 + len(text.encode("utf-8", "surrogatepass")) - ascii_characters
+def _nanos(usd: float | None) -> int:
+    return round((usd or 0.0) * 1e9)

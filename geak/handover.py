@@ -20,10 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from geak import __version__
 from geak.journal.events import Blob
 from geak.journal.store import write as write_file
 from geak.population import GIVEN, Candidate, Population
+from geak.version import __version__
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.verdict import Verdict

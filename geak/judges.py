@@ -147,7 +147,7 @@ class Judges:
             return await asyncio.shield(future)
         except asyncio.CancelledError:
             judge.kill()
-            await asyncio.wait([future])
+            await asyncio.gather(future, return_exceptions=True)
             raise
 
 

@@ -20,6 +20,9 @@ from geak.judges import Judges
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.verdict import Cause, Policy, Status, Verdict
 
+SPEC = "spec"
+"""Within a run's folder: where a spec lies that was drafted for it."""
+
 
 @dataclass(frozen=True)
 class Task:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from geak_evaluator.machine_code.cache import Kept, Store
 from geak_evaluator.machine_code.compile import Compiler
 from geak_evaluator.oracle import Oracle, SpecFile
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import Limits
-from geak_evaluator.schema.spec import Description
+from geak_evaluator.schema.spec import UNREVIEWED, Description
 from geak_evaluator.schema.target import find
-from geak_evaluator.schema.verdict import Policy, Tier, Verdict
+from geak_evaluator.schema.verdict import DRAFTED, Policy, Tier, Verdict
 from geak_evaluator.trial import Trial
 
 
@@ -44,4 +45,7 @@ class Judge:
         names = tuple(dict.fromkeys(find(target).name for target in targets))
         with self.oracle(file) as oracle:
             trial = Trial(self._box, self._limits, self._compiler, oracle, kernel, names, tier, policy)
-            return trial.verdict()
+            verdict = trial.verdict()
+        if file.data.lstrip().startswith(UNREVIEWED.encode()):
+            return replace(verdict, notes=(DRAFTED, *verdict.notes))
+        return verdict

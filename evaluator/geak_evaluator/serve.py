@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO
@@ -19,7 +20,7 @@ from geak_evaluator.pool import Pool, own_command, processors
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.target import UnknownTarget
+from geak_evaluator.schema.target import ALIASES, TARGETS, UnknownTarget
 from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
 
 
@@ -40,6 +41,7 @@ def hello(box: Sandbox) -> Hello:
         leaks=report.leaks,
         broken=report.broken,
         devices=devices(),
+        present=tuple(dict.fromkeys([*_amd_targets(), *_nvidia_targets()])),
         missing=box.missing,
     )
 
@@ -48,6 +50,28 @@ def devices() -> tuple[str, ...]:
     """The GPUs whose nodes this user can open, without starting any driver."""
     nodes = [Path("/dev/kfd"), *sorted(Path("/dev").glob("nvidia[0-9]*"))]
     return tuple(str(node) for node in nodes if os.access(node, os.R_OK | os.W_OK))
+
+
+def _amd_targets(nodes: Path = Path("/sys/class/kfd/kfd/topology/nodes")) -> Iterator[str]:
+    for file in sorted(nodes.glob("*/properties")):
+        found = re.search(r"^gfx_target_version (\d+)$", _read(file), re.MULTILINE)
+        version = int(found[1]) if found else 0
+        name = f"gfx{version // 10000}{version // 100 % 100}{version % 100:x}"  # 90402 is gfx942
+        if name in TARGETS:
+            yield name
+
+
+def _nvidia_targets(gpus: Path = Path("/proc/driver/nvidia/gpus")) -> Iterator[str]:
+    for file in sorted(gpus.glob("*/information")):
+        words = " ".join(re.findall(r"^Model:(.*)$", _read(file), re.MULTILINE)).lower()
+        yield from (target for product, target in ALIASES.items() if re.search(rf"\b{product}\b", words))
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def cache() -> Cache | None:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
-from geak import __version__
-from geak.cli import doctor, evaluate, judge_command, specs
-from geak.cli.display import say
+from geak.cli import config, display, doctor, evaluate, generate, judge_command, models, optimize, resume, show, specs
+from geak.cli.display import document, say
+from geak.cli.options import EPILOG
 from geak.errors import GeakError
+from geak.version import __version__
 
 app = typer.Typer(
     name="geak",
@@ -21,8 +22,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.command("optimize", epilog=EPILOG)(optimize.optimize)
+app.command("generate", epilog=EPILOG)(generate.generate)
+app.command("resume", epilog=EPILOG)(resume.resume)
+app.command("show")(show.show)
 app.add_typer(specs.app, name="specs")
 app.add_typer(judge_command.app, name="judge")
+app.add_typer(models.app, name="models")
+app.add_typer(config.app, name="config")
 app.command("eval")(evaluate.evaluate)
 app.command("doctor")(doctor.doctor)
 
@@ -44,16 +51,28 @@ def _root(
 
 def main() -> None:
     """Runs the command line; what went wrong is told in a sentence, with a traceback only if GEAK_DEBUG is set."""
+    before = display.printed
     try:
         app()
     except GeakError as error:
         if os.environ.get("GEAK_DEBUG"):
             raise
         say(f"error: {error}", error=True)
-        sys.exit(error.exit_code)
+        _end(str(error), error.exit_code, before)
     except KeyboardInterrupt:
-        sys.exit(130)
+        _end("interrupted", 130, before)
+    except SystemExit as end:
+        if end.code:
+            _end("nothing came of it; standard error says why", int(end.code), before)
+        raise
     except BrokenPipeError:
         # The reader of our output left; what Python still holds back must not fail loudly.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         sys.exit(1)
+
+
+def _end(message: str, code: int, printed: int) -> NoReturn:
+    """Ends with this code; a program that was promised a JSON document gets one all the same."""
+    if "--json" in sys.argv and display.printed == printed:
+        document({"error": {"message": message, "exit_code": code}})
+    sys.exit(code)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import platform
-from importlib import metadata
+from typing import TYPE_CHECKING
 
 import typer
 
-from geak.cli.display import say
-from geak.cli.options import AsJson, JudgeCommand
+from geak.cli.display import document, say
+from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import JudgeError
-from geak_evaluator.schema import codec
-from geak_evaluator.schema.wire import Hello
+from geak.settings import load
+from geak.version import __version__
+
+if TYPE_CHECKING:
+    from geak_evaluator.schema.wire import Hello
 
 _GET = {
     "torch": "pip install 'geak[cpu]' for a machine with no GPU; with one, install the vendor's own build",
@@ -25,19 +28,20 @@ _LEVELS = {
 }
 
 
-def doctor(json: AsJson = False, judge: JudgeCommand = "") -> None:
+@settles("judge")
+def doctor(json: AsJson = False, *, flags: Flags) -> None:
     """Say what this machine has, what is missing, and how to get it; exit code 3 if kernels cannot be judged."""
-    from geak.judge import Judge, command
+    from geak.judge import Judge
 
     try:
-        with Judge(judge or command(allow_weak_sandbox=True)) as room:
+        with Judge(judge_of(load({**flags, "allow_weak_sandbox": True}).settings)) as room:
             hello = room.hello
     except JudgeError as error:
         say(f"judge      does not start: {error}", error=True)
         raise typer.Exit(3) from None
     fit = hello.sandbox != "base" and not hello.missing
     if json:
-        print(codec.dumps(hello))
+        document(hello)
     else:
         say("\n".join(report(hello)))
     raise typer.Exit(0 if fit else 3)
@@ -45,7 +49,7 @@ def doctor(json: AsJson = False, judge: JudgeCommand = "") -> None:
 
 def report(hello: Hello) -> list[str]:
     """The page that a person reads."""
-    lines = [f"geak       {metadata.version('geak')}, Python {platform.python_version()}"]
+    lines = [f"geak       {__version__}, Python {platform.python_version()}"]
     for name, how in _GET.items():
         version = hello.packages.get(name)
         lines.append(f"{name:<10} {version or f'missing: {how}'}")

@@ -4,53 +4,54 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from geak.cli.display import say
-from geak.cli.options import AsJson, JudgeCommand, Targets, WeakSandbox
+from geak.cli.display import document, say
+from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import GeakError, UsageError
+from geak.settings import DEFAULT_TARGETS, Settings, load
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
+from geak_evaluator.schema.verdict import Status, Tier, Verdict
+
+if TYPE_CHECKING:
+    from geak.judge import Judge
 
 EXIT = {Status.ACCEPTED: 0, Status.REJECTED: 1, Status.UNDECIDED: 6}
 _UNFIT = 2
 
 
+@settles("target", "policy", "judge", "allow_weak_sandbox")
 def evaluate(
     spec: Annotated[str, typer.Argument(help="A spec: its file or its name; with --kernels a folder of them.")],
     kernel: Annotated[Path | None, typer.Argument(help="A Python file with the kernel.")] = None,
     kernels: Annotated[
         Path | None, typer.Option(help="Many: a folder of NAME.py, or JSONL with a name and a kernel a line.")
     ] = None,
-    target: Targets = ["gfx942"],  # noqa: B006 - typer's own way to say it
     tier: Annotated[Tier, typer.Option(help="How much is asked: one case, everything, or everything and unseen.")] = (
         Tier.FULL
     ),
-    policy: Annotated[Policy, typer.Option(help="What may do the work beside Triton kernels.")] = Policy.PURE,
     jobs: Annotated[int, typer.Option(help="With --kernels: how many at a time; 0 is one for each processor.")] = 0,
     json: AsJson = False,
-    allow_weak_sandbox: WeakSandbox = False,
-    judge: JudgeCommand = "",
+    *,
+    flags: Flags,
 ) -> None:
     """Judge a kernel against a spec: exit code 0 accepted, 1 rejected, 6 undecided."""
-    from geak.judge import Judge, command
+    from geak.judge import Judge
     from geak.specs import find
 
     if (kernel is None) == (kernels is None):
         raise UsageError("geak eval needs a kernel file, or --kernels with a folder or a JSONL file")
-    asked: dict[str, Any] = {"targets": target, "tier": tier, "policy": policy}
-    workers = jobs if kernels is not None else 1
-    start = judge or command(allow_weak_sandbox=allow_weak_sandbox, workers=workers)
+    settings = load(flags).settings
     if kernels is not None:
-        raise typer.Exit(_many(spec, kernels, start, asked, json=json))
+        raise typer.Exit(_many(spec, kernels, settings, tier, jobs, json=json))
     assert kernel is not None
     path = find(spec)
-    with Judge(start) as room:
-        verdict = room.evaluate(path, kernel, **asked)
+    with Judge(judge_of(settings)) as room:
+        verdict = room.evaluate(path, kernel, **_asked(room, settings, tier))
     if json:
-        print(codec.dumps(verdict))
+        document(verdict)
     else:
         _print(verdict)
     raise typer.Exit(EXIT[verdict.status])
@@ -67,7 +68,12 @@ def _print(verdict: Verdict) -> None:
         say(line)
 
 
-def _many(name: str, kernels: Path, start: str | list[str], asked: dict[str, Any], *, json: bool) -> int:
+def _asked(room: Judge, settings: Settings, tier: Tier) -> dict[str, Any]:
+    targets = settings.target or room.hello.present or DEFAULT_TARGETS
+    return {"targets": targets, "tier": tier, "policy": settings.policy}
+
+
+def _many(name: str, kernels: Path, settings: Settings, tier: Tier, jobs: int, *, json: bool) -> int:
     """Judges them all; the exit code of the worst, or 2 where something could not be judged."""
     from geak.judge import Judge
     from geak.specs import dataset
@@ -76,8 +82,9 @@ def _many(name: str, kernels: Path, start: str | list[str], asked: dict[str, Any
     found, missing = collect(dataset(name), kernels)
     counts: Counter[str] = Counter()
     rows: list[dict[str, Any]] = []
-    with Judge(start) as room:
-        for number, verdict in room.evaluate_all([(one.spec, one.source) for one in found], **asked):
+    with Judge(judge_of(settings, workers=jobs)) as room:
+        every = [(one.spec, one.source) for one in found]
+        for number, verdict in room.evaluate_all(every, **_asked(room, settings, tier)):
             label = found[number].label
             if isinstance(verdict, GeakError):
                 counts["not judged"] += 1
@@ -94,7 +101,10 @@ def _many(name: str, kernels: Path, start: str | list[str], asked: dict[str, Any
     summary = f"{len(found)} kernels: {', '.join(words)}"
     if missing:
         summary += f"; no kernel for {len(missing)} specs: {', '.join(missing[:5])}{', ...' * (len(missing) > 5)}"
-    say(codec.dumps({"kernels": rows, "counts": counts, "without": missing}) if json else summary)
+    if json:
+        document({"kernels": rows, "counts": counts, "without": missing})
+    else:
+        say(summary)
     if counts["not judged"]:
         return _UNFIT
     return next((EXIT[s] for s in (Status.REJECTED, Status.UNDECIDED) if counts[s.value]), 0)

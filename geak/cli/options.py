@@ -1,29 +1,80 @@
-"""Options that several commands share."""
+"""Options that several commands share: the settings' flags are made of their table."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
-WeakSandbox = Annotated[
-    bool,
-    typer.Option(
-        "--allow-weak-sandbox",
-        help="Go on where the sandbox cannot confine foreign code as it should (docs/security.md).",
-    ),
-]
+from geak.settings import TABLE, Setting, Settings
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else on stdout.")]
-Targets = Annotated[
-    list[str],
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Spend more than $10 without being asked.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show the first prompts, the calls and what they can cost; ask no model.")
+]
+Out = Annotated[
+    Path | None,
     typer.Option(
-        "--target",
-        "-t",
-        help="A GPU, by architecture or product: gfx942, MI300X, sm_90, H100, ... The first is proved on; "
-        "repeat it for more.",
+        help="The run's own folder; where it holds this run already, the run is gone on with.", metavar="FOLDER"
     ),
 ]
-JudgeCommand = Annotated[
-    str,
-    typer.Option("--judge", envvar="GEAK_JUDGE", help="How to start the judge, if not on this machine's Python."),
-]
+
+RUN = tuple(name for name in TABLE if name != "drafter_model")
+"""The settings of a run."""
+
+EPILOG = (
+    "Every setting can also be said as GEAK_NAME, in .env or in geak.toml (geak config show). Exit codes: 0 the goal "
+    "is met, 1 it is not, 2 a file or an option cannot be meant, 3 this machine lacks something, 4 what may be spent "
+    "is spent, 5 a model does not answer, 6 it cannot be decided here, 130 interrupted."
+)
+
+Flags = Mapping[str, object]
+Function = Callable[..., Any]
+
+_SHORT = {"target": ("-t",), "model": ("-m",)}
+
+
+def settles(*names: str) -> Callable[[Function], Function]:
+    """Gives a command the flags of these settings; its parameter `flags` gets those that were given, by name."""
+
+    def decorate(command: Function) -> Function:
+        signature = inspect.signature(command, eval_str=True)
+
+        @functools.wraps(command)
+        def with_flags(**given: Any) -> Any:
+            flags = {name: given.pop(name) for name in names}
+            return command(**given, flags={name: value for name, value in flags.items() if value not in (None, [])})
+
+        own = [parameter for parameter in signature.parameters.values() if parameter.name != "flags"]
+        parameters = [*own, *(_option(TABLE[name]) for name in names)]
+        with_flags.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        with_flags.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return with_flags
+
+    return decorate
+
+
+def judge_of(settings: Settings, *, workers: int = 1) -> str | list[str]:
+    """How the one judge is started that a short command needs."""
+    from geak.judge import command
+
+    if settings.judge:
+        return settings.judge[0]
+    return command(allow_weak_sandbox=settings.allow_weak_sandbox, workers=workers)
+
+
+def _option(setting: Setting) -> inspect.Parameter:
+    """None where nothing was said, so that lower layers count; a text, that is read as they are."""
+    names = [setting.flag, *_SHORT.get(setting.name, ())]
+    default = f" [default: {setting.shown}]" if setting.shown else ""
+    option = typer.Option(*names, help=setting.help + default, metavar=setting.metavar or None)
+    kind: Any = bool if not setting.metavar else list[str] if setting.separator else str
+    return inspect.Parameter(
+        setting.name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option]
+    )

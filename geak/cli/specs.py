@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from geak.cli.display import say
-from geak.cli.options import AsJson, JudgeCommand, WeakSandbox
+from geak.cli.display import document, say
+from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import SpecError, UsageError
-from geak_evaluator.schema import codec
+from geak.settings import load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
 
@@ -20,17 +20,16 @@ Where = Annotated[Path | None, typer.Argument(help="A folder of specs or one fil
 
 
 @app.command("list")
-def list_(
-    path: Where = None, json: AsJson = False, allow_weak_sandbox: WeakSandbox = False, judge: JudgeCommand = ""
-) -> None:
+@settles("judge", "allow_weak_sandbox")
+def list_(path: Where = None, json: AsJson = False, *, flags: Flags) -> None:
     """One line for each spec: what it computes, how many cases, how it is believed."""
-    from geak.judge import Judge, command
+    from geak.judge import Judge
     from geak.specs import within
 
     files = within(path)
     rows: list[dict[str, object]] = []
     failed = 0
-    with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
+    with Judge(judge_of(load(flags).settings)) as room:
         for file in files:
             try:
                 about = room.describe(file)
@@ -52,43 +51,48 @@ def list_(
             if not json:
                 say(f"{about.name:<20} {about.spec.oracle:<9} {about.spec.contract:<12} {_short(about.title, 76)}")
     if json:
-        print(codec.dumps({"specs": rows}))
+        document({"specs": rows})
     if failed == len(files):
         raise typer.Exit(2)
 
 
 @app.command()
+@settles("judge", "allow_weak_sandbox")
 def show(
     spec: Annotated[str, typer.Argument(help="A spec: its file, or the name of one that ships.")],
     json: AsJson = False,
-    allow_weak_sandbox: WeakSandbox = False,
-    judge: JudgeCommand = "",
+    *,
+    flags: Flags,
 ) -> None:
     """Everything that a spec declares."""
-    from geak.judge import Judge, command
+    from geak.judge import Judge
     from geak.specs import find
 
     path = find(spec)
-    with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
+    with Judge(judge_of(load(flags).settings)) as room:
         about = room.describe(path)
-    say(codec.dumps(about) if json else "\n".join(page(about)))
+    if json:
+        document(about)
+    else:
+        say("\n".join(page(about)))
 
 
 @app.command()
+@settles("judge", "allow_weak_sandbox")
 def lint(
     path: Annotated[str, typer.Argument(help="A spec, a folder of specs, or the name of one that ships.")],
     json: AsJson = False,
-    allow_weak_sandbox: WeakSandbox = False,
-    judge: JudgeCommand = "",
+    *,
+    flags: Flags,
 ) -> None:
     """Find what is weak about specs: lazy answers that would pass, casts, sizes; exit code 1 if one is unfit."""
-    from geak.judge import Judge, command
+    from geak.judge import Judge
     from geak.specs import find, within
 
     files = within(Path(path)) if Path(path).is_dir() else [find(path)]
     results: list[Findings] = []
     broken: list[str] = []
-    with Judge(judge or command(allow_weak_sandbox=allow_weak_sandbox)) as room:
+    with Judge(judge_of(load(flags).settings)) as room:
         for file in files:
             try:
                 results.append(room.lint(file))
@@ -100,7 +104,7 @@ def lint(
             if not json:
                 say("\n".join(_findings(results[-1])))
     if json:
-        print(codec.dumps({"specs": results, "broken": broken}))
+        document({"specs": results, "broken": broken})
     else:
         for text in broken:
             say(f"not a spec: {text}")

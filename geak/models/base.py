@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -19,6 +21,12 @@ class Message:
     text: str
     fixed: bool = False
     """It and all before it are the same from call to call: a provider may keep them in its cache."""
+
+
+def prompt_text(messages: Iterable[Message]) -> str:
+    """Messages as one text, the same for the same: what a journal keeps, and what a replay knows a prompt by."""
+    said = [{"speaker": m.speaker, "text": m.text} | ({"fixed": True} if m.fixed else {}) for m in messages]
+    return json.dumps(said, separators=(",", ":"))
 
 
 @dataclass(frozen=True)

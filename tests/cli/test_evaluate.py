@@ -60,7 +60,7 @@ def test_a_kernel_is_accepted(geak, files):
     assert (found.code, found.err) == (0, "")
     line, *more = found.out.splitlines()
     assert re.fullmatch(
-        r"ACCEPTED twice  proved by interpreter, \d+ cases  compiles for gfx942 \(\d+ VGPR, occupancy 8\)", line
+        r"ACCEPTED twice  proved by interpreter, \d+ cases  compiles for gfx942 \(\d+ VGPR, occupancy 8\), sm_90", line
     )
     assert "  oracle float64, policy pure, sandbox" in more[0]
     assert len(more) <= 8

@@ -60,7 +60,7 @@ def test_a_judge_that_misbehaves_is_told_in_a_sentence(geak, fake_judge, body, m
         ("no-such-program --serve", 3, "the judge could not be started: no-such-program --serve: No such file"),
         ("/etc", 3, "the judge could not be started: /etc: Permission denied"),
         ("'unclosed", 2, 'error: --judge "\'unclosed" is no command: no closing quotation'),
-        ("  ", 2, "error: --judge is empty; it says how to start a judge"),
+        ("  ", 2, "error: --judge: a text that is not empty is wanted, not '  '"),
     ],
 )
 def test_a_command_that_starts_no_judge(geak, command, code, message):

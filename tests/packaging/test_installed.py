@@ -11,7 +11,10 @@ from workshop import ROOT, Environment, finished, run
 
 import geak
 
-HEAVY = {"torch", "triton", "numpy", "openai", "anthropic"}
+HEAVY = {
+    *("torch", "triton", "numpy", "openai", "anthropic", "httpx2"),
+    *("rich", "jinja2", "tenacity", "genai_prices", "dotenv", "asyncio"),
+}
 
 
 def starter(folder: Path) -> set[str]:
@@ -88,7 +91,13 @@ def test_an_editable_install_copies_nothing(editable: tuple[Environment, Path]) 
     assert "serve" in run(environment.python, "-m", "geak_evaluator", "--help")
 
 
-@pytest.mark.parametrize("command", [[], ["specs"], ["specs", "new"], ["specs", "lint"], ["eval"], ["doctor"]])
+COMMANDS = [
+    *([], ["optimize"], ["generate"], ["resume"], ["show"], ["models"], ["models", "test"], ["config", "show"]),
+    *(["specs"], ["specs", "new"], ["specs", "lint"], ["eval"], ["doctor"]),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help_loads_nothing_heavy(command: list[str]) -> None:
     """Here, where all of it is installed; half a second of import is what makes a command line feel slow."""
     argv = [sys.executable, "-X", "importtime", "-m", "geak", *command, "--help"]

@@ -144,7 +144,9 @@ class _Loader:
         named: set[str] = set()  # what a default value may be besides: a function, something imported
         for node in tree.body:
             if isinstance(node, ast.Import | ast.ImportFrom):
-                if plain_import(node) or self._from_project(node, package):
+                if isinstance(node, ast.Import):  # of `import torch, triton` only a part may be kept
+                    node.names = [alias for alias in node.names if self._own_or_plain(ast.Import([alias]), package)]
+                if node.names and self._own_or_plain(node, package):
                     named |= {alias.asname or alias.name for alias in node.names}
                     kept.append(node)
             elif isinstance(node, ast.Try):
@@ -163,6 +165,9 @@ class _Loader:
         return kept
 
     # -- files of the project --
+
+    def _own_or_plain(self, node: ast.Import | ast.ImportFrom, package: str) -> bool:
+        return plain_import(node) or self._from_project(node, package)
 
     def _from_project(self, node: ast.stmt, package: str) -> bool:
         if isinstance(node, ast.Import):

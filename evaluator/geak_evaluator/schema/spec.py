@@ -47,6 +47,10 @@ _LARGEST = 1 << 62
 _DEFAULT_STEPS = {"fp64": 256.0, "fp32": 128.0, "fp16": 4.0, "bf16": 4.0}
 
 
+UNREVIEWED = "# drafted by a model, unreviewed: delete this line once you have read the spec"
+"""The first line of a spec that a model wrote; while it stands, every verdict says so."""
+
+
 class SpecError(ValueError):
     """A declaration that cannot be meant; its message is one sentence for the author."""
 

@@ -36,7 +36,7 @@ TARGETS: dict[str, Target] = {
     for target in (
         Target("gfx942", "gfx942", "hip", 64, 65536, 304, "fnuz", True, "AMD Instinct MI300X"),
         Target("gfx950", "gfx950", "hip", 64, 163840, 256, "fn", False, "AMD Instinct MI355X"),
-        Target("gfx90a", "gfx90a", "hip", 64, 65536, 104, "fnuz", False, "AMD Instinct MI250X"),
+        Target("gfx90a", "gfx90a", "hip", 64, 65536, 110, "fnuz", False, "AMD Instinct MI250X"),
         Target("sm_80", "sm_80", "cuda", 32, 166912, 108, "fn", True, "NVIDIA A100-SXM4-80GB"),
         Target("sm_90", "sm_90", "cuda", 32, 232448, 132, "fn", True, "NVIDIA H100 80GB HBM3"),
         Target("sm_100", "sm_100", "cuda", 32, 232448, 148, "fn", True, "NVIDIA B200"),

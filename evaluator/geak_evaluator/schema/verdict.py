@@ -86,6 +86,9 @@ class Cause(str, enum.Enum):
     TOO_BIG_HERE = "too_big_here"
 
 
+DRAFTED = "drafted reference, unreviewed"
+"""A note that belongs to every verdict by a spec that a model wrote, until a person has read it."""
+
 UNDECIDABLE = frozenset({Cause.UNSUPPORTED, Cause.TOO_BIG_HERE})
 
 
@@ -202,7 +205,8 @@ class Verdict:
         """The verdict in one line."""
         failure, misfit = self.failure, self.misfit
         if failure is None and misfit is None:
-            return f"ACCEPTED {self.name}  {self._proof()}{self._compiled()}"
+            drafted = f"  {DRAFTED}" if DRAFTED in self.notes else ""
+            return f"ACCEPTED {self.name}  {self._proof()}{self._compiled()}{drafted}"
         if failure is not None and (misfit is None or failure.cause not in UNDECIDABLE):
             where = f" (line {failure.line})" if failure.line else ""
             label = failure.label

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from geak_evaluator.schema.verdict import Policy, Tier
 
-VERSION = 2
+VERSION = 3
 """Raised with every change that an older agent or judge would misread."""
 
 
@@ -24,6 +24,8 @@ class Hello:
     leaks: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
     devices: tuple[str, ...] = ()
+    present: tuple[str, ...] = ()
+    """The described targets that these devices are."""
     missing: dict[str, str] = field(default_factory=dict)
     """Modules that could not be loaded, with the reason."""
     workers: int = 1

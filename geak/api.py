@@ -1,0 +1,241 @@
+"""GEAK in Python: the same as the command line, with typed results; each function has a twin for async code."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from geak.budget import Account
+from geak.errors import UsageError
+from geak.journal.events import Conditions
+from geak.journal.store import Entry, read, read_blob
+from geak.models.base import Role
+from geak.population import Population, fold
+from geak.preview import Preview
+from geak.record import Opening, Watch
+from geak.runs import Result as Result
+from geak.runs import Stopper as Stopper
+from geak.settings import Settings, changed, load
+from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.verdict import Policy, Tier, Verdict
+
+_ROLES: tuple[Role, ...] = ("generator", "reflector", "optimizer")
+
+Agree = Callable[[Opening], None]
+"""Is told what a run may spend before it does, and raises to prevent it."""
+Review = Callable[[Path, Findings], bool]
+"""Is shown a spec that a model drafted, and says whether a person confirms it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its folder tells it, also while another process works on it."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    population: Population
+
+    def text(self, blob: str) -> str:
+        """A source, a prompt or a reply that the run kept."""
+        return read_blob(self.folder, blob)
+
+
+def load_run(folder: str | Path) -> Run:
+    """A run's folder, read."""
+    from geak.journal.events import Begun
+
+    place = Path(folder)
+    entries = read(place)
+    begun = entries[0].event
+    assert isinstance(begun, Begun)
+    return Run(place, tuple(entries), fold(begun.conditions, (entry.event for entry in entries)))
+
+
+async def generate_async(
+    spec: str | Path | None = None,
+    *,
+    from_text: str = "",
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    watch: Watch | None = None,
+    stopper: Stopper | None = None,
+    agree: Agree = lambda opening: None,
+    review: Review = lambda path, findings: False,
+    **options: Any,
+) -> Result:
+    """The best kernel for a spec, or for words that a model makes a spec of; `options` are settings by name."""
+    from geak import from_words
+    from geak.runs import begin, new_folder, opening_of_words
+    from geak.tasks import SPEC, for_spec
+    from geak.workplace import workplace
+
+    if (spec is None) == (not from_text):
+        raise UsageError("name a spec, or say in words what the kernel is to compute: one of the two")
+    chosen, folder = _settings(settings, options), _path(out)
+    task = for_spec(str(spec)) if spec is not None else None
+    async with workplace(chosen, *_ROLES, *(("drafter",) if task is None else ())) as place:
+        if task is None:
+            folder = folder or new_folder(chosen, "from-words")
+            agree(opening_of_words(from_text, place, folder))
+            task = await from_words.draft(from_text, place, folder, watch=watch, review=review)
+            place = replace(place, settings=_less(chosen, load_run(folder / SPEC).population.account))
+        return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
+
+
+async def optimize_async(
+    kernel: str | Path,
+    *,
+    spec: str | Path | None = None,
+    reference: str | None = None,
+    test: str = "",
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    watch: Watch | None = None,
+    stopper: Stopper | None = None,
+    agree: Agree = lambda opening: None,
+    **options: Any,
+) -> Result:
+    """A kernel that is better than this one (FILE or FILE:FUNCTION), which is judged first."""
+    from geak.runs import begin, new_folder
+    from geak.tasks import SPEC, for_kernel
+    from geak.tasks import place as parts
+    from geak.workplace import workplace
+
+    chosen = _settings(settings, options)
+    folder = _path(out) or new_folder(chosen, parts(str(kernel))[0].stem)
+    task = for_kernel(str(kernel), folder / SPEC, spec=_text(spec), reference=reference, test=test)
+    async with workplace(chosen) as place:
+        return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
+
+
+async def preview_async(
+    spec: str | Path | None = None,
+    *,
+    from_text: str = "",
+    kernel: str | Path | None = None,
+    reference: str | None = None,
+    test: str = "",
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    **options: Any,
+) -> Preview:
+    """What `generate` (or, with a kernel, `optimize`) would say and spend; nobody is asked, and nothing is written."""
+    from geak.preview import without_keys
+    from geak.runs import preview, preview_of_words
+    from geak.tasks import for_kernel, for_spec
+    from geak.workplace import workplace
+
+    chosen = without_keys(_settings(settings, options))
+    with tempfile.TemporaryDirectory() as drafts:
+        if kernel is not None:
+            task = for_kernel(str(kernel), Path(drafts), spec=_text(spec), reference=reference, test=test)
+        elif spec is not None:
+            task = for_spec(str(spec))
+        else:
+            async with workplace(chosen, "drafter") as place:
+                return await preview_of_words(from_text, place, _path(out))
+        async with workplace(chosen) as place:
+            return await preview(task, place, _path(out))
+
+
+async def resume_async(
+    run: str | Path,
+    *,
+    settings: Settings | None = None,
+    watch: Watch | None = None,
+    stopper: Stopper | None = None,
+    agree: Agree = lambda opening: None,
+    **options: Any,
+) -> Result:
+    """Goes on with a run where it was left; its caps, `rounds`, `goal` and `judge` may change."""
+    from geak.runs import resume
+    from geak.workplace import workplace
+
+    before = load_run(run).population.conditions
+    here: dict[str, Any] = {name: options.pop(name) for name in ("judge", "allow_weak_sandbox") if name in options}
+    asked = _again(before, options)
+    chosen = _settings(settings, here)
+    names: dict[str, object] = {f"{role}_model": model.model for role, model in before.models.items()}
+    names |= {"target": before.targets, "samples": before.samples, "judge": chosen.judge or before.judge}
+    chosen = changed(chosen, names)
+    async with workplace(chosen) as place:
+        return await resume(Path(run), asked, place, watch=watch, stopper=stopper, agree=agree)
+
+
+async def evaluate_async(
+    spec: str | Path,
+    kernel: str | Path,
+    *,
+    targets: Sequence[str] = ("gfx942",),
+    tier: Tier | str = Tier.FULL,
+    policy: Policy | str = Policy.PURE,
+    judge: str | list[str] | None = None,
+) -> Verdict:
+    """The verdict on one kernel file."""
+    return await asyncio.to_thread(evaluate, spec, kernel, targets=targets, tier=tier, policy=policy, judge=judge)
+
+
+def evaluate(
+    spec: str | Path,
+    kernel: str | Path,
+    *,
+    targets: Sequence[str] = ("gfx942",),
+    tier: Tier | str = Tier.FULL,
+    policy: Policy | str = Policy.PURE,
+    judge: str | list[str] | None = None,
+) -> Verdict:
+    """The verdict on one kernel file."""
+    from geak.judge import Judge
+    from geak.specs import find
+
+    with Judge(judge) as room:
+        return room.evaluate(find(str(spec)), Path(kernel), targets=targets, tier=Tier(tier), policy=Policy(policy))
+
+
+def generate(spec: str | Path, **arguments: Any) -> Result:
+    """The best kernel for a spec; `generate_async` says what may be asked."""
+    return asyncio.run(generate_async(spec, **arguments))
+
+
+def optimize(kernel: str | Path, **arguments: Any) -> Result:
+    """A kernel that is better than this one; `optimize_async` says what may be asked."""
+    return asyncio.run(optimize_async(kernel, **arguments))
+
+
+def resume(run: str | Path, **arguments: Any) -> Result:
+    """Goes on with a run where it was left; `resume_async` says what may change."""
+    return asyncio.run(resume_async(run, **arguments))
+
+
+def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
+    if settings is None:
+        return load(options).settings
+    return changed(settings, options)
+
+
+def _again(before: Conditions, options: dict[str, Any]) -> Conditions:
+    caps = {name: options.pop(name) for name in ("usd", "tokens", "minutes", "calls") if name in options}
+    rest = {name: options.pop(name) for name in ("rounds", "goal") if name in options}
+    if options:
+        raise UsageError(f"a run that is gone on with keeps its {', '.join(options)}; begin a new run to change that")
+    return replace(before, caps=replace(before.caps, **caps), **rest)
+
+
+def _less(settings: Settings, spent: Account) -> Settings:
+    """What is left to spend."""
+    usd = None if settings.usd is None else settings.usd - spent.usd
+    tokens = None if settings.tokens is None else settings.tokens - spent.spent_tokens
+    calls = None if settings.calls is None else settings.calls - spent.calls
+    return replace(settings, usd=usd, tokens=tokens, calls=calls)
+
+
+def _text(spec: str | Path | None) -> str | None:
+    return None if spec is None else str(spec)
+
+
+def _path(path: str | Path | None) -> Path | None:
+    return None if path is None else Path(path)

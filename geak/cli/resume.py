@@ -1,0 +1,32 @@
+"""`geak resume`: a run gone on with."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geak.cli.options import AsJson, Flags, Quiet, Yes, settles
+from geak.settings import load
+
+_MAY_CHANGE = ("usd", "tokens", "minutes", "calls", "rounds", "goal")
+
+
+@settles(*_MAY_CHANGE, "judge", "allow_weak_sandbox")
+def resume(
+    run: Annotated[Path, typer.Argument(help="The run's folder.")],
+    yes: Yes = False,
+    json: AsJson = False,
+    quiet: Quiet = False,
+    *,
+    flags: Flags,
+) -> None:
+    """Go on with a run where it was left, under its own conditions or with more to spend; nothing is bought twice."""
+    from geak import api
+    from geak.cli import running
+
+    settings = load(flags).settings
+    options = {name: getattr(settings, name) for name in _MAY_CHANGE if name in flags}
+    running.carry_out(partial(api.resume_async, run, settings=settings, **options), yes=yes, json=json, quiet=quiet)

@@ -1,0 +1,210 @@
+"""Carrying out a run for a person: what it may cost is said first, ^C ends it cleanly, the result is on stdout."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from typing import Any, NoReturn, Protocol
+
+import typer
+
+from geak.cli.display import document, money, plural, say
+from geak.cli.progress import cap, progress
+from geak.cli.result import again, page, report
+from geak.errors import UsageError
+from geak.journal.events import Conditions
+from geak.journal.store import EVENTS, Entry
+from geak.judge import text
+from geak.population import Population
+from geak.preview import Preview
+from geak.record import Opening, Waiting, Watch
+from geak.runs import Result, Stopper
+from geak_evaluator.schema.findings import Findings
+
+ASKED_ABOVE = 10.0
+"""Dollars."""
+_TIDYING = 3.0
+"""Seconds that judges and models have to end, where a person leaves."""
+
+
+class Work(Protocol):
+    """A run, as `geak.api` begins or goes on with one."""
+
+    def __call__(
+        self, *, watch: Watch, stopper: Stopper, agree: Callable[[Opening], None], **more: Any
+    ) -> Awaitable[Result]:
+        """Carries it out."""
+        ...
+
+
+def carry_out(work: Work, *, yes: bool, json: bool, quiet: bool, drafts: bool = False) -> NoReturn:
+    """Carries it out and prints what came of it; with `drafts`, a person is shown the spec that a model drafted."""
+    with ExitStack() as shown:
+        sitting = _Sitting(shown, yes=yes, json=json, quiet=quiet)
+        if drafts:
+            work = partial(work, review=sitting.review)
+        try:
+            result = asyncio.run(sitting.run(work))
+        except asyncio.CancelledError:
+            raise typer.Exit(130) from None
+    if json:
+        document(report(result))
+    else:
+        say("\n".join(page(result)))
+    raise typer.Exit(result.exit_code)
+
+
+class _Sitting:
+    """One process's work on a run."""
+
+    def __init__(self, shown: ExitStack, *, yes: bool, json: bool, quiet: bool) -> None:
+        self._shown = shown
+        self._yes, self._json, self._quiet = yes, json, quiet
+        self._stopper = Stopper()
+        self._folder: Path | None = None
+        self._watch: Watch = _nothing
+        self._agreed = False
+        self._leaving = False
+
+    async def run(self, work: Work) -> Result:
+        self._task = asyncio.current_task()
+        return await work(watch=lambda what: self._watch(what), stopper=self._stopper, agree=self._agree)
+
+    def review(self, path: Path, findings: Findings) -> bool:
+        """Whether a person confirms a spec that a model drafted; where nobody can be asked, they do not."""
+        self._shown.close()
+        self._watch = _nothing
+        say(f"the spec is drafted: {path}", error=True)
+        for finding in findings.findings:
+            say(f"  {finding.severity}: {finding.message}", error=True)
+        if not _terminal():
+            say("note: nobody has confirmed it; until somebody does, every verdict says so", error=True)
+            return False
+        say(text(path), error=True)
+        return _confirmed("is this what the kernel is to compute?")
+
+    def _agree(self, opening: Opening) -> None:
+        """Says what is about to be spent, and asks where it is much; only then does the run begin."""
+        self._shown.close()
+        say("\n".join(first_lines(opening)), error=True)
+        if _much(opening) and not (self._yes or self._agreed):
+            _ask(opening)
+        self._agreed = True
+        self._folder = opening.folder
+        self._watch = self._shown.enter_context(progress(_so_far(opening), quiet=self._quiet))
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupted)
+
+    def _interrupted(self) -> None:
+        if not self._stopper.stopped:
+            self._stopper.stop()
+            say("stopping: what is under way is finished first; ^C again leaves it", error=True)
+        elif not self._leaving:
+            self._leaving = True
+            self._shown.close()
+            say(f"left; {again(self._folder)} goes on with it", error=True)
+            if self._json:
+                document({"error": {"message": "interrupted", "exit_code": 130}, "folder": str(self._folder)})
+            # The journal is on disk after every step; a judge that does not end is not worth a longer wait.
+            timer = threading.Timer(_TIDYING, os._exit, (130,))
+            timer.daemon = True
+            timer.start()
+            assert self._task is not None
+            self._task.cancel()
+
+
+def _nothing(what: Entry | Waiting) -> None:
+    pass
+
+
+def first_lines(opening: Opening) -> list[str]:
+    """What a person must know before anything is spent: model, cap, upper bound, targets."""
+    asked, most = opening.conditions, opening.most
+    tokens, calls, minutes = asked.caps.tokens, asked.caps.calls, asked.caps.minutes
+    caps = [f"cap {cap(asked.caps.usd)}"]
+    caps += [] if tokens is None else [f"{tokens:,} tokens"]
+    caps += [] if calls is None else [plural(calls, "call")]
+    caps += [] if minutes is None else [f"{minutes:g} minutes"]
+    bound = "an unknown price" if most.usd is None else money(most.usd)
+    chosen = " (by default)" if opening.targets_by_default else ""
+    return [
+        f"{asked.spec}: {models(asked)}; {', '.join(caps)}; at most {bound} and {most.tokens:,} tokens; "
+        f"for {', '.join(asked.targets)}{chosen}",
+        *(f"note: {note}" for note in opening.notes),
+        *["note: a model drafted the spec, and nobody has confirmed it: verdicts are of a drafted reference"]
+        * asked.drafted,
+        f"run in {opening.folder}",
+    ]
+
+
+def models(asked: Conditions) -> str:
+    """Who plays the roles: one name where it is one model."""
+    names = {role: model.model for role, model in asked.models.items()}
+    if len(set(names.values())) == 1:
+        return next(iter(names.values()))
+    return ", ".join(f"{role} {name}" for role, name in names.items())
+
+
+def _much(opening: Opening) -> bool:
+    caps, most = opening.conditions.caps, opening.most
+    if most.usd is None:
+        return caps.tokens is None and caps.calls is None
+    return most.usd > ASKED_ABOVE
+
+
+def _ask(opening: Opening) -> None:
+    bound = "an unknown sum" if opening.most.usd is None else money(opening.most.usd)
+    if not _terminal():
+        raise UsageError(f"up to {bound} may be spent, which is more than $10; say --yes, or lower --usd")
+    if not _confirmed(f"up to {bound} may be spent; go on?"):
+        raise UsageError("nothing was begun, and nothing was spent")
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _confirmed(question: str) -> bool:
+    # asyncio takes the first ^C for itself; at a question it means no.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _so_far(opening: Opening) -> Population:
+    from geak.api import load_run
+
+    if (opening.folder / EVENTS).is_file():
+        return load_run(opening.folder).population
+    return Population(opening.conditions)
+
+
+def show(work: Coroutine[Any, Any, Preview], *, json: bool) -> None:
+    """Prints what a run would say and spend."""
+    preview = asyncio.run(work)
+    opening = preview.opening
+    if json:
+        document(
+            {
+                "conditions": opening.conditions,
+                "calls": preview.calls,
+                "most": {"usd": opening.most.usd, "tokens": opening.most.tokens},
+                "notes": opening.notes,
+                "prompts": [{"role": p.role, "messages": p.messages} for p in preview.prompts],
+            }
+        )
+        return
+    say("\n".join(first_lines(opening)[:-1]))
+    say(f"{plural(preview.calls, 'call')} at the most; the first prompts are:")
+    for prompt in preview.prompts:
+        for message in prompt.messages:
+            say(f"\n--- to the {prompt.role}, {message.speaker} ---\n{message.text}")

@@ -1,0 +1,23 @@
+"""`geak show`: what a run has come to, also while another process works on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from geak.cli.display import document, say
+from geak.cli.options import AsJson
+
+
+def show(run: Annotated[Path, typer.Argument(help="The run's folder.")], json: AsJson = False) -> None:
+    """Show what a run has tried, what came of it and what it cost; also of one that is under way."""
+    from geak.api import load_run
+    from geak.cli.history import page, report
+
+    found = load_run(run)
+    if json:
+        document(report(found))
+    else:
+        say("\n".join(page(found)))

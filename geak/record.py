@@ -1,0 +1,92 @@
+"""A run's memory: what happens is on disk first, then known, then told to whoever watches."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from geak.budget import Bound
+from geak.journal.events import Begun, Blob, Conditions, Event, Resumed
+from geak.journal.store import Entry, Journal
+from geak.population import Population, fold
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A call will be tried again; told to those who watch, and not kept."""
+
+    model: str
+    why: str
+    seconds: float
+    attempt: int
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What a run is about to do; said before anything is spent."""
+
+    conditions: Conditions
+    most: Bound
+    """What it can cost at the most."""
+    targets_by_default: bool
+    notes: tuple[str, ...]
+    """What a person should know of the models: "scripted replies"."""
+    folder: Path
+
+
+Watch = Callable[[Entry | Waiting], None]
+
+
+class Record:
+    """The journal of a run together with all that follows from it."""
+
+    def __init__(self, journal: Journal, begun: Begun, watch: Watch | None = None) -> None:
+        self._journal = journal
+        self._watch = watch
+        self._before = active_seconds(journal.entries)
+        self._since = time.monotonic()
+        self.begun = begun
+        self.population: Population = fold(begun.conditions, (entry.event for entry in journal.entries))
+
+    @property
+    def events(self) -> Iterable[Event]:
+        """All that happened."""
+        return (entry.event for entry in self._journal.entries)
+
+    @property
+    def minutes(self) -> float:
+        """How long the run was worked on, in all its sittings."""
+        return (self._before + time.monotonic() - self._since) / 60
+
+    def add(self, event: Event) -> None:
+        """Writes down what happened; when this returns it is on disk and known."""
+        entry = self._journal.append(event)
+        self.population.add(event)
+        self.tell(entry)
+
+    def tell(self, what: Entry | Waiting) -> None:
+        """Lets whoever watches know."""
+        if self._watch is not None:
+            self._watch(what)
+
+    def keep(self, text: str) -> Blob:
+        """Keeps a text."""
+        return self._journal.keep(text)
+
+    def text(self, blob: Blob) -> str:
+        """A text that was kept."""
+        return self._journal.text(blob)
+
+
+def active_seconds(entries: Iterable[Entry]) -> float:
+    """How long a journal's sittings took together; what lies between two of them is nobody's time."""
+    total, start, last = 0.0, 0.0, 0.0
+    for entry in entries:
+        now = datetime.datetime.fromisoformat(entry.at).timestamp()
+        if isinstance(entry.event, Begun | Resumed):
+            total, start = total + last - start, now
+        last = now
+    return max(total + last - start, 0.0)

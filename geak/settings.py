@@ -1,0 +1,391 @@
+"""What a person has settled: one table of settings, where each value is said, and whose word counts."""
+
+from __future__ import annotations
+
+import difflib
+import io
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+from geak.errors import UsageError
+from geak.models.base import Effort, Role
+from geak_evaluator.schema.target import find
+from geak_evaluator.schema.verdict import Policy
+
+DEFAULT_TARGETS = ("gfx942", "sm_90")
+"""What is written for where no device is present and no target was named."""
+
+Read = Callable[[object], object]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table."""
+
+    name: str
+    help: str
+    metavar: str
+    read: Read
+    """Makes a value of a text or of what TOML has; a ValueError says what is wanted."""
+    shown: str
+    """The default as a person reads it."""
+    separator: str = ""
+    """What stands between several values in one text; only where there may be several."""
+
+    @property
+    def flag(self) -> str:
+        """As an option."""
+        return "--" + self.name.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        """As a variable of the environment."""
+        return "GEAK_" + self.name.upper()
+
+
+def written(value: object) -> str:
+    """A value as a person would write it."""
+    if isinstance(value, tuple):
+        return ", ".join(map(written, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return str(value.value if isinstance(value, Policy) else value)
+
+
+class _Unfit(ValueError):
+    """A value that a setting cannot have; says what is wanted."""
+
+    def __init__(self, wanted: str, raw: object) -> None:
+        shown = repr(raw)
+        super().__init__(f"{wanted} is wanted, not {shown if len(shown) <= 60 else shown[:57] + '...'}")
+
+
+def _text(raw: object) -> str:
+    if not isinstance(raw, str):
+        raise _Unfit("a text", raw)
+    return raw
+
+
+def _path(raw: object) -> Path:
+    if not isinstance(raw, str | Path) or not str(raw):
+        raise _Unfit("a path", raw)
+    return Path(raw).expanduser()
+
+
+def _yes_or_no(raw: object) -> bool:
+    said = str(raw).lower()
+    if said in ("1", "true", "yes", "on"):
+        return True
+    if said in ("0", "false", "no", "off"):
+        return False
+    raise _Unfit("yes or no", raw)
+
+
+def _number(least: float, most: float = math.inf, *, whole: bool = False, none: bool = False) -> Read:
+    allowed = (str, int) if whole else (str, int, float)
+    wanted = "a whole number" if whole else "a number"
+    wanted += f" of at least {least:g}" if most == math.inf else f" from {least:g} to {most:g}"
+    wanted += ", or none," if none else ""
+
+    def read(raw: object) -> object:
+        if none and raw in (None, "none"):
+            return None
+        if isinstance(raw, bool) or not isinstance(raw, allowed):
+            raise _Unfit(wanted, raw)
+        try:
+            number: int | float = int(raw) if whole else float(raw)
+        except (ValueError, OverflowError):
+            raise _Unfit(wanted, raw) from None
+        if not least <= number <= most or number == math.inf:
+            raise _Unfit(wanted, raw)
+        return number
+
+    return read
+
+
+def _one_of(*words: str) -> Read:
+    def read(raw: object) -> object:
+        if raw not in words:
+            raise _Unfit(f"one of {', '.join(words)}", raw)
+        return raw
+
+    return read
+
+
+def _policy(raw: object) -> object:
+    return Policy(_one_of(*(p.value for p in Policy))(raw))
+
+
+def _texts(separator: str, each: Callable[[str], str] = str) -> Read:
+    def read(raw: object) -> object:
+        parts = raw.split(separator) if isinstance(raw, str) else raw
+        if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+            raise _Unfit("a text or a list of texts", raw)
+        if parts and not any(part.strip() for part in parts):
+            raise _Unfit("a text that is not empty", parts[0])
+        return tuple(dict.fromkeys(each(part.strip()) for part in parts if part.strip()))
+
+    return read
+
+
+def _target(name: str) -> str:
+    return find(name).name
+
+
+def _row(help: str, read: Read, metavar: str = "TEXT", *, shown: str = "", separator: str = "") -> dict[str, Any]:
+    return {"help": help, "read": read, "metavar": metavar, "shown": shown, "separator": separator}
+
+
+_COUNT, _COUNT_OR_NONE = _number(1, whole=True), _number(0, whole=True, none=True)
+_OWN = "the model's own"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be settled, with its default."""
+
+    model: str = field(
+        default="",
+        metadata=_row(
+            "The model for every role: anthropic:NAME, openai:NAME, command:PROGRAM, scripted:FILE, replay:RUN, or a "
+            "name from [models] in geak.toml.",
+            _text,
+            "MODEL",
+        ),
+    )
+    generator_model: str = field(
+        default="", metadata=_row("The model that writes kernels.", _text, "MODEL", shown="--model")
+    )
+    reflector_model: str = field(
+        default="", metadata=_row("The model that explains what went wrong.", _text, "MODEL", shown="--model")
+    )
+    optimizer_model: str = field(
+        default="", metadata=_row("The model that plans what to change.", _text, "MODEL", shown="--model")
+    )
+    drafter_model: str = field(
+        default="", metadata=_row("The model that drafts a spec from words.", _text, "MODEL", shown="--model")
+    )
+    effort: Effort | None = field(
+        default=None, metadata=_row("How hard a model is to think.", _one_of(*get_args(Effort)), "EFFORT", shown=_OWN)
+    )
+    temperature: float | None = field(
+        default=None,
+        metadata=_row("For models that still take one.", _number(0, 2, none=True), "NUMBER", shown=_OWN),
+    )
+    max_tokens: int = field(default=16_000, metadata=_row("Tokens of one answer, at the most.", _COUNT, "NUMBER"))
+    target: tuple[str, ...] = field(
+        default=(),
+        metadata=_row(
+            "A GPU, by architecture or product: gfx942, MI300X, sm_90, H100, ... The first is proved on; repeat it "
+            "for more.",
+            _texts(",", _target),
+            "GPU",
+            shown=f"the device present, else {' and '.join(DEFAULT_TARGETS)}",
+            separator=",",
+        ),
+    )
+    policy: Policy = field(
+        default=Policy.PURE,
+        metadata=_row("What may do the work beside Triton kernels: pure, mixed or open.", _policy, "POLICY"),
+    )
+    goal: str = field(default="correct", metadata=_row("When to stop: correct, best, 1.2x, sol:0.9.", _text, "GOAL"))
+    strategy: str = field(
+        default="reflexion", metadata=_row("How to search: reflexion or best-of-n.", _text, "STRATEGY")
+    )
+    samples: int = field(default=1, metadata=_row("Lineages that are developed in parallel.", _COUNT, "NUMBER"))
+    rounds: int = field(default=10, metadata=_row("Candidates of each lineage, one after another.", _COUNT, "NUMBER"))
+    repairs: int = field(
+        default=3,
+        metadata=_row("Repairs in a row before a lineage begins anew.", _number(0, whole=True), "NUMBER"),
+    )
+    ancestors: int = field(
+        default=4, metadata=_row("How many of the best candidates the optimizer reads.", _COUNT, "NUMBER")
+    )
+    usd: float | None = field(
+        default=2.0, metadata=_row("Dollars that may be spent.", _number(0, none=True), "DOLLARS")
+    )
+    tokens: int | None = field(
+        default=None, metadata=_row("Tokens that may be used.", _COUNT_OR_NONE, "NUMBER", shown="no cap")
+    )
+    minutes: float | None = field(
+        default=None,
+        metadata=_row("Minutes after which nothing more is begun.", _number(0, none=True), "NUMBER", shown="no cap"),
+    )
+    calls: int | None = field(
+        default=None, metadata=_row("Calls that may be made.", _COUNT_OR_NONE, "NUMBER", shown="no cap")
+    )
+    hint: str = field(default="", metadata=_row("A word of advice for the models.", _text))
+    judge: tuple[str, ...] = field(
+        default=(),
+        metadata=_row(
+            "A command that starts a judge, if not on this machine's Python; repeat it for more.",
+            _texts("\n"),
+            "COMMAND",
+            shown="here",
+            separator="\n",
+        ),
+    )
+    allow_weak_sandbox: bool = field(
+        default=False,
+        metadata=_row(
+            "Go on where the sandbox cannot confine foreign code as it should (docs/security.md).", _yes_or_no, ""
+        ),
+    )
+    runs: Path = field(default=Path("runs"), metadata=_row("The folder that runs are kept in.", _path, "FOLDER"))
+    prompts: Path | None = field(
+        default=None,
+        metadata=_row("A folder of templates that go before GEAK's own.", _path, "FOLDER", shown="GEAK's own"),
+    )
+    models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """The tables [models.NAME] of geak.toml."""
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False, compare=False)
+    """Where keys are looked up; they are no settings, and never shown."""
+
+    def roles(self, *needed: Role) -> dict[Role, str]:
+        """The model of each role that has one; a UsageError where one has none that a run (or `needed`) cannot miss."""
+        named: dict[Role, str] = {role: getattr(self, f"{role}_model") or self.model for role in get_args(Role)}
+        for role in needed or _ROLES:
+            if not named[role]:
+                raise UsageError(_NO_MODEL.format(f" for the {role}" if any(named.values()) else ""))
+        return {role: name for role, name in named.items() if name}
+
+
+_ROLES: tuple[Role, ...] = ("generator", "reflector", "optimizer")
+_NO_MODEL = (
+    "no model is named{}; name one that is paid for (--model anthropic:NAME or openai:NAME), or one that needs no key: "
+    "a server of yours from [models] in geak.toml, any program (--model command:PROGRAM), or replies from a file "
+    "(--model scripted:FILE)"
+)
+
+TABLE: dict[str, Setting] = {
+    f.name: Setting(**{"name": f.name, **f.metadata, "shown": f.metadata["shown"] or written(f.default)})
+    for f in fields(Settings)
+    if f.metadata
+}
+"""Every setting but the models' tables, by name."""
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Settings, and who said each of them."""
+
+    settings: Settings
+    sources: dict[str, str]
+    """By setting: "--model", "GEAK_MODEL", "GEAK_MODEL in .env", "model in geak.toml", "default"."""
+
+
+def load(
+    flags: Mapping[str, object], *, folder: Path | None = None, environ: Mapping[str, str] | None = None
+) -> Resolved:
+    """What counts: a flag, else the environment, else .env, else geak.toml, else the default."""
+    folder, environ = folder or Path.cwd(), os.environ if environ is None else environ
+    file = _dot_env(folder)
+    toml = {name: _toml(folder / name) for name in ("geak.toml", "pyproject.toml")}
+    layers = [
+        ("{0.flag}", _known(flags)),
+        ("{0.variable}", _variables(environ)),
+        ("{0.variable} in .env", _variables(file)),
+        *((f"{{0.name}} in {name}", table) for name, table in toml.items()),
+    ]
+    values: dict[str, Any] = {}
+    sources = dict.fromkeys(TABLE, "default")
+    for name, setting in TABLE.items():
+        for label, layer in layers:
+            if name in layer:
+                sources[name] = label.format(setting)
+                values[name] = _value(setting, layer[name], sources[name])
+                break
+    for name in reversed(toml):
+        for model, table in _tables(toml[name].get("models", {}), name).items():
+            values.setdefault("models", {})[model] = table
+            sources[f"models.{model}"] = name
+    return Resolved(Settings(**values, environment={**file, **environ}), sources)
+
+
+def changed(settings: Settings, options: Mapping[str, object]) -> Settings:
+    """The same but for these, each checked as a flag would be."""
+    values = {name: _value(TABLE[name], raw, name) for name, raw in _known(options).items()}
+    return replace(settings, **values)  # type: ignore[arg-type]
+
+
+def _value(setting: Setting, raw: object, source: str) -> object:
+    try:
+        return setting.read(raw)
+    except ValueError as error:
+        raise UsageError(f"{source}: {error}") from None
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, object]:
+    """Settings among variables; an empty one says nothing."""
+    return {name: text for name, setting in TABLE.items() if (text := environ.get(setting.variable))}
+
+
+def _known(table: Mapping[str, object], where: str = "") -> Mapping[str, object]:
+    names = [*TABLE, *["models"] * bool(where)]
+    for name in table:
+        if name not in names:
+            near = difflib.get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]}?" if near else "geak config show lists those that there are"
+            raise UsageError(f"{where}{where and ': '}there is no setting {name!r}; {hint}")
+    return table
+
+
+def _tables(raw: object, where: str) -> dict[str, Mapping[str, Any]]:
+    if not isinstance(raw, dict) or not all(isinstance(table, dict) for table in raw.values()):
+        raise UsageError(f"{where}: models holds tables, as in [models.NAME]")
+    return raw
+
+
+def _toml(path: Path) -> Mapping[str, object]:
+    text = _read(path)
+    ours = path.name == "geak.toml"
+    if not ours and "tool.geak" not in text:
+        return {}
+    import tomllib
+
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said = str(error)
+        raise UsageError(f"{path.name} is no TOML: {said[:1].lower()}{said[1:]}") from None
+    if not ours:
+        tool = data.get("tool")
+        data = tool.get("geak", {}) if isinstance(tool, dict) else {}
+    if not isinstance(data, dict):
+        raise UsageError(f"{path.name}: tool.geak is a table of settings, as in [tool.geak]")
+    return _known(data, path.name)
+
+
+def _dot_env(folder: Path) -> dict[str, str]:
+    text = _read(folder / ".env")
+    if not text:
+        return {}
+    from dotenv.parser import parse_stream
+
+    found: dict[str, str] = {}
+    for binding in parse_stream(io.StringIO(text)):
+        if binding.error:
+            said = binding.original.string
+            number = binding.original.line + said[: len(said) - len(said.lstrip())].count("\n")
+            raise UsageError(f".env, line {number}: NAME=VALUE is wanted")  # without the line: it may be a key
+        if binding.key is not None and binding.value is not None:
+            found[binding.key] = binding.value
+    return found
+
+
+def _read(path: Path) -> str:
+    """A settings file's text; one that is not there says nothing."""
+    if not path.is_file():  # `.env` may be the folder of an environment
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise UsageError(f"{path.name} cannot be read: it is not UTF-8") from None
+    except OSError as error:
+        raise UsageError(f"{path.name} cannot be read: {(error.strerror or str(error)).lower()}") from None

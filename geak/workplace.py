@@ -1,0 +1,118 @@
+"""What several runs can share: models and how fast they may be asked, judges, and what is asked of a run here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from geak.budget import Bound, bound
+from geak.journal.events import Caps, Conditions, RoleModel
+from geak.judges import Judges, default_commands
+from geak.models.base import Call, Message, Model, Role
+from geak.models.config import read
+from geak.models.pace import Pace
+from geak.models.registry import open_model
+from geak.settings import DEFAULT_TARGETS, Settings
+from geak.tasks import Task
+from geak_evaluator.schema.spec import Description
+from geak_evaluator.schema.target import find
+
+_PROMPT = 40_000
+"""Characters of a long prompt, for the bound of a call that is not written yet."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Models and judges, ready for work."""
+
+    settings: Settings
+    models: dict[Role, Model]
+    paces: dict[str, Pace]
+    judges: Judges
+    longest: dict[Role, int] = field(default_factory=dict)
+    """Tokens of an answer, at the most, where a model's table says so."""
+
+
+@asynccontextmanager
+async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplace]:
+    """Opens the models first, so that a missing key is known before anything else, then starts the judges."""
+    tables = {name: read(name, table) for name, table in settings.models.items()}
+    names = settings.roles(*needed)
+    longest = {role: tables[name].max_tokens if name in tables else None for role, name in names.items()}
+    opened = {name: open_model(name, tables, settings.environment) for name in sorted(set(names.values()))}
+    models = {role: opened[name] for role, name in names.items()}
+    paces = {model.name: Pace(model.concurrency) for model in opened.values()}
+    commands = default_commands(
+        settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=settings.samples
+    )
+    try:
+        async with Judges(commands) as judges:
+            yield Workplace(settings, models, paces, judges, {r: most for r, most in longest.items() if most})
+    finally:
+        await asyncio.gather(*(model.close() for model in opened.values()))
+
+
+def conditions(task: Task, about: Description, place: Workplace) -> Conditions:
+    """What a run under these settings is asked to do."""
+    return replace(
+        asked_of(place, ("generator", "reflector", "optimizer")),
+        spec=about.name,
+        spec_path=str(task.spec.resolve()),
+        spec_sha256=about.sha256,
+        entry=about.entry,
+        original=task.original_path,
+        drafted=task.drafted,
+    )
+
+
+def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
+    """What settings ask, whatever the spec."""
+    settings = place.settings
+    models: dict[str, RoleModel] = {
+        role: RoleModel(
+            place.models[role].name,
+            place.models[role].price,
+            settings.effort,
+            settings.temperature,
+            min(settings.max_tokens, place.longest.get(role, settings.max_tokens)),
+        )
+        for role in roles
+    }
+    return Conditions(
+        spec="",
+        spec_path="",
+        spec_sha256="",
+        entry="",
+        models=models,
+        targets=targets(place),
+        policy=settings.policy,
+        goal=settings.goal,
+        strategy=settings.strategy,
+        samples=settings.samples,
+        rounds=settings.rounds,
+        repairs=settings.repairs,
+        ancestors=settings.ancestors,
+        hint=settings.hint,
+        caps=Caps(settings.usd, settings.tokens, settings.minutes, settings.calls),
+        judge=tuple(settings.judge),
+    )
+
+
+def targets(place: Workplace) -> tuple[str, ...]:
+    """The GPUs that kernels are for: as asked, else those that are there, else one of each maker."""
+    asked = place.settings.target or place.judges.hello.present or DEFAULT_TARGETS
+    return tuple(dict.fromkeys(find(name).name for name in asked))
+
+
+def most(asked: Conditions) -> Bound:
+    """What a run can cost at the most: each role once a round at its bound, or the caps where these are lower."""
+    candidates = asked.samples * asked.rounds
+    prompt = (Message("user", "x" * _PROMPT),)
+    each = [bound(Call(prompt, max_tokens=model.max_tokens), model.price) for model in asked.models.values()]
+    tokens = candidates * sum(one.tokens for one in each)
+    priced = [one.usd for one in each if one.usd is not None]
+    usd = candidates * sum(priced) if len(priced) == len(each) else None
+    caps = [cap for cap in (usd, asked.caps.usd) if cap is not None]
+    return Bound(min(tokens, asked.caps.tokens or tokens), min(caps) if usd is not None else None)

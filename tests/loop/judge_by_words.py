@@ -1,0 +1,71 @@
+"""A judge for tests of the loop: it speaks the wire's words, and a kernel's own comments decide its verdict.
+
+# verdict: accepted | rejected | undecided      at the full tier (accepted, if nothing is said)
+# final: rejected                               at the final tier
+# width: 128                                    bits that each load has, by the compiler's word
+# dies                                          the judge ends in the middle of its work
+# burns: 0.2                                    seconds of processor time that a verdict takes
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import sys
+import time
+from dataclasses import replace
+
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.machine_code import Counts, Figures
+from geak_evaluator.schema.spec import Axis, Case, Description, Spec, Tensor
+from geak_evaluator.schema.verdict import CaseResult, Cause, Code, Status, Tier, Verdict
+from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
+
+ABOUT = Description(
+    "double",
+    "Twice each element.",
+    Spec(axes={"N": Axis(1, 4096)}, inputs={"x": Tensor("N")}, cases=(Case({"N": 64}),), outputs=Tensor("N")),
+    ("x",),
+)
+
+
+def main() -> None:
+    say(Hello(VERSION, "3.11", {"torch": "2.13", "triton": "3.9"}, "isolated"))
+    for line in sys.stdin:
+        request = codec.from_json(Request, codec.loads(line))
+        if request.op == "describe":
+            digest = hashlib.sha256(request.source.encode("utf-8", "surrogateescape")).hexdigest()
+            say(Response(request.id, codec.to_json(replace(ABOUT, sha256=digest))))
+        elif request.op == "lint":
+            say(Response(request.id, codec.to_json(Findings("double", cases=1))))
+        else:
+            say(Response(request.id, codec.to_json(verdict(request))))
+
+
+def verdict(request: Request) -> Verdict:
+    said = dict(re.findall(r"^# (\w+): *(.*)$", request.kernel, re.MULTILINE))
+    if "# dies" in request.kernel:
+        os._exit(7)
+    until = time.process_time() + float(said.get("burns", 0))
+    while time.process_time() < until:
+        pass
+    word = said.get("final", "accepted") if request.tier is Tier.FINAL else said.get("verdict", "accepted")
+    status = Status(word)
+    cause = {Status.ACCEPTED: None, Status.REJECTED: Cause.WRONG_VALUES, Status.UNDECIDED: Cause.UNSUPPORTED}[status]
+    case = CaseResult(Case({"N": 64}), cause, "" if cause is None else "wrong at [0]: got 1, expected 2")
+    counts = Counts(loads={said.get("width", "32"): 4})
+    figures = Figures("gfx942", "double_kernel", 4, 2, 0, 0, 8.0, 8, ("waves",), 400, counts, vgprs=16)
+    code = (Code("gfx942", (figures,)),) if status is Status.ACCEPTED else ()
+    return Verdict(
+        "double", status, "interpreter", "gfx942", "float64", "isolated", (case,), 1, tier=request.tier, code=code
+    )
+
+
+def say(message: object) -> None:
+    print(codec.dumps(message), flush=True)
+
+
+if __name__ == "__main__":
+    main()

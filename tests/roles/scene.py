@@ -1,0 +1,98 @@
+"""What the tests of the roles share: a task, verdicts that the judge has said, and a model that answers from a list."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from geak.journal.events import Lesson, Move
+from geak.models.base import Message, Reply, Role
+from geak.population import Candidate
+from geak.resources import data_dir
+from geak.roles.brief import Ask, Brief, Past
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.spec import Description, Spec
+from geak_evaluator.schema.target import find
+from geak_evaluator.schema.verdict import Policy, Verdict
+
+HERE = Path(__file__).parent
+KERNEL = (data_dir("datasets") / "starter" / "kernels" / "matmul.py").read_text()
+SPEC = '''"""Matrix product: C = A @ B, accumulated in fp32."""
+
+from geak_evaluator import Axis, Spec, Tensor
+
+spec = Spec(
+    axes={"M": Axis(1, 65536), "N": Axis(1, 65536), "K": Axis(1, 65536)},
+    dtypes={"T": ("fp16", "bf16")},
+    inputs={"a": Tensor("M, K", "T"), "b": Tensor("K, N", "T")},
+    outputs=Tensor("M, N", "T"),
+    cases=[{"M": 1, "N": 37, "K": 65}, {"M": 3, "N": 17, "K": 4096}],
+    bench=[{"M": 4096, "N": 4096, "K": 4096}],
+)
+
+
+def reference(a, b):
+    return a @ b
+'''
+
+
+def described(source: str, name: str = "matmul") -> Description:
+    """What a judge would say of a spec file that needs no torch to be read."""
+    found: dict[str, Any] = {}
+    exec(source, found)
+    spec: Spec = found["spec"]
+    return Description(name, found["__doc__"], spec, tuple(spec.inputs))
+
+
+def brief(source: str = SPEC, name: str = "matmul", targets: Sequence[str] = ("gfx942", "sm_90"), **more: Any) -> Brief:
+    """A task."""
+    known = tuple(find(target) for target in targets)
+    return Brief(**{"policy": Policy.PURE, "about": described(source, name), "source": source, "targets": known} | more)
+
+
+def verdict(name: str) -> Verdict:
+    """One that the judge has said of a kernel for matmul (wrong_values: for layer_norm)."""
+    return codec.from_json(Verdict, json.loads((HERE / "verdicts" / f"{name}.json").read_text()))
+
+
+def past(name: str, source: str = KERNEL, kind: str = "accepted", **fields: Any) -> Past:
+    """A candidate of that name with that verdict."""
+    lineage, _, number = name.partition(".")
+    move = Move(name, "draft", int(lineage), int(number or 0))
+    return Past(Candidate(move, source="0" * 64, **{"verdict": verdict(kind)} | fields), source)
+
+
+def ledger(count: int = 3) -> list[tuple[Candidate, Lesson]]:
+    """So many lessons, of every kind."""
+    outcomes = ("worked", "avoid", "neutral")
+    return [
+        (
+            past(f"1.{n + 1}").candidate,
+            Lesson(f"cause {n}: line 23 loads 16 bits a lane", f"advice {n}", f"tried {n}", outcomes[n % 3]),  # type: ignore[arg-type]
+        )
+        for n in range(count)
+    ]
+
+
+@dataclass
+class Model:
+    """Gives one reply after another, and remembers what it was asked."""
+
+    replies: Sequence[str | Reply]
+    asked: list[tuple[Role, tuple[Message, ...]]] = field(default_factory=list)
+
+    @property
+    def ask(self) -> Ask:
+        async def answer(role: Role, messages: tuple[Message, ...]) -> Reply:
+            self.asked.append((role, messages))
+            reply = self.replies[len(self.asked) - 1]
+            return Reply(reply) if isinstance(reply, str) else reply
+
+        return answer
+
+    def prompt(self, number: int = -1) -> str:
+        """What it was asked, as one text."""
+        return "\n".join(f"=== {m.speaker}{', fixed' * m.fixed}\n{m.text}" for m in self.asked[number][1])
