@@ -37,6 +37,9 @@ class Task:
     read_off: bool = False
     """The spec was drafted here, from the code of the original; `ready` says whether it works."""
 
+    verdict: Verdict | None = None
+    """On the original, where `ready` has asked for it."""
+
     @property
     def questions(self) -> tuple[str, ...]:
         """What its author still has to look at: the spec's comments `# CHECK: ...`."""
