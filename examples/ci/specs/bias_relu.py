@@ -15,7 +15,7 @@ spec = Spec(
     cases=[
         {"M": 1, "N": 1},
         {"M": 7, "N": 33},
-        Case({"M": 7, "N": 33}, without="bias"),
+        Case({"M": 7, "N": 33}, without=("bias",)),
         {"M": 3, "N": 2049},
     ],
     bench=[{"M": 8192, "N": 4096, "T": "bf16"}],
