@@ -197,6 +197,7 @@ async def _work(
         judges=place.judges,
         models=place.models,
         paces=place.paces,
+        secrets=place.secrets,
     )
     if stopper is not None:
         stopper.attach(shop)
