@@ -9,6 +9,7 @@ import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -307,6 +308,7 @@ class Child:
             start_new_session=True,
         )
         self.said = ""
+        self._until = time.monotonic() + 120
         if terminal:
             os.close(theirs)
         else:
@@ -341,7 +343,8 @@ class Child:
         os.close(self._ours)
 
     def _read(self) -> bytes:
-        assert select.select([self._ours], [], [], 60)[0], f"it says nothing more:\n{self.said}"
+        left = max(self._until - time.monotonic(), 0)
+        assert select.select([self._ours], [], [], left)[0], f"it does not come to an end:\n{self.said}"
         try:
             data = os.read(self._ours, 1 << 16)
         except OSError:  # a terminal whose other end is closed
