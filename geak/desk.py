@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from geak.budget import Bound, bound, fits, left
 from geak.errors import BudgetSpent, ModelError
+from geak.hiding import without
 from geak.journal.events import Announced, Failed, Received
 from geak.models.base import Call, Message, Model, Price, Reply, Role, prompt_text
 from geak.models.pace import Pace
@@ -28,12 +29,15 @@ class Desk:
         record: Record,
         models: Mapping[Role, Model],
         paces: Mapping[str, Pace],
+        secrets: Iterable[str] = (),
         *,
         proceed: Callable[[], None] = lambda: None,
     ) -> None:
         self._record = record
         self._models = models
         self._paces = paces
+        self._secrets = tuple(secrets)
+        """What is taken out of an answer before it is kept or read: a model may repeat what it was sent with."""
         self._proceed = proceed
         """Raises where nothing more may be begun."""
         self._settled = asyncio.Condition()
@@ -83,6 +87,7 @@ class Desk:
         try:
             reply = await model.ask(call)
         except ModelError as error:
+            error.args = (without(str(error), self._secrets),)
             self._add(Failed(number, error.trouble.value, str(error), error.charged))
             await self._wake()
             raise
@@ -90,6 +95,7 @@ class Desk:
             # It was sent, and whoever waits for it has left: it may have to be paid for.
             self._add(Failed(number, "cancelled", "the run was left before the reply came", charged=True))
             raise
+        reply = replace(reply, text=without(reply.text, self._secrets), model=without(reply.model, self._secrets))
         usd = None if price is None else price.of(reply.usage)
         kept = self._record.keep(reply.text)
         seconds = round(time.monotonic() - started, 3)

@@ -65,7 +65,7 @@ async def draft(
 
 
 async def _drafted(words: str, place: Workplace, folder: Path, record: Record) -> tuple[Path, Findings]:
-    ask = partial(Desk(record, place.models, place.paces).ask, GIVEN)
+    ask = partial(Desk(record, place.models, place.paces, place.secrets).ask, GIVEN)
     source, problems = "", ["nothing was drafted"]
     for turn in range(TRIES):
         source = await drafter.draft_spec(ask, words, problems * bool(turn), source, prompts=place.settings.prompts)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import IO, Any, TypeVar
 
 from geak.errors import GeakError, JudgeError, SpecError, UsageError
+from geak.hiding import is_secret
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
@@ -38,7 +39,8 @@ _ERRORS = {"spec": SpecError, "sandbox": JudgeError, "request": UsageError}
 
 def environment() -> dict[str, str]:
     """What a judge may know of this process's environment: paths and devices, never a key."""
-    return {k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)}
+    known = {k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)}
+    return {k: v for k, v in known.items() if not is_secret(k)}  # NVIDIA_API_KEY is one
 
 
 def command(*, allow_weak_sandbox: bool = False, workers: int = 1) -> list[str]:

@@ -11,7 +11,7 @@ from geak.budget import Bound, bound
 from geak.journal.events import Caps, Conditions, RoleModel
 from geak.judges import Judges, default_commands
 from geak.models.base import Call, Message, Model, Role
-from geak.models.config import read
+from geak.models.config import read, secrets
 from geak.models.pace import Pace
 from geak.models.registry import open_model
 from geak.settings import DEFAULT_TARGETS, Settings
@@ -33,6 +33,8 @@ class Workplace:
     judges: Judges
     longest: dict[Role, int] = field(default_factory=dict)
     """Tokens of an answer, at the most, where a model's table says so."""
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    """What must not be kept of an answer that repeats it."""
 
 
 @asynccontextmanager
@@ -49,7 +51,8 @@ async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplac
     )
     try:
         async with Judges(commands) as judges:
-            yield Workplace(settings, models, paces, judges, {r: most for r, most in longest.items() if most})
+            known = {role: most for role, most in longest.items() if most}
+            yield Workplace(settings, models, paces, judges, known, secrets(tables.values(), settings.environment))
     finally:
         await asyncio.gather(*(model.close() for model in opened.values()))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -41,11 +41,12 @@ class Workshop:
     judges: Judges
     models: Mapping[Role, Model]
     paces: Mapping[str, Pace]
+    secrets: frozenset[str] = field(default=frozenset(), repr=False)
     halted: Ended | None = None
     _died: int = 0
 
     def __post_init__(self) -> None:
-        self.desk = Desk(self.record, self.models, self.paces, proceed=self.proceed)
+        self.desk = Desk(self.record, self.models, self.paces, self.secrets, proceed=self.proceed)
 
     @property
     def population(self) -> Population:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
 from geak.errors import UsageError
+from geak.hiding import in_address, is_secret, worth_hiding
 from geak.models.base import Price
 
 Kind = Literal["anthropic", "openai", "openai-compatible", "command", "replay", "scripted"]
@@ -122,6 +123,18 @@ def expand(text: str, environment: Mapping[str, str], where: str) -> str:
         return environment[variable]
 
     return _REFERENCE.sub(value, text)
+
+
+def secrets(tables: Iterable[ModelSettings], environment: Mapping[str, str]) -> frozenset[str]:
+    """The values that nobody else should see: of variables that are called so, and of all that a table names."""
+    names = {name for name in environment if is_secret(name)}
+    values: set[str] = set()
+    for table in tables:
+        texts = (*table.headers.values(), *table.query.values(), table.base_url, table.proxy)
+        names.update(name for text in texts for name in _REFERENCE.findall(text))
+        names.update({table.api_key_env, *table.env})
+        values |= in_address(table.base_url) | in_address(table.proxy)
+    return worth_hiding(values | {environment.get(name, "").strip() for name in names})
 
 
 def near(word: str, words: Collection[str]) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit, urlunsplit
 import httpx2
 
 from geak.errors import ModelError, Trouble, UsageError
+from geak.hiding import HIDDEN, in_address, is_secret, without, worth_hiding
 from geak.models.base import Call, Message, Price
 from geak.models.config import ModelSettings
 from geak.models.prices import most_tokens
@@ -23,7 +24,6 @@ from geak.models.prices import most_tokens
 Watch = Callable[[Mapping[str, Any]], None]
 """Told of each request as it is sent, with what is secret in it left out."""
 
-HIDDEN = "[hidden]"
 SECONDS = 1200.0
 _CONNECT = 10.0
 _SILENCE = 300.0
@@ -118,18 +118,13 @@ class Endpoint:
 
     def scrubbed(self, text: str) -> str:
         """A text that somebody else wrote, without our secrets and without control characters."""
-        for secret in sorted(self._secrets(), key=len, reverse=True):
-            text = text.replace(secret, HIDDEN)
-        text = _KEYLIKE.sub(HIDDEN, text)
+        text = _KEYLIKE.sub(HIDDEN, without(text, self._secrets()))
         return "".join(c if c.isprintable() else " " for c in text)
 
-    def _secrets(self) -> set[str]:
+    def _secrets(self) -> frozenset[str]:
         found = {self.key, *self.query.values()} | {value.removeprefix("Bearer ") for value in self.headers.values()}
-        for url in (self.base_url, self.proxy):
-            found.add(urlsplit(url).password or "")
-            found |= {value for _, value in parse_qsl(urlsplit(url).query)}
-        found |= {v for k, v in self.environment.items() if re.search(r"KEY|TOKEN|SECRET|PASSWORD", k, re.IGNORECASE)}
-        return {secret for secret in found if len(secret) >= 8}
+        found |= in_address(self.base_url) | in_address(self.proxy)
+        return worth_hiding(found | {value for name, value in self.environment.items() if is_secret(name)})
 
     async def _seen(self, request: httpx2.Request) -> None:
         if self.watch is None:
