@@ -4,8 +4,10 @@ import json
 
 import pytest
 
+from geak.cli.options import judge_of
 from geak.errors import JudgeError
-from geak.judge import Judge
+from geak.judge import Judge, command
+from geak.settings import Settings
 from geak.specs import shipped
 from geak_evaluator.schema.wire import VERSION
 
@@ -168,3 +170,9 @@ def test_doctor_without_a_judge(geak, fake_judge):
 def test_a_level_that_is_not_known_is_told_and_no_traceback(geak, fake_judge):
     found = geak("doctor", "--judge", fake_judge(f"print(json.dumps({HELLO | {'sandbox': 'padded'}!r}))"))
     assert "sandbox    padded: a level that this agent does not know" in found.out
+
+
+@pytest.mark.parametrize("judge", [(), ("local",), ("local", "ssh box judge")])
+def test_a_short_command_takes_local_for_this_machine(judge: tuple[str, ...]) -> None:
+    assert judge_of(Settings(judge=judge)) == command()
+    assert judge_of(Settings(judge=("ssh box judge",))) == "ssh box judge"
