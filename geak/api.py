@@ -198,8 +198,8 @@ def evaluate(
         return room.evaluate(find(str(spec)), Path(kernel), targets=targets, tier=Tier(tier), policy=Policy(policy))
 
 
-def generate(spec: str | Path, **arguments: Any) -> Result:
-    """The best kernel for a spec; `generate_async` says what may be asked."""
+def generate(spec: str | Path | None = None, **arguments: Any) -> Result:
+    """The best kernel for a spec, or for words (`from_text`); `generate_async` says what may be asked."""
     return asyncio.run(generate_async(spec, **arguments))
 
 
