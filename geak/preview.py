@@ -9,13 +9,12 @@ from pathlib import Path
 from geak.errors import GeakError
 from geak.journal.events import Move
 from geak.models.base import Message, Reply, Role
+from geak.models.config import KEYS
 from geak.population import GIVEN, Candidate
 from geak.record import Opening
 from geak.roles import drafter, generator, optimizer
 from geak.roles.brief import Ask, Brief, Past
 from geak.settings import Settings
-
-_KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_COMPATIBLE_API_KEY", "AZURE_OPENAI_API_KEY")
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,8 @@ class _Asked(GeakError):
 
 def without_keys(settings: Settings) -> Settings:
     """The same, for models that are opened and never asked: a key that is missing is none the worse."""
-    return replace(settings, environment={**dict.fromkeys(_KEYS, "never sent"), **settings.environment})
+    keys = (names[0] for names in KEYS.values() if names)
+    return replace(settings, environment={**dict.fromkeys(keys, "never sent"), **settings.environment})
 
 
 async def words_prompt(words: str, templates: Path | None) -> tuple[Prompt, ...]:
