@@ -10,6 +10,7 @@ from pathlib import Path
 from geak.errors import GeakError
 from geak.journal.events import Lesson, Move
 from geak.models.base import Message, Reply, Role
+from geak.models.config import KEYS
 from geak.population import GIVEN, Candidate
 from geak.prompts import check
 from geak.record import Opening
@@ -19,8 +20,6 @@ from geak.settings import DEFAULT_TARGETS, Settings
 from geak_evaluator.schema.spec import Axis, Case, Description, Spec, Tensor
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import CaseResult, Cause, Status, Verdict
-
-_KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_COMPATIBLE_API_KEY", "AZURE_OPENAI_API_KEY")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,8 @@ class _Asked(GeakError):
 
 def without_keys(settings: Settings) -> Settings:
     """The same, for models that are opened and never asked: a key that is missing is none the worse."""
-    return replace(settings, environment={**dict.fromkeys(_KEYS, "never sent"), **settings.environment})
+    keys = (names[0] for names in KEYS.values() if names)
+    return replace(settings, environment={**dict.fromkeys(keys, "never sent"), **settings.environment})
 
 
 async def words_prompt(words: str, templates: Path | None) -> tuple[Prompt, ...]:
