@@ -1,19 +1,28 @@
-"""`make demo`: a right, a wrong and three dishonest kernels for one spec, each judged for real, on this machine.
+"""`make demo`: honest and dishonest kernels for one spec, each judged for real; then a whole run of the agent.
 
-No model is asked here: the kernels below are written by us.
+No model is asked here: the kernels below are written by us, and so are the replies that the run gets instead of a
+model's (`scripted:softmax`). The verdicts on them are the judge's own. Everything happens in a temporary folder.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-from geak.judge import Judge
-from geak.specs import find, shipped
-from geak_evaluator.schema.verdict import Status
+from geak.errors import GeakError
+from geak.journal.events import Explained, Judged, Moved, Planned
+from geak.journal.store import Entry
+from geak.record import Waiting
+from geak.runs import begin
+from geak.settings import load
+from geak.specs import shipped
+from geak.tasks import for_spec
+from geak.workplace import Workplace, workplace
+from geak_evaluator.schema.verdict import Status, Tier
 
 RIGHT = (shipped() / "kernels" / "softmax.py").read_text()
 
@@ -42,38 +51,98 @@ def softmax(x):
 """
 
 
-def main() -> int:
-    """Judges them all; 0 if each verdict is as it must be."""
-    spec = find("softmax")
+async def demonstrate(folder: Path) -> bool:
+    """Both parts, with one judge; whether each went as it must."""
+    asked = {"model": "scripted:softmax", "goal": "best", "rounds": 3, "target": ("gfx942",)}
+    async with workplace(load(asked, folder=folder, environ={}).settings) as place:
+        right = await judged(place, folder)
+        return await written(place, folder / "run") and right
+
+
+async def judged(place: Workplace, folder: Path) -> bool:
+    """Kernels that are right, wrong and dishonest; whether each verdict is as it must be."""
+    spec = for_spec("softmax").spec
     token = secrets.token_hex(8)
-    with tempfile.TemporaryDirectory() as folder, Judge() as judge:
-        hidden = Path(folder) / "secret"
-        hidden.write_text(token)
-        about = judge.describe(spec)
-        print(f"spec       {about.name}: {about.title}  ({len(about.spec.cases)} cases, {about.spec.oracle} oracle)")
-        print(f"sandbox    {judge.hello.sandbox}")
-        print("kernels    written by us; no model is asked, and no GPU is used\n")
-        kernels = {
-            "a plain kernel": (RIGHT, Status.ACCEPTED),
-            "the mask one too short": (_shortened(RIGHT), Status.REJECTED),
-            "reads a secret file": (READS_A_SECRET.replace("{secret}", str(hidden)), Status.REJECTED),
-            "prints a verdict of its own": (CLAIMS_SUCCESS, Status.REJECTED),
-            "leaves the work to torch": (LEAVES_IT_TO_TORCH, Status.REJECTED),
-        }
-        right = True
-        for what, (source, expected) in kernels.items():
-            path = Path(folder) / "kernel.py"
-            path.write_text(source)
-            started = time.perf_counter()
-            verdict = judge.evaluate(spec, path)
-            leaked = token in verdict.log
-            right &= verdict.status is expected and not leaked
-            print(f"{what}  ({(time.perf_counter() - started) * 1000:.0f} ms)")
-            print(f"    {verdict.line()}")
-            if leaked:
-                print("    the secret was read: the sandbox does not hold here")
+    (folder / "secret").write_text(token)
+    about = await place.judges.describe(spec)
+    print(f"spec       {about.name}: {about.title}  ({len(about.spec.cases)} cases, {about.spec.oracle} oracle)")
+    print(f"sandbox    {place.judges.hello.sandbox}")
+    print("\n1. Kernels, judged. They are written by us; no model is asked, and no GPU is used.\n")
+    kernels = {
+        "a plain kernel": (RIGHT, Status.ACCEPTED),
+        "the mask one too short": (_shortened(RIGHT), Status.REJECTED),
+        "reads a secret file": (READS_A_SECRET.replace("{secret}", str(folder / "secret")), Status.REJECTED),
+        "prints a verdict of its own": (CLAIMS_SUCCESS, Status.REJECTED),
+        "leaves the work to torch": (LEAVES_IT_TO_TORCH, Status.REJECTED),
+    }
+    right = True
+    for what, (source, expected) in kernels.items():
+        started = time.perf_counter()
+        verdict = await place.judges.evaluate(spec, source)
+        leaked = token in verdict.log
+        right &= verdict.status is expected and not leaked
+        print(f"{what}  ({(time.perf_counter() - started) * 1000:.0f} ms)")
+        print(f"    {verdict.line()}")
+        if leaked:
+            print("    the secret was read: the sandbox does not hold here")
     print("\neach verdict is as it must be" if right else "\na verdict is not as it must be")
+    return right
+
+
+async def written(place: Workplace, folder: Path) -> bool:
+    """A draft, its repair and a better kernel, from scripted replies; whether the run went as its script must."""
+    print("\n2. A run of the agent. Its replies are scripted, no model is asked; the verdicts are real.\n")
+    result = await begin(for_spec("softmax"), place, out=folder, watch=tell)
+    candidates = result.population.candidates.values()
+    went = [(c.move.kind, c.verdict.status if c.verdict else None) for c in candidates]
+    best = result.best
+    right = (
+        went == [("draft", Status.REJECTED), ("repair", Status.ACCEPTED), ("optimise", Status.ACCEPTED)]
+        and result.exit_code == 0
+        and best is not None
+        and best.name == "1.3"
+        and (folder / "best.py").is_file()
+    )
+    if best is not None and best.final is not None:
+        print(
+            f"\nthe best is candidate {best.name}, judged once more on cases that nobody saw:\n    {best.final.line()}"
+        )
+    print("the run went as it must" if right else f"the run did not go as it must: {result.message}")
+    return right
+
+
+def tell(what: Entry | Waiting) -> None:
+    """A line for each event that says something new."""
+    match what.event if isinstance(what, Entry) else None:
+        case Moved(move):
+            of = f" of {', '.join(move.parents)}" if move.parents else ""
+            print(f"{move.candidate}  {move.kind}{of}")
+        case Planned(_, plan):
+            print(f"     plan     {_short(plan)}")
+        case Judged(_, Tier.FULL, verdict):
+            print(f"     verdict  {_short(verdict.line())}")
+        case Explained(_, lesson):
+            print(f"     lesson   {_short(lesson.cause)}")
+        case _:
+            pass
+
+
+def main() -> int:
+    """Shows both; 0 if all went as it must."""
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            right = asyncio.run(demonstrate(Path(folder)))
+        except GeakError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return error.exit_code
+    if right:
+        print("\nyours: geak generate SPEC --model ..., or geak optimize my_kernel.py (docs/agent.md)")
     return 0 if right else 1
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= 110 else f"{line[:107]}..."
 
 
 def _shortened(kernel: str) -> str:

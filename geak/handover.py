@@ -22,7 +22,7 @@ from typing import Any
 
 from geak.journal.events import Blob
 from geak.journal.store import write as write_file
-from geak.population import GIVEN, Candidate, Population
+from geak.population import Candidate, Population
 from geak.version import __version__
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.spec import Description
@@ -97,7 +97,7 @@ def _provenance(population: Population, candidate: Candidate, about: Description
     conditions = population.conditions
     verdict = _last(candidate)
     writer = conditions.models.get("generator")
-    who = f"given: {conditions.original}" if candidate.name == GIVEN else writer.model if writer else "unknown"
+    who = f"given: {conditions.original}" if candidate.move.kind == "given" else writer.model if writer else "unknown"
     made = " <- ".join(c.name for c in reversed(ancestry(population, candidate)))
     rows = [
         ("run", f"{population.run}, GEAK {__version__}"),

@@ -60,7 +60,7 @@ async def words_prompt(words: str, templates: Path | None) -> tuple[Prompt, ...]
 
 
 async def first_prompts(brief: Brief) -> tuple[Prompt, ...]:
-    """The first question of each role, as far as it is known before anything was answered."""
+    """The first questions, as far as they are known before anything was answered."""
     given = Past(Candidate(Move(GIVEN, "given", 0, 0), plan="the kernel that was given"), brief.original)
     questions: list[Callable[[Ask], Awaitable[object]]] = [lambda ask: generator.draft(ask, brief, ())]
     if brief.original:
@@ -68,7 +68,6 @@ async def first_prompts(brief: Brief) -> tuple[Prompt, ...]:
             lambda ask: optimizer.plan(ask, brief, (), [given]),
             lambda ask: generator.optimise(ask, brief, (), [given], "(what the optimizer answers)"),
         ]
-    questions.append(lambda ask: reflector.explain(ask, brief, given, ()))
     return tuple([await _caught(question) for question in questions])
 
 

@@ -28,6 +28,7 @@ from geak.workplace import Workplace, asked_of, conditions, most, targets
 from geak.workshop import Workshop
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
+from geak_evaluator.schema.verdict import Tier
 
 _MAY_DIFFER = frozenset({"caps", "rounds", "goal", "judge"})
 """What a run may be gone on with differently."""
@@ -97,7 +98,7 @@ async def begin(
 
     `agree` is told what is about to be spent, and raises to prevent it.
     """
-    opening, about = await prepared(task, place, out)
+    opening, task, about = await prepared(task, place, out)
     folder, asked = opening.folder, opening.conditions
     if (folder / EVENTS).is_file():
         with Journal.open(folder) as journal:
@@ -109,19 +110,20 @@ async def begin(
         return await _work(journal, task, about, asked, place, watch, stopper)
 
 
-async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Opening, Description]:
+async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Opening, Task, Description]:
     """What a run would be asked to do, checked; nothing is written yet."""
-    about = await ready(task, place.judges, targets=targets(place), policy=place.settings.policy)
+    about, verdict = await ready(task, place.judges, targets=targets(place), policy=place.settings.policy)
+    task = replace(task, verdict=verdict)
     asked = conditions(task, about, place)
     _check(asked)
     await rehearse(brief(task, about, asked, place))
     folder = out or new_folder(place.settings, about.name)
-    return Opening(asked, most(asked), not place.settings.target, _notes(place), folder), about
+    return Opening(asked, most(asked), not place.settings.target, _notes(place), folder), task, about
 
 
 async def preview(task: Task, place: Workplace, out: Path | None) -> Preview:
     """What a run would say and spend; nobody is asked, and nothing is written."""
-    opening, about = await prepared(task, place, out)
+    opening, task, about = await prepared(task, place, out)
     asked = opening.conditions
     prompts = await first_prompts(brief(task, about, asked, place))
     return Preview(opening, asked.samples * asked.rounds * len(asked.models), prompts)
@@ -234,6 +236,8 @@ def _give(record: Record, task: Task) -> None:
     name = f"{GIVEN}.{len(known)}" if known else GIVEN
     record.add(Moved(Move(name, "given", 0, len(known))))
     record.add(Written(name, source, f"given: {Path(task.original_path).name}"))
+    if task.verdict is not None:  # it was asked whether the spec fits the kernel
+        record.add(Judged(name, Tier.FULL, task.verdict))
 
 
 def _check(asked: Conditions) -> None:

@@ -153,8 +153,8 @@ class Settings:
     model: str = field(
         default="",
         metadata=_row(
-            "The model for every role: anthropic:NAME, openai:NAME, command:PROGRAM, scripted:FILE, replay:RUN, or a "
-            "name from [models] in geak.toml.",
+            "The model for every role: anthropic:NAME, openai:NAME, openai-compatible:NAME, command:PROGRAM, "
+            "scripted:FILE, replay:RUN, or a table [models.NAME] of geak.toml.",
             _text,
             "MODEL",
         ),
@@ -172,13 +172,21 @@ class Settings:
         default="", metadata=_row("The model that drafts a spec from words.", _text, "MODEL", shown="--model")
     )
     effort: Effort | None = field(
-        default=None, metadata=_row("How hard a model is to think.", _one_of(*get_args(Effort)), "EFFORT", shown=_OWN)
+        default=None,
+        metadata=_row(
+            f"How hard a model is to think: {', '.join(get_args(Effort))}.",
+            _one_of(*get_args(Effort)),
+            "EFFORT",
+            shown=_OWN,
+        ),
     )
     temperature: float | None = field(
         default=None,
-        metadata=_row("For models that still take one.", _number(0, 2, none=True), "NUMBER", shown=_OWN),
+        metadata=_row(
+            "The temperature, for models that still take one.", _number(0, 2, none=True), "NUMBER", shown=_OWN
+        ),
     )
-    max_tokens: int = field(default=16_000, metadata=_row("Tokens of one answer, at the most.", _COUNT, "NUMBER"))
+    max_tokens: int = field(default=16_000, metadata=_row("The longest answer, in tokens.", _COUNT, "NUMBER"))
     target: tuple[str, ...] = field(
         default=(),
         metadata=_row(
@@ -192,13 +200,32 @@ class Settings:
     )
     policy: Policy = field(
         default=Policy.PURE,
-        metadata=_row("What may do the work beside Triton kernels: pure, mixed or open.", _policy, "POLICY"),
+        metadata=_row(
+            "What may do the work: pure (Triton kernels alone), mixed (also some of torch's operations) or open.",
+            _policy,
+            "POLICY",
+        ),
     )
-    goal: str = field(default="correct", metadata=_row("When to stop: correct, best, 1.2x, sol:0.9.", _text, "GOAL"))
+    goal: str = field(
+        default="correct",
+        metadata=_row(
+            "When to stop: correct (at the first kernel that is accepted) or best (after all rounds); 1.2x and sol:0.9 "
+            "want a GPU whose times are measured.",
+            _text,
+            "GOAL",
+        ),
+    )
     strategy: str = field(
-        default="reflexion", metadata=_row("How to search: reflexion or best-of-n.", _text, "STRATEGY")
+        default="reflexion",
+        metadata=_row(
+            "How to search: reflexion (draft, repair, better the best) or best-of-n (independent drafts).",
+            _text,
+            "STRATEGY",
+        ),
     )
-    samples: int = field(default=1, metadata=_row("Lineages that are developed in parallel.", _COUNT, "NUMBER"))
+    samples: int = field(
+        default=1, metadata=_row("Lineages, chains of candidates, that are developed side by side.", _COUNT, "NUMBER")
+    )
     rounds: int = field(default=10, metadata=_row("Candidates of each lineage, one after another.", _COUNT, "NUMBER"))
     repairs: int = field(
         default=3,
@@ -208,7 +235,7 @@ class Settings:
         default=4, metadata=_row("How many of the best candidates the optimizer reads.", _COUNT, "NUMBER")
     )
     usd: float | None = field(
-        default=2.0, metadata=_row("Dollars that may be spent.", _number(0, none=True), "DOLLARS")
+        default=2.0, metadata=_row("Dollars that may be spent, or none for no cap.", _number(0, none=True), "DOLLARS")
     )
     tokens: int | None = field(
         default=None, metadata=_row("Tokens that may be used.", _COUNT_OR_NONE, "NUMBER", shown="no cap")
@@ -220,11 +247,12 @@ class Settings:
     calls: int | None = field(
         default=None, metadata=_row("Calls that may be made.", _COUNT_OR_NONE, "NUMBER", shown="no cap")
     )
-    hint: str = field(default="", metadata=_row("A word of advice for the models.", _text))
+    hint: str = field(default="", metadata=_row("Advice for the models, in words.", _text))
     judge: tuple[str, ...] = field(
         default=(),
         metadata=_row(
-            "A command that starts a judge, if not on this machine's Python; repeat it for more.",
+            'A command that starts a judge elsewhere, such as "ssh box python3 geak_judge.pyz serve", or local; runs '
+            "use several if it is repeated.",
             _texts("\n"),
             "COMMAND",
             shown="here",
@@ -240,7 +268,12 @@ class Settings:
     runs: Path = field(default=Path("runs"), metadata=_row("The folder that runs are kept in.", _path, "FOLDER"))
     prompts: Path | None = field(
         default=None,
-        metadata=_row("A folder of templates that go before GEAK's own.", _path, "FOLDER", shown="GEAK's own"),
+        metadata=_row(
+            "A folder of prompt templates; each goes before GEAK's own of its name.",
+            _path,
+            "FOLDER",
+            shown="GEAK's own",
+        ),
     )
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The tables [models.NAME] of geak.toml."""

@@ -18,7 +18,7 @@ from geak.journal.store import write
 from geak.judge import text
 from geak.judges import Judges
 from geak_evaluator.schema.spec import Description
-from geak_evaluator.schema.verdict import Cause, Policy, Status, Tier
+from geak_evaluator.schema.verdict import Cause, Policy, Status, Verdict
 
 SPEC = "spec"
 """Within a run's folder: where a spec lies that was drafted for it."""
@@ -36,6 +36,9 @@ class Task:
     """A model wrote the spec, and nobody has confirmed it."""
     read_off: bool = False
     """The spec was drafted here, from the code of the original; `ready` says whether it works."""
+
+    verdict: Verdict | None = None
+    """On the original, where `ready` has asked for it."""
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -87,22 +90,36 @@ def place(words: str) -> tuple[Path, str | None]:
 
 async def ready(
     task: Task, judges: Judges, *, targets: Sequence[str] = ("gfx942",), policy: Policy = Policy.PURE
-) -> Description:
-    """What the task's spec declares; SpecError where it cannot be used, or where a drafted one refuses its original."""
+) -> tuple[Description, Verdict | None]:
+    """What the task's spec declares; and of one that was drafted here, the verdict on the original.
+
+    SpecError where the spec cannot be used, or a drafted one does not fit its original.
+    """
     try:
         about = await judges.describe(task.spec)
         if not task.read_off:
-            return about
-        verdict = await judges.evaluate(task.spec, task.original, targets=targets[:1], tier=Tier.GATE, policy=policy)
+            return about, None
+        verdict = await judges.evaluate(task.spec, task.original, targets=targets, policy=policy)
     except SpecError as error:
         if not task.read_off:
             raise
         raise SpecError(_mend(task, str(error))) from None
-    wrong = verdict.failure.cause if verdict.failure is not None else None
-    # By a reference of its own the kernel may well be wrong: that is what the run is for.
-    if verdict.status is Status.REJECTED and not (wrong is Cause.WRONG_VALUES and about.spec.oracle not in ("peer",)):
-        raise SpecError(_mend(task, f"by it the kernel itself is refused: {verdict.line()}"))
-    return about
+    fault = verdict.failure.cause if verdict.status is Status.REJECTED and verdict.failure is not None else None
+    if fault in _MISDRAFTED or (fault in _WRONG and about.spec.oracle == "peer"):
+        raise SpecError(_mend(task, f"the kernel itself is refused: {verdict.line()}"))
+    return about, verdict
+
+
+# Ways to fail that say more of a drafted spec, or of how tests are run, than of a kernel that works elsewhere.
+_MISDRAFTED = frozenset(
+    {
+        *(Cause.MISSING_ENTRY, Cause.RAISED, Cause.OUT_OF_BOUNDS, Cause.CHANGED_INPUT, Cause.UNSTABLE_PLAN),
+        *(Cause.NO_KERNEL, Cause.WRONG_OUTPUTS, Cause.WRONG_TYPE, Cause.WRONG_SHAPE, Cause.WRONG_DTYPE),
+        Cause.TESTS_FAILED,
+    }
+)
+# By its own word an original cannot be wrong; by a reference it may, and then that is what the run is to mend.
+_WRONG = frozenset({Cause.WRONG_VALUES, Cause.UNWRITTEN, Cause.WRONG_STATE, Cause.WRONG_STRIDES})
 
 
 def _mend(task: Task, why: str) -> str:

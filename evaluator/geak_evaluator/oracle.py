@@ -205,7 +205,8 @@ class Oracle:
             data = source.read(original, "the original kernel")
         except source.SourceError as error:
             raise SpecProblem(self.file.path, str(error)) from None
-        kernel = Kernel(data, entry, spec.contract, target, self.file.project(self.about))
+        relative = spec.files[0] if spec.files else ""
+        kernel = Kernel(data, entry, spec.contract, target, self.file.project(self.about), relative)
         inputs = self._inputs.read(0, layout.extent(slots))
         outputs, truth, last = peer.expect(self._box, self._limits, kernel, spec, case, slots, inputs)
         if not last.ok:

@@ -23,7 +23,7 @@ from geak_evaluator.schema.verdict import CaseResult, Cause
 
 _ROLE = "geak_evaluator.children.tests"
 _MOST_CALLS = 10_000
-_NO_TESTS = 5  # pytest's own exit code
+_NO_TESTS, _NOT_RUN = 5, (3, 4)  # pytest's own exit codes
 
 
 class Relay:
@@ -105,6 +105,8 @@ class Relay:
             raise SpecProblem(self._path, f"its tests do not run ({shlex.quote(self._spec.tests)}): {trouble.message}")
         if tested.exit_code == _NO_TESTS:
             raise SpecProblem(self._path, f"{self._spec.tests!r} finds no test")
+        if tested.exit_code in _NOT_RUN and not tested.failed:
+            raise SpecProblem(self._path, f"{self._spec.tests!r} cannot be run: pytest ends with {tested.exit_code}")
         if tested.exit_code != 0 or tested.failed:
             first = tested.first or f"pytest ended with code {tested.exit_code}"
             return CaseResult(self._case, Cause.TESTS_FAILED, f"{tested.failed} of its tests failed; first {first}")

@@ -10,13 +10,14 @@ import typer
 
 from geak.cli import config, display, doctor, evaluate, generate, judge_command, models, optimize, resume, show, specs
 from geak.cli.display import document, say
-from geak.cli.options import EPILOG
+from geak.cli.options import EPILOG, EXIT_CODES
 from geak.errors import GeakError
 from geak.version import __version__
 
 app = typer.Typer(
     name="geak",
-    help="Write GPU kernels in Triton, and prove them.",
+    help="Have models write GPU kernels in Triton, and prove them.",
+    epilog="To begin without a key: geak generate softmax --model scripted:softmax",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -24,7 +25,7 @@ app = typer.Typer(
 )
 app.command("optimize", epilog=EPILOG)(optimize.optimize)
 app.command("generate", epilog=EPILOG)(generate.generate)
-app.command("resume", epilog=EPILOG)(resume.resume)
+app.command("resume", epilog=EXIT_CODES)(resume.resume)
 app.command("show")(show.show)
 app.add_typer(specs.app, name="specs")
 app.add_typer(judge_command.app, name="judge")

@@ -27,7 +27,7 @@ def _group() -> None:
 
 @app.command()
 def show(json: AsJson = False) -> None:
-    """Show each setting's value and its source: flag > GEAK_NAME > .env > geak.toml > default; of keys, only names."""
+    """Show each setting and who said it. Flags come before GEAK_NAME, .env, geak.toml and defaults; keys are hidden."""
     resolved = load({})
     values = {name: getattr(resolved.settings, name) for name in TABLE}
     tables = {name: _tame(table) for name, table in resolved.settings.models.items()}

@@ -30,7 +30,7 @@ _LEVELS = {
 
 @settles("judge")
 def doctor(json: AsJson = False, *, flags: Flags) -> None:
-    """Say what this machine has, what is missing, and how to get it; exit code 3 if kernels cannot be judged."""
+    """Say what this machine has and what it lacks. Exit code 3 if kernels cannot be judged here."""
     from geak.judge import Judge
 
     try:

@@ -37,7 +37,7 @@ def evaluate(
     *,
     flags: Flags,
 ) -> None:
-    """Judge a kernel against a spec: exit code 0 accepted, 1 rejected, 6 undecided."""
+    """Judge a kernel, or many, against specs. Exit codes: 0 accepted, 1 rejected, 6 undecided."""
     from geak.judge import Judge
     from geak.specs import find
 

@@ -25,7 +25,7 @@ def generate(
     *,
     flags: Flags,
 ) -> None:
-    """Write a kernel for a spec: the best is handed over with its evidence."""
+    """Write a kernel for a spec. The best is handed over with its evidence."""
     from geak import api
     from geak.cli import running
 

@@ -21,7 +21,7 @@ def _group() -> None:
 def pack(
     out: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path("geak_judge.pyz"),
 ) -> None:
-    """Write the judge as one file, which runs wherever Python 3.10, torch, triton and numpy are."""
+    """Write the judge as one file. It runs wherever Python 3.10, torch, triton and numpy are."""
     from geak.pack import pack as write
 
     size = write(out)

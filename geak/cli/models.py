@@ -45,10 +45,12 @@ def list_(json: AsJson = False) -> None:
 
 @app.command("test")
 def try_(
-    name: Annotated[str, typer.Argument(help="A model: KIND:NAME, or a table [models.NAME] of geak.toml.")],
+    name: Annotated[
+        str, typer.Argument(help="A model: anthropic:NAME and the like, or a table [models.NAME] of geak.toml.")
+    ],
     json: AsJson = False,
 ) -> None:
-    """Ask a model one word, and print what was sent, without its secrets, and what came back."""
+    """Ask a model one word. What was sent is shown without its secrets, then what came back."""
     import asyncio
 
     from geak.models.registry import open_model

@@ -29,7 +29,7 @@ def optimize(
     *,
     flags: Flags,
 ) -> None:
-    """Find a faster kernel that does the same: the best is handed over with its evidence."""
+    """Write a better kernel than yours. Yours is judged first, and the best is handed over with its evidence."""
     from geak import api
     from geak.cli import running
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,18 +21,19 @@ DryRun = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
-        help="The run's own folder; where it holds this run already, the run is gone on with.", metavar="FOLDER"
+        help="The run's folder; where it holds this run already, the run goes on. [default: a new one in --runs]",
+        metavar="FOLDER",
     ),
 ]
 
 RUN = tuple(name for name in TABLE if name != "drafter_model")
 """The settings of a run."""
 
-EPILOG = (
-    "Every setting can also be said as GEAK_NAME, in .env or in geak.toml (geak config show). Exit codes: 0 the goal "
-    "is met, 1 it is not, 2 a file or an option cannot be meant, 3 this machine lacks something, 4 what may be spent "
-    "is spent, 5 a model does not answer, 6 it cannot be decided here, 130 interrupted."
+EXIT_CODES = (
+    "Exit codes: 0 the goal is met, 1 it is not, 2 a file or an option cannot be meant, 3 this machine lacks "
+    "something, 4 what may be spent is spent, 5 a model does not answer, 6 it cannot be decided here, 130 interrupted."
 )
+EPILOG = f"Every setting can also be said as GEAK_NAME, in .env or in geak.toml (geak config show). {EXIT_CODES}"
 
 Flags = Mapping[str, object]
 Function = Callable[..., Any]
@@ -40,8 +41,11 @@ Function = Callable[..., Any]
 _SHORT = {"target": ("-t",), "model": ("-m",)}
 
 
-def settles(*names: str) -> Callable[[Function], Function]:
-    """Gives a command the flags of these settings; its parameter `flags` gets those that were given, by name."""
+def settles(*names: str, kept: Collection[str] = ()) -> Callable[[Function], Function]:
+    """Gives a command the flags of these settings; its parameter `flags` gets those that were given, by name.
+
+    Those that are `kept` are a run's own where no flag says otherwise.
+    """
 
     def decorate(command: Function) -> Function:
         signature = inspect.signature(command, eval_str=True)
@@ -52,7 +56,7 @@ def settles(*names: str) -> Callable[[Function], Function]:
             return command(**given, flags={name: value for name, value in flags.items() if value not in (None, [])})
 
         own = [parameter for parameter in signature.parameters.values() if parameter.name != "flags"]
-        parameters = [*own, *(_option(TABLE[name]) for name in names)]
+        parameters = [*own, *(_option(TABLE[name], kept=name in kept) for name in names)]
         with_flags.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         with_flags.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return with_flags
@@ -63,16 +67,18 @@ def settles(*names: str) -> Callable[[Function], Function]:
 def judge_of(settings: Settings, *, workers: int = 1) -> str | list[str]:
     """How the one judge is started that a short command needs."""
     from geak.judge import command
+    from geak.judges import LOCAL
 
-    if settings.judge:
+    if settings.judge and settings.judge[0] != LOCAL:
         return settings.judge[0]
     return command(allow_weak_sandbox=settings.allow_weak_sandbox, workers=workers)
 
 
-def _option(setting: Setting) -> inspect.Parameter:
+def _option(setting: Setting, *, kept: bool) -> inspect.Parameter:
     """None where nothing was said, so that lower layers count; a text, that is read as they are."""
     names = [setting.flag, *_SHORT.get(setting.name, ())]
-    default = f" [default: {setting.shown}]" if setting.shown else ""
+    shown = "the run's own" if kept else setting.shown
+    default = f" [default: {shown}]" if shown else ""
     option = typer.Option(*names, help=setting.help + default, metavar=setting.metavar or None)
     kind: Any = bool if not setting.metavar else list[str] if setting.separator else str
     return inspect.Parameter(

@@ -14,7 +14,7 @@ from geak.settings import load
 _MAY_CHANGE = ("usd", "tokens", "minutes", "calls", "rounds", "goal")
 
 
-@settles(*_MAY_CHANGE, "judge", "allow_weak_sandbox")
+@settles(*_MAY_CHANGE, "judge", "allow_weak_sandbox", kept=(*_MAY_CHANGE, "judge"))
 def resume(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     yes: Yes = False,
@@ -23,7 +23,7 @@ def resume(
     *,
     flags: Flags,
 ) -> None:
-    """Go on with a run where it was left, under its own conditions or with more to spend; nothing is bought twice."""
+    """Go on with a run where it was left. What it may spend can be raised; nothing is bought twice."""
     from geak import api
     from geak.cli import running
 

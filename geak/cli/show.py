@@ -12,7 +12,7 @@ from geak.cli.options import AsJson
 
 
 def show(run: Annotated[Path, typer.Argument(help="The run's folder.")], json: AsJson = False) -> None:
-    """Show what a run has tried, what came of it and what it cost; also of one that is under way."""
+    """Show what a run tried, and what it cost. One that is under way can be looked at too."""
     from geak.api import load_run
     from geak.cli.history import page, report
 

@@ -22,7 +22,7 @@ Where = Annotated[Path | None, typer.Argument(help="A folder of specs or one fil
 @app.command("list")
 @settles("judge", "allow_weak_sandbox")
 def list_(path: Where = None, json: AsJson = False, *, flags: Flags) -> None:
-    """One line for each spec: what it computes, how many cases, how it is believed."""
+    """List specs. A line each: name, oracle, contract, what it computes."""
     from geak.judge import Judge
     from geak.specs import within
 
@@ -64,7 +64,7 @@ def show(
     *,
     flags: Flags,
 ) -> None:
-    """Everything that a spec declares."""
+    """Show all that a spec declares."""
     from geak.judge import Judge
     from geak.specs import find
 
@@ -85,7 +85,7 @@ def lint(
     *,
     flags: Flags,
 ) -> None:
-    """Find what is weak about specs: lazy answers that would pass, casts, sizes; exit code 1 if one is unfit."""
+    """Find what is weak about a spec. Lazy answers that would pass, casts, sizes; exit code 1 if it is unfit."""
     from geak.judge import Judge
     from geak.specs import find, within
 
@@ -133,7 +133,7 @@ def new(
     ] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to write it.")] = None,
 ) -> None:
-    """Write a spec to begin from; nothing of a file that it is drafted from is run."""
+    """Write a spec to begin from. A file that it is drafted from is read, and not run."""
     from geak import drafting
 
     if from_torch and from_kernel:

@@ -32,6 +32,16 @@ class Argument:
     fields: tuple[Argument, ...] = ()
     question: str = ""
     keyword_only: bool = False
+    role: str = ""
+    """For a tensor: "index" or "offsets", where its use says so."""
+    into: tuple[str, int] | None = None
+    """And the tensor and the dimension that it points into."""
+    rank: int = 0
+    """How many dimensions it looks like, where nothing says how many it has."""
+    twins: tuple[str, ...] = ()
+    """Tensors that are used as it is."""
+    extent: str = ""
+    """For a vector: its size, by the name that the code has for it."""
 
     @property
     def literal(self) -> object:

@@ -79,14 +79,43 @@ def read(
                 guess = max(ranks.values())
             if first.name in _ATTENTION:
                 guess = max([ranks[n] for n in _ATTENTION if n in ranks] or [4])
+            guess = next(
+                (ranks[n] for n in first.twins if n in ranks), first.rank if first.rank == 1 else max(guess, first.rank)
+            )
             found = {first.name: max(least, guess)}
             guessed |= {first.name} if not least else set()
         ranks |= found
+    for argument in tensors:
+        if argument.into is not None and argument.into[0] in reading.tensors:
+            other, along = argument.into
+            reading.tensors[argument.name].mark(argument.role, reading.tensors[other].at(along))
     _pair(reading)
+    for argument in tensors:
+        if _as_addressed(reading, argument, guessed):
+            guessed.discard(argument.name)
     for name in sorted(guessed):  # the same draft every time
         _like_another(reading, name, guessed)
     reading.guessed = guessed
     return reading
+
+
+def _as_addressed(reading: Reading, argument: Argument, guessed: set[str]) -> bool:
+    """Takes over what kernels show of a shape, as far as the code says nothing else; whether that was all of it."""
+    own = reading.tensors[argument.name].dims or []
+    if argument.extent and len(own) == 1 and argument.name in guessed:
+        sizes = [v for a in reading.tensors.values() for d in a.dims or [] for v in d.variables()]
+        size = next((v for v in sizes if v.name == argument.extent), None)
+        if size is not None:
+            unify(own[0], size)
+            return True
+    known = False
+    for name in argument.twins:
+        other = reading.tensors[name].dims or [] if name in reading.tensors else []
+        for one, two in zip(own, other, strict=False) if len(own) == len(other) else ():
+            if one.free and two.free and not (one.root().name and two.root().name):
+                unify(one, two)
+        known |= len(own) == len(other) and name not in guessed
+    return known
 
 
 def _like_another(reading: Reading, name: str, guessed: set[str]) -> None:
@@ -97,8 +126,9 @@ def _like_another(reading: Reading, name: str, guessed: set[str]) -> None:
     alone = [d.free and not d.root().name and id(d.root()) not in elsewhere for d in array.dims or []]
     same_rank = {n: a for n, a in others.items() if a.dims and len(a.dims) == len(alone)}
     like = same_rank.get(_KEYS.get(name, "")) or next(iter(same_rank.values()), None)
+    returned = next((v for v in reading.returned if isinstance(v, Arr) and v.dims), None)
     if name in _VECTORS and len(alone) == 1 and alone[0] and others:
-        unify(array.at(0), next(iter(others.values())).at(-1))
+        unify(array.at(0), (returned or next(iter(others.values()))).at(-1))
     elif like is not None and _TWINS.match(name):
         for one, other, open_ in zip(array.dims or [], like.dims or [], alone, strict=True):
             if open_:
@@ -179,6 +209,7 @@ def _value(argument: Argument, ranks: dict[str, int], named: object, reading: Re
                 array.dims.insert(shape.index("..."), Dim())
         elif argument.name in ranks:
             array.dims = [Dim() for _ in range(ranks[argument.name])]
+        array.roles |= {argument.role} - {""}
         reading.tensors[argument.name] = array
         return array
     if argument.kind == "int":

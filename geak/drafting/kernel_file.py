@@ -8,13 +8,17 @@ from pathlib import Path
 
 from geak.drafting import source as files
 from geak.drafting.arguments import Argument, arguments
+from geak.drafting.dims import Dim, unify
 from geak.drafting.draft import Draft, DraftError
-from geak.drafting.infer import flat, read
+from geak.drafting.handed import Use, handed
+from geak.drafting.infer import Reading, flat, read
 from geak.drafting.launches import apply_target, is_kernel, launches, written
-from geak.drafting.render import spec_text, tuple_text, uses
+from geak.drafting.render import spec_text, tuple_text
+from geak.drafting.render import uses as imports
 from geak.drafting.sketch import Sketch, sketch
-from geak.drafting.source import Definition, Function, Source
+from geak.drafting.source import Definition, Function, Source, dotted
 from geak.drafting.torch_file import NOT_MEANT, docstring, is_module, pick, snake, title
+from geak.drafting.values import Arr, Seq, Value
 
 
 def from_kernel(path: Path, function: str | None = None, settings: Sequence[str] = ()) -> Draft:
@@ -103,14 +107,25 @@ def _draft(
     source: Source, entry: str, node: Function, skip: int, kernels: dict[str, Function], settings: Sequence[str]
 ) -> Draft:
     given = arguments(source, node, skip=skip, also=(source.tree,))
+    uses = handed(source, node)
+    for argument in given:
+        _as_used(argument, uses.get(argument.name, Use()))
     dropped = _dropped(source, given)
-    made = sketch(read(source, node, given, None, []), given, [])
+    reading = read(source, node, given, None, [])
+    if any(dotted(part) == "tl.dot" for kernel, _ in launches(source, node) for part in ast.walk(kernel)):
+        _contract(reading)
+    made = sketch(reading, given, [])
     changes = [n for n in written(source, node, kernels) if n in made.inputs and made.inputs[n].startswith("Tensor")]
+    filled = {a.name: made.inputs.pop(a.name) for a in given if a.keyword_only and not a.default and a.name in changes}
+    changes = [n for n in changes if n not in filled]
     for name in dropped:
         made.ask("inputs", name)
     _keep_order(made, given)
     more = [f"changes={tuple_text(changes)}"] if changes else []
-    if made.outputs:
+    if filled:
+        outputs = ", ".join(f"{repr_(n)}: {text}" for n, text in filled.items())
+        more += ['contract="destination"', f"outputs={{{outputs}}}"]
+    elif made.outputs:
         more.append(f"outputs={made.outputs}")
     elif any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(node)):
         made.ask("outputs", "the outputs are whatever the original returns")
@@ -124,7 +139,41 @@ def _draft(
     more.append(f"entry={repr_(entry)}")
     body = spec_text(made, more)
     head = docstring(title(node, snake(entry)), f"Drafted from {file}:{entry}; look at what is marked CHECK.")
-    return Draft(name, "\n".join([head, "", uses(body), "", body, ""]), made.questions, entry)
+    return Draft(name, "\n".join([head, "", imports(body), "", body, ""]), made.questions, entry)
+
+
+def _as_used(argument: Argument, use: Use) -> None:
+    """What a kernel does with an argument says more than its name."""
+    if argument.kind in ("bound", "bundle"):
+        return
+    doubtful = argument.kind == "tensor" or bool(argument.question)
+    if use.kind == "tensor":
+        argument.kind, argument.question = "tensor", ""
+        argument.optional |= use.optional
+        argument.rank, argument.twins, argument.extent = use.rank, use.twins, use.extent
+        if use.role and argument.hint.dtype in ("", "int32", "int64"):
+            argument.role, argument.into = use.role, (use.into, use.along) if use.into else None
+    elif use.kind and doubtful and argument.hint.shape is None:
+        argument.kind, argument.question = use.kind, ""
+
+
+def _contract(reading: Reading) -> None:
+    """Of a product's two operands, the one size each that nothing else has is the same: it is summed over."""
+    every = [v for a in reading.tensors.values() for d in a.dims or [] for v in d.variables()]
+    kept = [v for value in reading.returned for a in _arrays(value) for d in a.dims or [] for v in d.variables()]
+    shared = [id(v) for v in [*every, *kept]]
+    lonely: list[Dim] = []
+    for array in reading.tensors.values():
+        own = [d for d in array.dims or [] if d.free and shared.count(id(d.root())) == 1]
+        lonely += own if len(own) == 1 else []
+    if len(lonely) == 2:
+        unify(*lonely)
+
+
+def _arrays(value: Value) -> list[Arr]:
+    if isinstance(value, Seq):
+        return [a for item in value.items for a in _arrays(item)]
+    return [value] if isinstance(value, Arr) else []
 
 
 def _dropped(source: Source, given: list[Argument]) -> list[str]:

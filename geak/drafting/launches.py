@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Callable, Iterator
 
 from geak.drafting.source import Function, Source, dotted
@@ -141,7 +142,7 @@ def stored(source: Source, kernel: Function, seen: frozenset[str] = frozenset())
         elif name in source.functions and name not in seen and is_kernel(source.functions[name]):
             inner = source.functions[name]
             through = stored(source, inner, seen | {name, kernel.name})
-            for given, value in _bound(inner, part).items():
+            for given, value in bound(inner, part).items():
                 if given in through:
                     result |= reach(value)
     # An offset that is added to a pointer is reached too; what is never loaded or stored through directly stays out.
@@ -168,9 +169,10 @@ def _is_number(kernel: Function, name: str) -> bool:
     return False
 
 
-def _bound(function: Function, call: ast.Call) -> dict[str, ast.expr]:
+def bound(function: Function, call: ast.Call) -> dict[str, ast.expr]:
+    """What a call gives for each argument; after `*more` only what is given by name is known."""
     names = [a.arg for a in [*function.args.posonlyargs, *function.args.args]]
-    values = dict(zip(names, call.args, strict=False))
+    values = dict(zip(names, itertools.takewhile(lambda a: not isinstance(a, ast.Starred), call.args), strict=False))
     values.update({k.arg: k.value for k in call.keywords if k.arg})
     return values
 
@@ -235,7 +237,7 @@ def _by_call(
         if launch is not call:
             continue
         through = stored(source, kernel)
-        for name, given in _bound(kernel, call).items():
+        for name, given in bound(kernel, call).items():
             changed |= reach(given) if name in through else set()
     if isinstance(call.func, ast.Attribute):
         name = call.func.attr

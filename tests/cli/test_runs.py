@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import pty
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -306,6 +308,7 @@ class Child:
             start_new_session=True,
         )
         self.said = ""
+        self._until = time.monotonic() + 120
         if terminal:
             os.close(theirs)
         else:
@@ -333,10 +336,15 @@ class Child:
         """Leaves nothing behind."""
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+            self.process.wait()
+        for pipe in (self.process.stdout, self.process.stderr):
+            if pipe is not None:
+                pipe.close()
         os.close(self._ours)
 
     def _read(self) -> bytes:
+        left = max(self._until - time.monotonic(), 0)
+        assert select.select([self._ours], [], [], left)[0], f"it does not come to an end:\n{self.said}"
         try:
             data = os.read(self._ours, 1 << 16)
         except OSError:  # a terminal whose other end is closed

@@ -39,6 +39,8 @@ def run(tmp_path: Path) -> Path:
         Received(7, "reply", "stop", unpriced, None, "local", 1.0),
         Announced(8, "2.3", "generator", "scripted:x", "prompt", 5000, 0.25),
         Failed(8, "cut", "the reply ended in the middle", charged=True),
+        Announced(9, "2.3", "generator", "scripted:x", "prompt", 5000, 0.5),
+        Failed(9, "limit", "too many requests"),
     ]
     with journal(folder, *events):
         pass
@@ -68,10 +70,10 @@ def test_totals_are_by_role_and_model_and_what_is_unknown_is_said(geak, run):
     lines = geak("show", run).out.splitlines()
     assert lines[11] == "best    2.1  ACCEPTED double proved by interpreter, 1 case"
     assert lines[12:] == [
-        "spent   generator, scripted:x: $0.2673, 5 calls, 4,010 tokens in, 1,332 out, 1 lost",
+        "spent   generator, scripted:x: $0.2673, 6 calls, 4,010 tokens in, 1,332 out, 1 lost",
         "spent   reflector, scripted:x: $0.0130, 3 calls, 3,011 tokens in, 999 out",
         "spent   optimizer, local: unknown, 1 call, 850 tokens in (700 cached), 20 out (7 thought)",
-        "        together $0.2803 and unknown of $2.00, 9 calls, 10,222 tokens, "
+        "        together $0.2803 and unknown of $2.00, 10 calls, 10,222 tokens, "
         "1 call without a reply, counted at the bound",
     ]
 

@@ -50,7 +50,8 @@ def test_examples_of_a_page(page: Path, tmp_path: Path) -> None:
     for block in blocks(page):
         if block.file:
             (tmp_path / block.file).write_text(block.body)
-            compile(block.body, block.file, "exec")
+            if block.kind == "python":
+                compile(block.body, block.file, "exec")
             known += 1
         for command, shown in commands(block.body) if block.kind == "console" else []:
             env = {**os.environ, "PATH": path, "HOME": str(tmp_path)}

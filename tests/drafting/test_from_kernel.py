@@ -235,3 +235,118 @@ def test_a_spec_elsewhere_names_the_kernel_from_there(tmp_path: Path) -> None:
     draft = from_kernel(source).beside(source, tmp_path / "specs")
     assert 'peer="../kernels/add.py:add"' in draft.text
     assert 'starter="../kernels/add.py"' in draft.text
+
+
+HANDED = """
+    @triton.jit
+    def helper(p, at, n):
+        return tl.load(p + at, mask=at < n)
+
+    @triton.jit
+    def unread(q):
+        return elsewhere(q)
+
+    @triton.jit
+    def kernel(x_ptr, y_ptr, other_ptr, extra, n, m, BLOCK: tl.constexpr):
+        row = tl.program_id(0).to(tl.int64)
+        at = tl.arange(0, BLOCK)
+        inside = at < n
+        x = tl.load(x_ptr + row * n + at, mask=inside)
+        {body}
+        tl.store(y_ptr + row * n + at, x, mask=inside)
+
+    def f(x, thing):
+        M, N = x.shape
+        y = torch.empty_like(x)
+        kernel[(M,)](x, y, {given}, N, M, BLOCK=64)
+        return y
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "declared"),
+    [
+        ("x = tl.minimum(x, extra)", "float 0.5"),
+        ("x = tl.where(at >= extra, x, 0.0)", "float 0.5"),
+        ("x = tl.load(x_ptr + row * n + at + extra, mask=inside)", "int 2"),
+        ("low = at - extra; x = tl.load(x_ptr + low, mask=low > 0)", "int 2"),
+        ("for i in range(extra): x += i", "int 2"),
+        ("x = helper(x_ptr, at, extra)", "int 2"),
+        ("if extra: x += 1", "bool False | True"),
+        ("x = x if not extra else x + 1", "bool False | True"),
+        ("x = elsewhere(x, extra)", "T[M2, N2]"),
+        ("x = unread(extra)", "T[M2, N2]"),
+        ("pass", "T[M2, N2]"),
+    ],
+)
+def test_an_argument_that_kernels_compute_with_is_a_number(body: str, declared: str, draft: Make) -> None:
+    spec = loaded(draft(HANDED.format(body=body, given="x, thing")))
+    assert str(spec.inputs["thing"]) == declared
+
+
+@pytest.mark.parametrize(
+    ("body", "declared"),
+    [
+        ("x += tl.load(other_ptr + row * n + at, mask=inside)", "T[M, N]"),
+        ("p = other_ptr + row * n + at[None, :]; x += tl.load(p)", "T[M, N]"),
+        ("x += tl.load(other_ptr + at, mask=inside)", "T[N]"),
+        ("x += tl.load(other_ptr + at, mask=at < m)", "T[M]"),
+        ("x += tl.load(other_ptr + row)", "T[M]"),
+        ("x += helper(other_ptr, at, n)", "T[M2, N2]"),
+        ("x += tl.load(other_ptr + row * m * n + at)", "T[M2, N2]"),
+        ("lead = row * m; x += tl.load(other_ptr + lead + at)", "T[M2, N2]"),
+        ("if other_ptr is not None: x += tl.load(other_ptr + at, mask=inside)", "T[N] or None"),
+        ("x = tl.load(x_ptr + tl.load(other_ptr + row) * n + at, mask=inside)", "int64[M] integers(0, M)"),
+        ("x = tl.load(x_ptr + row * n + tl.load(other_ptr + row))", "int64[M] integers(0, N)"),
+        ("i = tl.load(other_ptr + row); x = tl.load(x_ptr + i * n + at, mask=inside)", "int64[M] integers(0, M)"),
+        (
+            "a = tl.load(other_ptr + row); b = tl.load(other_ptr + row + 1)\n"
+            "        for i in range(a, b): x += tl.load(x_ptr + i * n + at)",
+            "int64[M] offsets(M)",
+        ),
+    ],
+)
+def test_the_shape_of_a_tensor_is_how_it_is_addressed(body: str, declared: str, draft: Make) -> None:
+    spec = loaded(draft(HANDED.format(body=body, given="thing, 1.0")))
+    assert str(spec.inputs["thing"]) == declared
+
+
+def test_what_comes_after_a_bundle_of_arguments_is_not_known(draft: Make) -> None:
+    text = HANDED.format(body="x = tl.minimum(x, extra)", given="x, *strides, thing").replace(
+        "x, thing)", "x, strides, thing)"
+    )
+    assert str(loaded(draft(text)).inputs["thing"]) == "T[M3, N3]"
+
+
+PRODUCT = """
+    @triton.jit
+    def kernel(a_ptr, b_ptr, c_ptr, M, N, K, BLOCK: tl.constexpr):
+        at = tl.arange(0, BLOCK)
+        a = tl.load(a_ptr + at[:, None] * K + at[None, :])
+        b = tl.load(b_ptr + at[:, None] * N + at[None, :])
+        tl.store(c_ptr + at[:, None] * N + at[None, :], {product})
+
+    def f(a, b):
+        (M, K), N = a.shape, b.shape[1]
+        c = torch.empty((M, N), dtype=a.dtype)
+        kernel[(1,)](a, b, c, M, N, K, 16)
+        return c
+"""
+
+
+def test_a_product_sums_over_one_size(draft: Make) -> None:
+    spec = loaded(draft(PRODUCT.format(product="tl.dot(a, b)")))
+    assert [str(i) for i in spec.inputs.values()] == ["T[M, K]", "T[K, N]"]
+    apart = loaded(draft(PRODUCT.format(product="a")))
+    assert str(apart.inputs["b"]) == "T[M2, N]"
+
+
+def test_outputs_that_a_kernel_is_given_by_name_are_its_destination(draft: Make) -> None:
+    spec = loaded(draft(KERNEL.format(body="tl.store(a + offs, tl.load(b + offs))") + """
+    def f(x, *, out, scale):
+        M, N = out.shape
+        kernel[(1,)](out, x, N, 16)
+    """))  # fmt: skip
+    assert (spec.contract, spec.changes) == ("destination", ())
+    assert {path: str(leaf) for path, leaf in leaves(spec.outputs)} == {"out": "T[M, N]"}
+    assert "out" not in spec.inputs
