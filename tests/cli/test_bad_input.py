@@ -85,6 +85,11 @@ def test_a_spec_that_cannot_be_used(geak, place, source, message):
         (2, r"--samples: a whole number of at least 1 is wanted, not '0'", ("--samples", "0")),
         (3, r"/proc/run cannot be written: .*; nothing", ("--out", "/proc/run")),
         (3, r"double\.py/run cannot be written: not a directory; nothing", ("--out", "double.py/run")),
+        (
+            2,
+            r"up to an unknown sum may be spent; say --yes, or set --tokens or --calls$",
+            ("--model", "command:cat", "--usd", "none"),
+        ),
         (2, r"--prompts nowhere: there is no such folder", ("--prompts", "nowhere")),
         (2, r"--prompts \. holds no template of GEAK's", ("--prompts", ".")),
     ],
