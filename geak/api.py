@@ -69,6 +69,7 @@ async def generate_async(
 ) -> Result:
     """The best kernel for a spec, or for words that a model makes a spec of; `options` are settings by name."""
     from geak import from_words
+    from geak.preview import brief_without_spec, rehearse
     from geak.runs import begin, new_folder, opening_of_words
     from geak.tasks import SPEC, for_spec
     from geak.workplace import workplace
@@ -80,6 +81,7 @@ async def generate_async(
     async with workplace(chosen, *_ROLES, *(("drafter",) if task is None else ())) as place:
         if task is None:
             folder = folder or new_folder(chosen, "from-words")
+            await rehearse(brief_without_spec(chosen))
             agree(opening_of_words(from_text, place, folder))
             task = await from_words.draft(from_text, place, folder, watch=watch, review=review)
             place = replace(place, settings=_less(chosen, load_run(folder / SPEC).population.account))
@@ -196,8 +198,8 @@ def evaluate(
         return room.evaluate(find(str(spec)), Path(kernel), targets=targets, tier=Tier(tier), policy=Policy(policy))
 
 
-def generate(spec: str | Path, **arguments: Any) -> Result:
-    """The best kernel for a spec; `generate_async` says what may be asked."""
+def generate(spec: str | Path | None = None, **arguments: Any) -> Result:
+    """The best kernel for a spec, or for words (`from_text`); `generate_async` says what may be asked."""
     return asyncio.run(generate_async(spec, **arguments))
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geak.errors import GeakError
-from geak.journal.events import Move
+from geak.journal.events import Lesson, Move
 from geak.models.base import Message, Reply, Role
+from geak.models.config import KEYS
 from geak.population import GIVEN, Candidate
+from geak.prompts import check
 from geak.record import Opening
-from geak.roles import drafter, generator, optimizer
-from geak.roles.brief import Ask, Brief, Past
-from geak.settings import Settings
-
-_KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "OPENAI_COMPATIBLE_API_KEY", "AZURE_OPENAI_API_KEY")
+from geak.roles import drafter, generator, optimizer, reflector
+from geak.roles.brief import Ask, Brief, NoAnswer, Past
+from geak.settings import DEFAULT_TARGETS, Settings
+from geak_evaluator.schema.spec import Axis, Case, Description, Spec, Tensor
+from geak_evaluator.schema.target import find
+from geak_evaluator.schema.verdict import CaseResult, Cause, Status, Verdict
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,8 @@ class _Asked(GeakError):
 
 def without_keys(settings: Settings) -> Settings:
     """The same, for models that are opened and never asked: a key that is missing is none the worse."""
-    return replace(settings, environment={**dict.fromkeys(_KEYS, "never sent"), **settings.environment})
+    keys = (names[0] for names in KEYS.values() if names)
+    return replace(settings, environment={**dict.fromkeys(keys, "never sent"), **settings.environment})
 
 
 async def words_prompt(words: str, templates: Path | None) -> tuple[Prompt, ...]:
@@ -64,6 +69,51 @@ async def first_prompts(brief: Brief) -> tuple[Prompt, ...]:
             lambda ask: generator.optimise(ask, brief, (), [given], "(what the optimizer answers)"),
         ]
     return tuple([await _caught(question) for question in questions])
+
+
+async def rehearse(brief: Brief) -> None:
+    """Has every role say all that it can say, to nobody: a mistake in a person's own template is found unpaid."""
+    if brief.prompts is None:
+        return
+    check(brief.prompts)
+    right, wrong = _judged(Status.ACCEPTED, None), _judged(Status.REJECTED, Cause.WRONG_VALUES)
+    ledger = [(right.candidate, Lesson("a cause", "advice", "what was tried", "worked"))]
+    questions: list[Callable[[Ask], Awaitable[object]]] = [
+        lambda ask: drafter.draft_spec(ask, "words", ["a problem"], "an earlier answer", prompts=brief.prompts),
+        lambda ask: generator.draft(ask, brief, ledger, siblings=["a plan"]),
+        lambda ask: generator.repair(ask, brief, ledger, wrong),
+        lambda ask: generator.optimise(ask, brief, ledger, [right, right], "a change"),
+        lambda ask: optimizer.plan(ask, brief, ledger, [right, right]),
+        lambda ask: reflector.explain(ask, brief, right, ledger),
+        lambda ask: reflector.explain(ask, brief, wrong, ledger),
+    ]
+    for question in questions:
+        with contextlib.suppress(NoAnswer):
+            await question(_mute)
+
+
+def brief_without_spec(settings: Settings) -> Brief:
+    """A task such as a run may have, for a rehearsal before its spec is there."""
+    spec = Spec(axes={"N": Axis(1, 8)}, inputs={"x": Tensor(("N",))}, cases=(Case({"N": 1}),))
+    return Brief(
+        about=Description("kernel", "", spec, ("x",)),
+        source="",
+        targets=tuple(find(name) for name in settings.target or DEFAULT_TARGETS),
+        policy=settings.policy,
+        goal=settings.goal,
+        hint=settings.hint,
+        prompts=settings.prompts,
+    )
+
+
+async def _mute(role: Role, messages: tuple[Message, ...]) -> Reply:
+    return Reply("")  # which is asked for once more, so that this too is said
+
+
+def _judged(status: Status, cause: Cause | None) -> Past:
+    case = CaseResult(Case({"N": 1}), cause, "" if cause is None else "wrong at [0]")
+    verdict = Verdict("kernel", status, "interpreter", "gfx942", "float64", "isolated", (case,), 1)
+    return Past(Candidate(Move("1.1", "draft", 1, 1), plan="a plan", verdict=verdict), "a source")
 
 
 async def _caught(question: Callable[[Ask], Awaitable[object]]) -> Prompt:

@@ -27,7 +27,17 @@ def environment(folder: Path | None = None) -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
+        cache_size=400 if folder is None else 0,  # a template of the user's may come to be later than ours was read
     )
+
+
+def check(folder: Path) -> None:
+    """UsageError where a person's folder holds none of the templates that it could stand before."""
+    if not folder.is_dir():
+        raise UsageError(f"--prompts {folder}: there is no such folder")
+    ours = data_dir("prompts")
+    if not any((folder / path.relative_to(ours)).is_file() for path in ours.rglob("*.md*") if path.parent != ours):
+        raise UsageError(f"--prompts {folder} holds no template of GEAK's; prompts/README.md names them")
 
 
 def render(name: str, /, *, folder: Path | None = None, **values: Any) -> str:

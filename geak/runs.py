@@ -17,7 +17,7 @@ from geak.journal.store import EVENTS, Entry, Journal
 from geak.judge import text
 from geak.loop import run as loop
 from geak.population import GIVEN, Candidate, Population
-from geak.preview import Preview, first_prompts, words_prompt
+from geak.preview import Preview, brief_without_spec, first_prompts, rehearse, words_prompt
 from geak.record import Opening, Record, Waiting, Watch
 from geak.roles.brief import Brief
 from geak.settings import Settings
@@ -116,6 +116,7 @@ async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Open
     task = replace(task, verdict=verdict)
     asked = conditions(task, about, place)
     _check(asked)
+    await rehearse(brief(task, about, asked, place))
     folder = out or new_folder(place.settings, about.name)
     return Opening(asked, most(asked), not place.settings.target, _notes(place), folder), task, about
 
@@ -131,6 +132,7 @@ async def preview(task: Task, place: Workplace, out: Path | None) -> Preview:
 async def preview_of_words(words: str, place: Workplace, out: Path | None) -> Preview:
     """The same for a task in words: all that is known is how its spec would be asked for."""
     folder = out or new_folder(place.settings, "from-words")
+    await rehearse(brief_without_spec(place.settings))
     return Preview(opening_of_words(words, place, folder), TRIES, await words_prompt(words, place.settings.prompts))
 
 
@@ -157,6 +159,7 @@ async def resume(
         about = await place.judges.describe(task.spec)
         if about.sha256 != begun.spec_sha256:
             raise RunError(f"{task.spec} was changed since {folder} began; begin a new run, or bring the spec back")
+        await rehearse(brief(task, about, asked, place))
         agree(Opening(asked, most(asked), False, _notes(place), folder))
         return await _work(journal, task, about, asked, place, watch, stopper)
 

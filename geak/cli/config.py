@@ -14,10 +14,9 @@ from geak.settings import TABLE, Resolved, load, written
 
 app = typer.Typer(help="See what is settled.", no_args_is_help=True, rich_markup_mode=None)
 
-_KEYS = ("ANTHROPIC_API_KEY", "OPENAI_API_KEY")
 _REFERENCE = re.compile(r"\$\{(\w+)\}")
 _SECRET = re.compile(r"key|token|secret|password|header|query|auth|cookie", re.IGNORECASE)
-_MANY_TOKENS = "max_tokens"
+_OPEN = ("max_tokens", "api_key_env")
 
 
 @app.callback()
@@ -53,8 +52,13 @@ def show(json: AsJson = False) -> None:
 
 
 def _names(resolved: Resolved) -> list[str]:
-    """Variables that may hold a key: those that providers read, and those that a model's table refers to."""
-    return list(dict.fromkeys([*_KEYS, *_REFERENCE.findall(repr(resolved.settings.models))]))
+    """Variables that may hold a key: those that providers read, and those that a model's table names."""
+    from geak.models.config import KEYS, read
+
+    tables = resolved.settings.models
+    own = [read(name, table).api_key_env for name, table in tables.items()]
+    known = [*(names[0] for names in KEYS.values() if names), *own, *_REFERENCE.findall(repr([*tables.values()]))]
+    return [name for name in dict.fromkeys(known) if name]
 
 
 def _tame(table: Mapping[str, Any], secret: bool = False) -> dict[str, Any]:
@@ -75,4 +79,4 @@ def _tamed(value: Any, secret: bool) -> Any:
 
 
 def _secret(key: str) -> bool:
-    return _SECRET.search(key) is not None and key != _MANY_TOKENS
+    return _SECRET.search(key) is not None and key not in _OPEN

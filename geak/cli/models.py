@@ -65,13 +65,14 @@ def try_(
         if not json:
             _show_sent(sent)
             raise
-        document({"model": name, "sent": sent, "error": str(error), "trouble": error.trouble.value})
+        said = {"message": str(error), "exit_code": error.exit_code, "trouble": error.trouble.value}
+        document({"model": name, "sent": sent, "error": said})
         raise typer.Exit(error.exit_code) from None
     seconds = time.monotonic() - began
     usd = None if model.price is None else model.price.of(reply.usage)
     if json:
-        said = {"model": name, "sent": sent, "reply": reply, "usd": usd, "seconds": round(seconds, 3)}
-        document(said | ({"note": model.note} if model.note else {}))
+        came = {"model": name, "sent": sent, "reply": reply, "usd": usd, "seconds": round(seconds, 3)}
+        document(came | ({"note": model.note} if model.note else {}))
         return
     _show_sent(sent)
     say("\n".join(_came(reply, usd, seconds, model.note)))

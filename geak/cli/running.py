@@ -161,7 +161,9 @@ def _much(opening: Opening) -> bool:
 def _ask(opening: Opening) -> None:
     bound = "an unknown sum" if opening.most.usd is None else money(opening.most.usd)
     if not _terminal():
-        raise UsageError(f"up to {bound} may be spent, which is more than $10; say --yes, or lower --usd")
+        known = opening.most.usd is not None
+        why, do = (", which is more than $10", "lower --usd") if known else ("", "set --tokens or --calls")
+        raise UsageError(f"up to {bound} may be spent{why}; say --yes, or {do}")
     if not _confirmed(f"up to {bound} may be spent; go on?"):
         raise UsageError("nothing was begun, and nothing was spent")
 

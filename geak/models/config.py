@@ -19,6 +19,15 @@ T = TypeVar("T")
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 _CLIENTS: tuple[Client, ...] = get_args(Client)
+KEYS: Mapping[Kind | Client, tuple[str, ...]] = {
+    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
+    "openai": ("OPENAI_API_KEY",),
+    "openai-compatible": ("OPENAI_COMPATIBLE_API_KEY",),
+    "azure": ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"),
+    "bedrock": ("AWS_BEARER_TOKEN_BEDROCK",),
+    "vertex": (),
+}
+"""Where a key is looked up, for each kind and each cloud that wants one."""
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 

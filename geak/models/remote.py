@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from geak.errors import ModelError, Trouble, UsageError
 from geak.models.base import Model, Price
-from geak.models.config import ModelSettings, expand
+from geak.models.config import KEYS, ModelSettings, expand
 from geak.models.endpoint import Endpoint, Watch
 from geak.models.prices import dearer_above, price_of
 
@@ -24,14 +24,6 @@ _BASE_URL = {
     "anthropic": "ANTHROPIC_BASE_URL",
     "openai": "OPENAI_BASE_URL",
     "openai-compatible": "OPENAI_COMPATIBLE_BASE_URL",
-}
-_KEYS: Mapping[str, tuple[str, ...]] = {
-    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
-    "openai": ("OPENAI_API_KEY",),
-    "openai-compatible": ("OPENAI_COMPATIBLE_API_KEY",),
-    "azure": ("AZURE_OPENAI_API_KEY", "AZURE_OPENAI_AD_TOKEN"),
-    "bedrock": ("AWS_BEARER_TOKEN_BEDROCK",),
-    "vertex": (),
 }
 _LIBRARY = {"bedrock": "aws", "vertex": "google"}
 _AUTHORITY = frozenset({"authorization", "x-api-key", "api-key"})
@@ -166,7 +158,7 @@ def _key(name: str, settings: ModelSettings, environment: Mapping[str, str], *, 
     """The variable that holds the key, and the key."""
     if signed and not settings.api_key_env:
         return "", ""  # the headers say who asks; a key that was meant for somebody else stays here
-    names = (settings.api_key_env,) if settings.api_key_env else _KEYS[settings.client or settings.kind]
+    names = (settings.api_key_env,) if settings.api_key_env else KEYS[settings.client or settings.kind]
     for variable in names:
         key = environment.get(variable, "").strip()
         if key and (not key.isascii() or not key.isprintable()):

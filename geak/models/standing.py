@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 from geak.errors import GeakError
 from geak.models.base import Price
-from geak.models.config import Kind, ModelSettings
+from geak.models.config import KEYS, Kind, ModelSettings
 from geak.models.registry import SHAPES, open_model
 
 _NEEDS: Mapping[Kind, tuple[str, ...]] = {
-    "anthropic": ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN"),
-    "openai": ("OPENAI_API_KEY",),
+    "anthropic": KEYS["anthropic"],
+    "openai": KEYS["openai"],
     "openai-compatible": ("OPENAI_COMPATIBLE_BASE_URL",),
 }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from geak.models.config import KEYS
 from geak.settings import TABLE
 
 TOML = """
@@ -15,9 +16,11 @@ target = ["MI300X", "h100"]
 
 [models.local]
 kind = "openai-compatible"
+model = "qwen"
 base_url = "https://me:s3cret-a@127.0.0.1:8000/v1?code=s3cret-b"
 max_tokens = 4096
-api_key = "s3cret-c"
+proxy = "http://me:s3cret-c@127.0.0.1:3128"
+api_key_env = "OWN_KEY"
 
 [models.local.headers]
 Authorization = "Bearer ${MY_KEY}"
@@ -34,7 +37,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with settings in it and none in the environment."""
     for setting in TABLE.values():
         monkeypatch.delenv(setting.variable, raising=False)
-    for name in ("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "MY_KEY"):
+    for name in [*(name for names in KEYS.values() for name in names), "MY_KEY", "OWN_KEY"]:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "geak.toml").write_text(TOML)
@@ -74,7 +77,8 @@ def test_no_key_is_shown_but_whether_it_is_set(geak, folder, words, monkeypatch)
         keys = json.loads(found.out)["keys"]
     else:
         keys = {line.split()[0]: line.split(None, 1)[1] for line in found.out.splitlines() if "_KEY" in line[:20]}
-    assert keys == {"ANTHROPIC_API_KEY": "not set", "OPENAI_API_KEY": "set", "MY_KEY": "set"}
+    assert {name for name, state in keys.items() if state == "set"} == {"OPENAI_API_KEY", "MY_KEY"}
+    assert {name for name, state in keys.items() if state == "not set"} >= {"ANTHROPIC_API_KEY", "OWN_KEY"}
 
 
 def test_as_json_it_is_one_document(geak, folder):
@@ -86,6 +90,13 @@ def test_as_json_it_is_one_document(geak, folder):
     assert document["settings"]["usd"] == {"value": 2.0, "source": "default"}
     assert document["models"]["local"]["max_tokens"] == 4096
     assert document["models"]["local"]["extra_body"] == {"top_k": 3, "access_token": "set, not shown"}
+
+
+def test_a_table_of_a_model_that_cannot_be_meant_is_told(geak, folder):
+    (folder / "geak.toml").write_text("[models.local]\nkind = 'command'\nmodel = 'cat'\nbase_ulr = 'x'\n")
+    found = geak("config", "show")
+    assert (found.code, found.out) == (2, "")
+    assert found.err == "error: [models.local] has no key 'base_ulr'; did you mean base_url?\n"
 
 
 COMMANDS = [("config", "show"), ("eval", "softmax", "kernel.py"), ("specs", "show", "softmax"), ("doctor",)]

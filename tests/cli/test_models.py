@@ -85,7 +85,7 @@ def test_a_call_that_fails_shows_what_was_sent_all_the_same(monkeypatch: pytest.
     assert why.exit_code == data.exit_code == 5
     assert "sent       POST" in page
     assert "does not accept the key in OPENAI_API_KEY (401): wrong: [hidden]" in str(why)
-    assert json.loads(data.output)["trouble"] == "key"
+    assert json.loads(data.output)["error"]["trouble"] == "key"
     assert KEY not in page + str(why) + data.output
 
 

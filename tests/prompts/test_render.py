@@ -55,3 +55,10 @@ def test_values_are_never_templates() -> None:
     shown = render("optimizer/again.md.j2", why="{{ 7 * 7 }}", answer="{% if %}", **plain)
     assert "{{ 7 * 7 }}" in shown
     assert "{% if %}" in shown
+
+
+def test_a_template_that_comes_to_be_later_counts(tmp_path: Path) -> None:
+    assert "Mine" not in render("parts/data.md.j2", folder=tmp_path)
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts/data.md.j2").write_text("Mine.")
+    assert render("parts/data.md.j2", folder=tmp_path) == "Mine.\n"
