@@ -59,6 +59,8 @@ older: $(READY)
 bench: $(READY)
 	$(BIN)/python bench/sandbox.py --write
 	$(BIN)/python bench/judge.py --write
+	$(BIN)/python bench/starter.py --write
+	$(BIN)/python bench/loop.py --write
 
 clean:
 	rm -rf $(VENV) $(OLDER) dist build

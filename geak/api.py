@@ -12,7 +12,7 @@ from typing import Any
 from geak.budget import Account
 from geak.errors import UsageError
 from geak.journal.events import Conditions
-from geak.journal.store import Entry, read, read_blob
+from geak.journal.store import EVENTS, Entry, read, read_blob
 from geak.models.base import Role
 from geak.population import Population, fold
 from geak.preview import Preview
@@ -109,6 +109,8 @@ async def optimize_async(
 
     chosen = _settings(settings, options)
     folder = _path(out) or new_folder(chosen, parts(str(kernel))[0].stem)
+    if (folder / EVENTS).is_file() and not (spec or reference or test):  # another candidate for a run that is there
+        spec = load_run(folder).population.conditions.spec_path
     task = for_kernel(str(kernel), folder / SPEC, spec=_text(spec), reference=reference, test=test)
     async with workplace(chosen) as place:
         return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)

@@ -37,9 +37,13 @@ _PASSED_ON_PREFIXES = ("CUDA_", "HIP_", "ROCR_", "ROCM_", "NVIDIA_", "TRITON_")
 _ERRORS = {"spec": SpecError, "sandbox": JudgeError, "request": UsageError}
 
 
-def environment() -> dict[str, str]:
-    """What a judge may know of this process's environment: paths and devices, never a key."""
-    known = {k: v for k, v in os.environ.items() if k in _PASSED_ON or k.startswith(_PASSED_ON_PREFIXES)}
+def environment(*, elsewhere: bool = False) -> dict[str, str]:
+    """What a judge may know of this process's environment: paths and devices, never a key.
+
+    A command that reaches one elsewhere, such as ssh, also learns where keys of its own are asked for.
+    """
+    names = (*_PASSED_ON, *["SSH_AUTH_SOCK"] * elsewhere)
+    known = {k: v for k, v in os.environ.items() if k in names or k.startswith(_PASSED_ON_PREFIXES)}
     return {k: v for k, v in known.items() if not is_secret(k)}  # NVIDIA_API_KEY is one
 
 
@@ -80,7 +84,7 @@ class Judge:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=self._errors,
-                env=environment(),
+                env=environment(elsewhere=self._argv[0] != sys.executable),
                 encoding="utf-8",
                 errors="surrogateescape",
                 start_new_session=self._apart,

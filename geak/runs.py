@@ -30,7 +30,7 @@ from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Tier
 
-_MAY_DIFFER = frozenset({"caps", "rounds", "goal", "judge"})
+_MAY_DIFFER = frozenset({"caps", "rounds", "goal", "judge", "original"})
 """What a run may be gone on with differently."""
 
 
@@ -230,13 +230,14 @@ def _give(record: Record, task: Task) -> None:
     if not task.original:
         return
     known = record.population.lineage(0)
-    source = record.keep(task.original)
-    if any(candidate.source == source for candidate in record.population.candidates.values()):
+    original = handover.returned(task.original, record.population)
+    if original is None:
         return
+    source = record.keep(original)
     name = f"{GIVEN}.{len(known)}" if known else GIVEN
     record.add(Moved(Move(name, "given", 0, len(known))))
     record.add(Written(name, source, f"given: {Path(task.original_path).name}"))
-    if task.verdict is not None:  # it was asked whether the spec fits the kernel
+    if task.verdict is not None and name == GIVEN:  # it was asked whether the spec fits the kernel
         record.add(Judged(name, Tier.FULL, task.verdict))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from geak.desk import Desk
 from geak.errors import BudgetSpent, GeakError, JudgeDied, MachineError, ModelError
 from geak.goal import Goal
+from geak.hiding import without
 from geak.journal.events import Ended, Explained, Judged, Lesson, Moved, Planned, Unjudged, Unwritten, Written
 from geak.judges import Judges
 from geak.models.base import Model, Role
@@ -19,6 +20,7 @@ from geak.record import Record
 from geak.roles import generator, optimizer, reflector
 from geak.roles.brief import Ask, Brief, NoAnswer, Past
 from geak.strategies.base import Strategy
+from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Status, Tier, Verdict
 
 _PATIENCE = 3
@@ -185,7 +187,7 @@ class Workshop:
             self.record.add(Unjudged(candidate.name, tier, str(error)))
             return
         self._died = 0
-        self.record.add(Judged(candidate.name, tier, verdict))
+        self.record.add(Judged(candidate.name, tier, self._unrevealing(verdict)))
 
     def _read_on(self, candidate: Candidate) -> bool:
         """Whether another candidate will be made that could learn from this one."""
@@ -204,6 +206,12 @@ class Workshop:
         """What the other lineages have drafted."""
         others = [c for c in self.population.candidates.values() if c.move.lineage != candidate.move.lineage]
         return [c.plan for c in others if c.move.kind == "draft" and c.plan][:4]
+
+    def _unrevealing(self, verdict: Verdict) -> Verdict:
+        """Without what a candidate may have found in its project, and printed: a key in a file, say."""
+        said = codec.dumps(verdict)
+        plain = without(said, self.secrets)
+        return verdict if plain == said else codec.from_json(Verdict, codec.loads(plain))
 
     def _twin(self, candidate: Candidate) -> Verdict | None:
         """The verdict on the same source, if it was judged before."""

@@ -306,7 +306,12 @@ def test_a_best_that_was_edited_by_hand_comes_back_in(tmp_path: Path) -> None:
     first = optimise(tmp_path, [kernel(1), kernel(2), kernel(3)], kernel(0, REJECTED), rounds=1)
     assert first.best is not None
     edited = kernel(9, "width: 128")
-    second = optimise(tmp_path, [kernel(1), kernel(2), kernel(3)], edited, rounds=1, goal="best")
+    handed = (first.folder / "best.py").read_text()
+    (tmp_path / "best.py").write_text(handed)
+    same = geak.optimize(tmp_path / "best.py", **options(tmp_path, [kernel(1)], rounds=1))
+    assert "0.1" not in same.population.candidates, "it is the best as it was handed over"
+    (tmp_path / "best.py").write_text(handed.replace(first.source, edited))
+    second = geak.optimize(tmp_path / "best.py", **options(tmp_path, [kernel(1)], rounds=1, goal="best"))
     assert second.population.candidates["0.1"].move.kind == "given"
     assert second.best is not None
     assert (second.best.name, second.source) == ("0.1", edited)
