@@ -37,10 +37,12 @@ format: $(READY)
 unit: $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not gpu and not api and not slow"
 
-# Attacks run only inside namespaces of their own, once as root where we are root, once as an ordinary user.
+# Attacks run only inside namespaces of their own, once as root where we are root, once as an ordinary user; side by
+# side, since they wait more than they work.
 attacks: $(READY)
-	if [ "$$(id -u)" = 0 ]; then $(CAGE) -- $(ATTACKS) -m "not gpu and not slow"; fi
-	$(CAGE) --user -- $(ATTACKS) -m "not gpu and not slow"
+	$(CAGE) --user -- $(ATTACKS) -m "not gpu and not slow" > $(VENV)/attacks-user.log 2>&1 & user=$$!; \
+	if [ "$$(id -u)" = 0 ]; then $(CAGE) -- $(ATTACKS) -m "not gpu and not slow"; fi; root=$$?; \
+	wait $$user; user=$$?; cat $(VENV)/attacks-user.log; test $$root = 0 && test $$user = 0
 
 slow: $(READY)
 	$(BIN)/python -m pytest -n 2 -m slow

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import socket
 import sys
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from geak.cli import main
-from geak_evaluator.sandbox.box import Sandbox
-from geak_evaluator.serve import serve
 
 
 @dataclass(frozen=True)
@@ -28,37 +23,6 @@ class Outcome:
 
 
 Geak = Callable[..., Outcome]
-
-
-@pytest.fixture(scope="session")
-def running_judge(box: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """How to reach the shared judge, as a command."""
-    path = str(tmp_path_factory.mktemp("judge") / "socket")
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(path)
-    listener.listen()
-
-    def answer() -> None:
-        while True:
-            with contextlib.suppress(BrokenPipeError):
-                try:
-                    connection, _ = listener.accept()
-                except OSError:
-                    return
-                # Two streams: one for both would forget what it has read ahead whenever it writes.
-                with (
-                    connection,
-                    connection.makefile("r", encoding="utf-8", errors="surrogateescape") as requests,
-                    connection.makefile("w", encoding="utf-8", errors="surrogateescape") as answers,
-                ):
-                    serve(box, requests, answers)
-
-    thread = threading.Thread(target=answer, daemon=True)
-    thread.start()
-    yield shlex.join([sys.executable, str(Path(__file__).with_name("relay.py")), path])
-    listener.shutdown(socket.SHUT_RDWR)
-    listener.close()
-    thread.join(30)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from geak.specs import shipped
 from geak_evaluator.lint import lint
 from geak_evaluator.oracle import SpecFile
 from geak_evaluator.schema.target import TARGETS
-from geak_evaluator.schema.verdict import Cause, Status
+from geak_evaluator.schema.verdict import Cause, Status, Tier
 
 SPECS = sorted(shipped().glob("*.py"))
 
@@ -38,9 +38,14 @@ def test_a_spec_is_fit_to_judge_with(judge, spec):
     assert found.cases > 0
 
 
+DEAR = ("flash_attention", "sort_rows", "rms_norm_grad", "paged_attention", "layer_norm_backward", "conv2d")
+"""Their full verdicts take longest, and are asked for with all targets at once in the slow suite."""
+
+
 @pytest.mark.parametrize("spec", SPECS, ids=lambda path: path.stem)
 def test_its_kernel_is_accepted(judge, spec):
-    verdict = judge.evaluate(SpecFile.read(spec), kernel_of(spec).read_bytes())
+    tier = Tier.GATE if spec.stem in DEAR else Tier.FULL
+    verdict = judge.evaluate(SpecFile.read(spec), kernel_of(spec).read_bytes(), tier=tier)
     assert verdict.status is Status.ACCEPTED, verdict.line()
     assert len(verdict.cases) == verdict.asked
 

@@ -44,7 +44,7 @@ def fits(shown: str, got: str) -> bool:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_examples_of_a_page(page: Path, tmp_path: Path) -> None:
+def test_examples_of_a_page(page: Path, tmp_path: Path, running_judge: str) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     known = 0
     for block in blocks(page):
@@ -54,7 +54,8 @@ def test_examples_of_a_page(page: Path, tmp_path: Path) -> None:
                 compile(block.body, block.file, "exec")
             known += 1
         for command, shown in commands(block.body) if block.kind == "console" else []:
-            env = {**os.environ, "PATH": path, "HOME": str(tmp_path)}
+            # One judge for all commands that do not name another: it is started elsewhere often enough.
+            env = {**os.environ, "PATH": path, "HOME": str(tmp_path), "GEAK_JUDGE": running_judge}
             ran = subprocess.run(command, shell=True, cwd=tmp_path, env=env, capture_output=True, text=True)
             assert fits(shown, ran.stdout), f"{command}\nshown:\n{shown}\ngot:\n{ran.stdout}\n{ran.stderr}"
             known += 1

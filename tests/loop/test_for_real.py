@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import geak
 from geak.journal.events import Announced, Ended, Judged, Moved, Received
 from geak.journal.store import read
@@ -50,6 +52,11 @@ def blend(x, y):
 """
 WIDER = ORIGINAL.replace("64", "1024")
 WRONG = WIDER.replace("0.75", "0.5")
+
+
+@pytest.fixture(autouse=True)
+def _judge(monkeypatch: pytest.MonkeyPatch, running_judge: str) -> None:
+    monkeypatch.setenv("GEAK_JUDGE", running_judge)  # the real one, started once
 
 
 def script(place: Path, **replies: Sequence[str]) -> str:

@@ -76,9 +76,9 @@ def test_the_judge_needs_nothing_of_the_agent(installed: Environment) -> None:
 
 def test_an_edit_is_seen(editable: tuple[Environment, Path]) -> None:
     environment, copy = editable
-    for package, module in ((copy / "geak", "geak"), (copy / "evaluator" / "geak_evaluator", "geak_evaluator")):
-        text = (package / "__init__.py").read_text()
-        (package / "__init__.py").write_text(text.replace(f'"{geak.__version__}"', '"9.8.7"'))
+    judge = copy / "evaluator" / "geak_evaluator" / "__init__.py"
+    for file, module in ((copy / "geak" / "version.py", "geak"), (judge, "geak_evaluator")):
+        file.write_text(file.read_text().replace(f'"{geak.__version__}"', '"9.8.7"'))
         assert run(environment.python, "-c", f"import {module}; print({module}.__version__)") == "9.8.7\n"
     assert run(environment.scripts / "geak", "--version") == "geak 9.8.7\n"
 

@@ -92,7 +92,7 @@ MESSAGES = [
         library=("aten.mm.default",),
         share=0.5,
     ),
-    wire.Hello(1, "3.11", {"torch": "2"}, "isolated", ("leak",), (), ("/dev/kfd",), {"triton": "no"}),
+    wire.Hello(1, "3.11", {"torch": "2"}, "isolated", ("leak",), (), ("/dev/kfd",), ("gfx942",), {"triton": "no"}),
     wire.Request(1, "lint", "/tmp/a.py", "spec = \udc80"),
     wire.Response(1, {"any": [1, 2.5, None, "x"]}),
     wire.Response(2, problem=wire.Problem("spec", "no")),
