@@ -37,8 +37,8 @@ from geak.tasks import Task
 from geak.workplace import workplace
 from geak_evaluator.schema.verdict import Tier
 
-LATENCY = 2.0
-ROUNDS_1, ROUNDS_16, RUNS = 5, 4, 16
+LATENCY = 1.0
+ROUNDS_1, ROUNDS_16, RUNS = 8, 8, 16
 GOALS = {"wall_over_ideal_1": ("<=", 1.10), "wall_over_ideal_16": ("<=", 1.10), "tokens_40_over_2": ("<=", 1.25)}
 
 SPEC = '''"""Twice each element of a vector."""
@@ -107,7 +107,7 @@ def _children() -> float:
 async def wall(settings: Settings, spec: Path, base: Path, runs: int) -> tuple[float, list[Path]]:
     """How long so many runs take together, and their folders; judges and models are open before."""
     folders = [base / f"{runs}-{number}" for number in range(runs)]
-    async with workplace(replace(settings, samples=min(runs, os.cpu_count() or 1))) as place:
+    async with workplace(replace(settings, samples=runs)) as place:
         place = replace(place, settings=settings)
         await asyncio.gather(*(place.judges.describe(spec) for _ in range(place.judges.leases)))
         started = time.perf_counter()

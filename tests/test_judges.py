@@ -297,7 +297,7 @@ def test_as_many_judges_here_as_there_is_work_and_room_for(monkeypatch: pytest.M
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(4)))
     assert default_commands() == [command()]
     assert default_commands(samples=3) == [command()] * 3
-    assert default_commands(["local"], samples=9) == [command()] * 4
+    assert default_commands(["local"], samples=9) == [command()] * 5
     assert default_commands(allow_weak_sandbox=True) == [command(allow_weak_sandbox=True)]
     assert default_commands(["ssh 'a box' judge", "local"], samples=2) == [["ssh", "a box", "judge"], *[command()] * 2]
     with pytest.raises(UsageError, match="--judge is empty"):
