@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import difflib
 import io
-import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from geak import reading
 from geak.errors import UsageError
 from geak.models.base import Effort, Role
-from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Policy
 
 DEFAULT_TARGETS = ("gfx942", "sm_90")
 """What is written for where no device is present and no target was named."""
-
-Read = Callable[[object], object]
 
 
 @dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Setting:
     name: str
     help: str
     metavar: str
-    read: Read
+    read: reading.Read
     """Makes a value of a text or of what TOML has; a ValueError says what is wanted."""
     shown: str
     """The default as a person reads it."""
@@ -58,91 +55,14 @@ def written(value: object) -> str:
     return str(value.value if isinstance(value, Policy) else value)
 
 
-class _Unfit(ValueError):
-    """A value that a setting cannot have; says what is wanted."""
-
-    def __init__(self, wanted: str, raw: object) -> None:
-        shown = repr(raw)
-        super().__init__(f"{wanted} is wanted, not {shown if len(shown) <= 60 else shown[:57] + '...'}")
-
-
-def _text(raw: object) -> str:
-    if not isinstance(raw, str):
-        raise _Unfit("a text", raw)
-    return raw
-
-
-def _path(raw: object) -> Path:
-    if not isinstance(raw, str | Path) or not str(raw):
-        raise _Unfit("a path", raw)
-    return Path(raw).expanduser()
-
-
-def _yes_or_no(raw: object) -> bool:
-    said = str(raw).lower()
-    if said in ("1", "true", "yes", "on"):
-        return True
-    if said in ("0", "false", "no", "off"):
-        return False
-    raise _Unfit("yes or no", raw)
-
-
-def _number(least: float, most: float = math.inf, *, whole: bool = False, none: bool = False) -> Read:
-    allowed = (str, int) if whole else (str, int, float)
-    wanted = "a whole number" if whole else "a number"
-    wanted += f" of at least {least:g}" if most == math.inf else f" from {least:g} to {most:g}"
-    wanted += ", or none," if none else ""
-
-    def read(raw: object) -> object:
-        if none and raw in (None, "none"):
-            return None
-        if isinstance(raw, bool) or not isinstance(raw, allowed):
-            raise _Unfit(wanted, raw)
-        try:
-            number: int | float = int(raw) if whole else float(raw)
-        except (ValueError, OverflowError):
-            raise _Unfit(wanted, raw) from None
-        if not least <= number <= most or number == math.inf:
-            raise _Unfit(wanted, raw)
-        return number
-
-    return read
-
-
-def _one_of(*words: str) -> Read:
-    def read(raw: object) -> object:
-        if raw not in words:
-            raise _Unfit(f"one of {', '.join(words)}", raw)
-        return raw
-
-    return read
-
-
-def _policy(raw: object) -> object:
-    return Policy(_one_of(*(p.value for p in Policy))(raw))
-
-
-def _texts(separator: str, each: Callable[[str], str] = str) -> Read:
-    def read(raw: object) -> object:
-        parts = raw.split(separator) if isinstance(raw, str) else raw
-        if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
-            raise _Unfit("a text or a list of texts", raw)
-        if parts and not any(part.strip() for part in parts):
-            raise _Unfit("a text that is not empty", parts[0])
-        return tuple(dict.fromkeys(each(part.strip()) for part in parts if part.strip()))
-
-    return read
-
-
-def _target(name: str) -> str:
-    return find(name).name
-
-
-def _row(help: str, read: Read, metavar: str = "TEXT", *, shown: str = "", separator: str = "") -> dict[str, Any]:
+def _row(
+    help: str, read: reading.Read, metavar: str = "TEXT", *, shown: str = "", separator: str = ""
+) -> dict[str, Any]:
     return {"help": help, "read": read, "metavar": metavar, "shown": shown, "separator": separator}
 
 
-_COUNT, _COUNT_OR_NONE = _number(1, whole=True), _number(0, whole=True, none=True)
+_COUNT, _COUNT_OR_NONE = reading.number(1, whole=True), reading.number(0, whole=True, none=True)
+_ROOM = reading.number(0, none=True)
 _OWN = "the model's own"
 
 
@@ -155,27 +75,27 @@ class Settings:
         metadata=_row(
             "The model for every role: anthropic:NAME, openai:NAME, openai-compatible:NAME, command:PROGRAM, "
             "scripted:FILE, replay:RUN, or a table [models.NAME] of geak.toml.",
-            _text,
+            reading.text,
             "MODEL",
         ),
     )
     generator_model: str = field(
-        default="", metadata=_row("The model that writes kernels.", _text, "MODEL", shown="--model")
+        default="", metadata=_row("The model that writes kernels.", reading.text, "MODEL", shown="--model")
     )
     reflector_model: str = field(
-        default="", metadata=_row("The model that explains what went wrong.", _text, "MODEL", shown="--model")
+        default="", metadata=_row("The model that explains what went wrong.", reading.text, "MODEL", shown="--model")
     )
     optimizer_model: str = field(
-        default="", metadata=_row("The model that plans what to change.", _text, "MODEL", shown="--model")
+        default="", metadata=_row("The model that plans what to change.", reading.text, "MODEL", shown="--model")
     )
     drafter_model: str = field(
-        default="", metadata=_row("The model that drafts a spec from words.", _text, "MODEL", shown="--model")
+        default="", metadata=_row("The model that drafts a spec from words.", reading.text, "MODEL", shown="--model")
     )
     effort: Effort | None = field(
         default=None,
         metadata=_row(
             f"How hard a model is to think: {', '.join(get_args(Effort))}.",
-            _one_of(*get_args(Effort)),
+            reading.one_of(*get_args(Effort)),
             "EFFORT",
             shown=_OWN,
         ),
@@ -183,7 +103,7 @@ class Settings:
     temperature: float | None = field(
         default=None,
         metadata=_row(
-            "The temperature, for models that still take one.", _number(0, 2, none=True), "NUMBER", shown=_OWN
+            "The temperature, for models that still take one.", reading.number(0, 2, none=True), "NUMBER", shown=_OWN
         ),
     )
     max_tokens: int = field(default=16_000, metadata=_row("The longest answer, in tokens.", _COUNT, "NUMBER"))
@@ -192,7 +112,7 @@ class Settings:
         metadata=_row(
             "A GPU, by architecture or product: gfx942, MI300X, sm_90, H100, ... The first is proved on; repeat it "
             "for more.",
-            _texts(",", _target),
+            reading.texts(",", reading.target),
             "GPU",
             shown=f"the device present, else {' and '.join(DEFAULT_TARGETS)}",
             separator=",",
@@ -202,7 +122,7 @@ class Settings:
         default=Policy.PURE,
         metadata=_row(
             "What may do the work: pure (Triton kernels alone), mixed (also some of torch's operations) or open.",
-            _policy,
+            reading.policy,
             "POLICY",
         ),
     )
@@ -211,7 +131,7 @@ class Settings:
         metadata=_row(
             "When to stop: correct (at the first kernel that is accepted) or best (after all rounds); 1.2x and sol:0.9 "
             "want a GPU whose times are measured.",
-            _text,
+            reading.text,
             "GOAL",
         ),
     )
@@ -219,7 +139,7 @@ class Settings:
         default="reflexion",
         metadata=_row(
             "How to search: reflexion (draft, repair, better the best) or best-of-n (independent drafts).",
-            _text,
+            reading.text,
             "STRATEGY",
         ),
     )
@@ -229,31 +149,34 @@ class Settings:
     rounds: int = field(default=10, metadata=_row("Candidates of each lineage, one after another.", _COUNT, "NUMBER"))
     repairs: int = field(
         default=3,
-        metadata=_row("Repairs in a row before a lineage begins anew.", _number(0, whole=True), "NUMBER"),
+        metadata=_row("Repairs in a row before a lineage begins anew.", reading.number(0, whole=True), "NUMBER"),
     )
     ancestors: int = field(
         default=4, metadata=_row("How many of the best candidates the optimizer reads.", _COUNT, "NUMBER")
     )
     usd: float | None = field(
-        default=2.0, metadata=_row("Dollars that may be spent, or none for no cap.", _number(0, none=True), "DOLLARS")
+        default=2.0,
+        metadata=_row("Dollars that may be spent, or none for no cap.", _ROOM, "DOLLARS"),
     )
     tokens: int | None = field(
         default=None, metadata=_row("Tokens that may be used.", _COUNT_OR_NONE, "NUMBER", shown="no cap")
     )
     minutes: float | None = field(
         default=None,
-        metadata=_row("Minutes after which nothing more is begun.", _number(0, none=True), "NUMBER", shown="no cap"),
+        metadata=_row(
+            "Minutes after which nothing more is begun.", reading.number(0, none=True), "NUMBER", shown="no cap"
+        ),
     )
     calls: int | None = field(
         default=None, metadata=_row("Calls that may be made.", _COUNT_OR_NONE, "NUMBER", shown="no cap")
     )
-    hint: str = field(default="", metadata=_row("Advice for the models, in words.", _text))
+    hint: str = field(default="", metadata=_row("Advice for the models, in words.", reading.text))
     judge: tuple[str, ...] = field(
         default=(),
         metadata=_row(
             'A command that starts a judge elsewhere, such as "ssh box python3 geak_judge.pyz serve", or local; runs '
             "use several if it is repeated.",
-            _texts("\n"),
+            reading.texts("\n"),
             "COMMAND",
             shown="here",
             separator="\n",
@@ -262,15 +185,17 @@ class Settings:
     allow_weak_sandbox: bool = field(
         default=False,
         metadata=_row(
-            "Go on where the sandbox cannot confine foreign code as it should (docs/security.md).", _yes_or_no, ""
+            "Go on where the sandbox cannot confine foreign code as it should (docs/security.md).",
+            reading.yes_or_no,
+            "",
         ),
     )
-    runs: Path = field(default=Path("runs"), metadata=_row("The folder that runs are kept in.", _path, "FOLDER"))
+    runs: Path = field(default=Path("runs"), metadata=_row("The folder that runs are kept in.", reading.path, "FOLDER"))
     prompts: Path | None = field(
         default=None,
         metadata=_row(
             "A folder of prompt templates; each goes before GEAK's own of its name.",
-            _path,
+            reading.path,
             "FOLDER",
             shown="GEAK's own",
         ),
