@@ -9,6 +9,7 @@
       . JudgeDied     it ended over one question, and another over the same one
   + BudgetSpent       what may be spent does not pay for the next call (4)
   + ModelError        a model did not answer (5)
+    - MissingKey      there is no key to ask it with (3)
 """
 
 from __future__ import annotations
@@ -98,3 +99,12 @@ class ModelError(GeakError):
         """Seconds that the provider asks to wait."""
         self.charged = charged
         """It may have to be paid for all the same: the provider had begun to answer."""
+
+
+class MissingKey(ModelError):
+    """There is no key to ask a model with: this machine lacks it."""
+
+    exit_code = 3
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, Trouble.KEY)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
-from geak.errors import ModelError, Trouble, UsageError
+from geak.errors import MissingKey, ModelError, Trouble, UsageError
 from geak.models.base import Model, Price
 from geak.models.config import KEYS, ModelSettings, expand
 from geak.models.endpoint import Endpoint, Watch
@@ -168,8 +168,7 @@ def _key(name: str, settings: ModelSettings, environment: Mapping[str, str], *, 
     optional = settings.kind == "openai-compatible" or settings.client in ("bedrock", "vertex")
     if optional and not settings.api_key_env:
         return "", ""
-    raise ModelError(
+    raise MissingKey(
         f"{names[0]} is not set, and {name} cannot be asked without a key; set it in the environment or in .env; "
         f"{WITHOUT_A_KEY}",
-        Trouble.KEY,
     )

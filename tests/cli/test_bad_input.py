@@ -79,7 +79,7 @@ def test_a_spec_that_cannot_be_used(geak, place, source, message):
 @pytest.mark.parametrize(
     ("code", "message", "more"),
     [
-        (5, r"ANTHROPIC_API_KEY is not set.*scripted:FILE", ("--model", "anthropic:claude-opus-5")),
+        (3, r"ANTHROPIC_API_KEY is not set.*scripted:FILE", ("--model", "anthropic:claude-opus-5")),
         (3, r"a speed cannot be a goal here: .*; ask for --goal correct or best", ("--goal", "1.2x")),
         (2, r"no strategy 'beam'; there are reflexion, best-of-n", ("--strategy", "beam")),
         (2, r"--samples: a whole number of at least 1 is wanted, not '0'", ("--samples", "0")),
