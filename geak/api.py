@@ -13,17 +13,14 @@ from geak.budget import Account
 from geak.errors import UsageError
 from geak.journal.events import Conditions
 from geak.journal.store import EVENTS, Entry, read, read_blob
-from geak.models.base import Role
 from geak.population import Population, fold
 from geak.preview import Preview
 from geak.record import Opening, Watch
 from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
-from geak.settings import Settings, changed, load
+from geak.settings import ROLES, Settings, changed, load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
-
-_ROLES: tuple[Role, ...] = ("generator", "reflector", "optimizer")
 
 Agree = Callable[[Opening], None]
 """Is told what a run may spend before it does, and raises to prevent it."""
@@ -78,7 +75,7 @@ async def generate_async(
         raise UsageError("name a spec, or say in words what the kernel is to compute: one of the two")
     chosen, folder = _settings(settings, options), _path(out)
     task = for_spec(str(spec)) if spec is not None else None
-    async with workplace(chosen, *_ROLES, *(("drafter",) if task is None else ())) as place:
+    async with workplace(chosen, *ROLES, *(("drafter",) if task is None else ())) as place:
         if task is None:
             folder = folder or new_folder(chosen, "from-words")
             await rehearse(brief_without_spec(chosen))

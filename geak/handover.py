@@ -26,10 +26,9 @@ from geak.population import Candidate, Population
 from geak.version import __version__
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.spec import Description
-from geak_evaluator.schema.verdict import Verdict
+from geak_evaluator.schema.verdict import DRAFTED, Verdict
 
 VERSION = 1
-UNREVIEWED = "drafted reference, unreviewed"
 
 _BEGIN = "# >>> geak: where this kernel is from\n"
 _FIXED = "# What stands between these marks is a comment, and may go.\n"
@@ -106,7 +105,7 @@ def _provenance(population: Population, candidate: Candidate, about: Description
         ("spec", f"{about.name}, sha256 {conditions.spec_sha256}"),
     ]
     if conditions.drafted:
-        rows.append(("", UNREVIEWED))
+        rows.append(("", DRAFTED))
     if verdict is None:
         rows.append(("verdict", f"NONE: {candidate.trouble or 'it has not been judged'}"))
     else:
@@ -145,7 +144,7 @@ def _record(
             "sha256": conditions.spec_sha256,
             "entry": about.entry,
             "oracle": spec.oracle,
-            "review": UNREVIEWED if conditions.drafted else "",
+            "review": DRAFTED if conditions.drafted else "",
         },
         "targets": conditions.targets,
         "policy": conditions.policy,

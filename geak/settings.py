@@ -208,13 +208,14 @@ class Settings:
     def roles(self, *needed: Role) -> dict[Role, str]:
         """The model of each role that has one; a UsageError where one has none that a run (or `needed`) cannot miss."""
         named: dict[Role, str] = {role: getattr(self, f"{role}_model") or self.model for role in get_args(Role)}
-        for role in needed or _ROLES:
+        for role in needed or ROLES:
             if not named[role]:
                 raise UsageError(_NO_MODEL.format(f" for the {role}" if any(named.values()) else ""))
         return {role: name for role, name in named.items() if name}
 
 
-_ROLES: tuple[Role, ...] = ("generator", "reflector", "optimizer")
+ROLES: tuple[Role, ...] = ("generator", "reflector", "optimizer")
+"""Those that every run has."""
 _NO_MODEL = (
     "no model is named{}; name one that is paid for (--model anthropic:NAME or openai:NAME), or one that needs no key: "
     "a server of yours from [models] in geak.toml, any program (--model command:PROGRAM), or replies from a file "

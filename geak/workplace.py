@@ -14,7 +14,7 @@ from geak.models.base import Call, Message, Model, Role
 from geak.models.config import read, secrets
 from geak.models.pace import Pace
 from geak.models.registry import open_model
-from geak.settings import DEFAULT_TARGETS, Settings
+from geak.settings import DEFAULT_TARGETS, ROLES, Settings
 from geak.tasks import Task
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
@@ -60,7 +60,7 @@ async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplac
 def conditions(task: Task, about: Description, place: Workplace) -> Conditions:
     """What a run under these settings is asked to do."""
     return replace(
-        asked_of(place, ("generator", "reflector", "optimizer")),
+        asked_of(place, ROLES),
         spec=about.name,
         spec_path=str(task.spec.resolve()),
         spec_sha256=about.sha256,

@@ -191,7 +191,7 @@ class Workshop:
 
     def _read_on(self, candidate: Candidate) -> bool:
         """Whether another candidate will be made that could learn from this one."""
-        if not self.strategy.reflects or candidate.move.kind == "given" or self.halted is not None:
+        if not self.strategy.reflects or candidate.move.kind == "given":
             return False
         if self.goal.reached_by(self.population) is not None:
             return False

@@ -4,13 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-from geak.journal.events import Event, Received
-from geak.population import Candidate, Population
-from geak.runs import Result
 
 JUDGE = f"{sys.executable} {Path(__file__).with_name('judge_by_words.py')}"
 SPEC = '"""Twice each element."""\n'
@@ -69,16 +64,3 @@ def options(place: Path, kernels: Sequence[str], **more: Any) -> dict[str, Any]:
     """What `geak.generate` is asked on this stage."""
     asked = {"model": f"scripted:{script(place, kernels)}", "judge": (JUDGE,), "rounds": 6, "out": place / "run"}
     return asked | more
-
-
-def essence(population: Population) -> dict[str, Candidate]:
-    """What does not depend on when or under which name a run was made."""
-    return {name: replace(candidate) for name, candidate in population.candidates.items()}
-
-
-def received(events: Sequence[Event]) -> int:
-    """How many replies were bought."""
-    return sum(isinstance(event, Received) for event in events)
-
-
-__all__ = ["JUDGE", "Result", "essence", "kernel", "options", "received", "script", "spec"]

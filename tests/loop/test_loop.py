@@ -255,6 +255,9 @@ def test_a_run_that_is_stopped_says_so_and_goes_on_later(tmp_path: Path) -> None
     assert len(stopped.population.candidates) == 1
     done = geak.resume(stopped.folder, judge=(JUDGE,))
     assert (done.exit_code, len(done.population.candidates)) == (1, 3)
+    lesson = done.population.candidates["1.1"].lesson
+    assert lesson is not None
+    assert lesson.cause == "cause 0", "the reflector is asked later, not left out"
 
 
 def test_what_is_about_to_be_spent_is_said_first(tmp_path: Path) -> None:

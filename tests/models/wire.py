@@ -12,6 +12,7 @@ import contextlib
 import json
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -241,7 +242,7 @@ def _halves(text: str) -> Iterator[str]:
     yield from (text[: len(text) // 2], text[len(text) // 2 :])
 
 
-class _Speech:
+class _Speech(ABC):
     """One protocol: the events of a reply's beginning, of its text and of its end."""
 
     ping = b": ping\n\n"
@@ -249,17 +250,17 @@ class _Speech:
     def __init__(self, request: Request) -> None:
         self.model = request.body.get("model", "unnamed") + "-20260101"
 
-    def begin(self) -> Events:
-        raise NotImplementedError
+    @abstractmethod
+    def begin(self) -> Events: ...
 
-    def text(self, text: str) -> Events:
-        raise NotImplementedError
+    @abstractmethod
+    def text(self, text: str) -> Events: ...
 
-    def end(self, says: Says) -> Events:
-        raise NotImplementedError
+    @abstractmethod
+    def end(self, says: Says) -> Events: ...
 
-    def complaint(self, complains: Complains) -> Events:
-        raise NotImplementedError
+    @abstractmethod
+    def complaint(self, complains: Complains) -> Events: ...
 
 
 class _Messages(_Speech):
