@@ -17,7 +17,9 @@ from geak.errors import GeakError, JudgeError, SpecError, UsageError
 from geak.hiding import is_secret
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
+from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
 
@@ -132,6 +134,26 @@ class Judge:
     def lint(self, spec: Path) -> Findings:
         """What is weak about a spec."""
         return self._ask(Findings, self._request("lint", spec))
+
+    def seed(self, spec: Path, *, targets: Sequence[str] = ("gfx942",), policy: Policy = Policy.PURE) -> Seeds:
+        """Kernels for a spec that a compiler writes."""
+        asked = {"targets": list(targets), "policy": policy.value}
+        return self._ask(Seeds, self._request("seed", spec, **asked))
+
+    def tune(
+        self,
+        spec: Path,
+        kernel: Path | str,
+        *,
+        targets: Sequence[str] = ("gfx942",),
+        policy: Policy = Policy.PURE,
+        evaluations: int = 64,
+        minutes: float = 2.0,
+    ) -> Tuning:
+        """The configurations of one kernel, in order: a file, or its source."""
+        source = kernel if isinstance(kernel, str) else text(kernel)
+        asked = {"targets": list(targets), "policy": policy.value, "evaluations": evaluations, "minutes": minutes}
+        return self._ask(Tuning, self._request("tune", spec, kernel=source, **asked))
 
     def evaluate(
         self,

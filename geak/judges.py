@@ -15,7 +15,9 @@ from typing import IO, Self, TypeVar
 from geak.errors import JudgeDied, JudgeError, MachineError, SpecError, UsageError
 from geak.judge import Judge, command, words
 from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
+from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 from geak_evaluator.schema.wire import Hello
 
@@ -83,6 +85,27 @@ class Judges:
     async def lint(self, spec: Path) -> Findings:
         """What is weak about a spec."""
         return await self._ask(lambda judge: judge.lint(spec))
+
+    async def seed(self, spec: Path, *, targets: Sequence[str] = ("gfx942",), policy: Policy = Policy.PURE) -> Seeds:
+        """Kernels for a spec that a compiler writes."""
+        return await self._ask(lambda judge: judge.seed(spec, targets=targets, policy=policy))
+
+    async def tune(
+        self,
+        spec: Path,
+        source: str,
+        *,
+        targets: Sequence[str] = ("gfx942",),
+        policy: Policy = Policy.PURE,
+        evaluations: int = 64,
+        minutes: float = 2.0,
+    ) -> Tuning:
+        """The configurations of one kernel, in order."""
+        return await self._ask(
+            lambda judge: judge.tune(
+                spec, source, targets=targets, policy=policy, evaluations=evaluations, minutes=minutes
+            )
+        )
 
     async def evaluate(
         self,

@@ -22,6 +22,8 @@ from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.target import ALIASES, TARGETS, UnknownTarget
 from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
+from geak_evaluator.seeding import seed
+from geak_evaluator.tuning import tune
 
 
 def hello(box: Sandbox) -> Hello:
@@ -135,7 +137,19 @@ def _result(judge: Judge, request: Request) -> Any:
         return judge.describe(file)
     if request.op == "lint":
         return lint(judge, file)
+    if request.op == "seed":
+        return seed(judge, file, target=request.targets[0], policy=request.policy)
     kernel = _bytes(request.kernel)
+    if request.op == "tune":
+        return tune(
+            judge,
+            file,
+            kernel,
+            targets=request.targets,
+            policy=request.policy,
+            evaluations=request.evaluations,
+            minutes=request.minutes,
+        )
     return judge.evaluate(file, kernel, targets=request.targets, tier=request.tier, policy=request.policy)
 
 

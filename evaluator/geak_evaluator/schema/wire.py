@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from geak_evaluator.schema.verdict import Policy, Tier
 
-VERSION = 3
+VERSION = 4
 """Raised with every change that an older agent or judge would misread."""
 
 
@@ -37,7 +37,7 @@ class Request:
     """One thing asked of the judge."""
 
     id: int
-    op: Literal["describe", "evaluate", "lint"]
+    op: Literal["describe", "evaluate", "lint", "seed", "tune"]
     path: str
     """Where the spec lies, for messages and for what it names relative to itself."""
     source: str
@@ -46,6 +46,10 @@ class Request:
     targets: tuple[str, ...] = ("gfx942",)
     tier: Tier = Tier.FULL
     policy: Policy = Policy.PURE
+    evaluations: int = 64
+    """How many configurations a tuner may try for a target."""
+    minutes: float = 2.0
+    """How long it may try."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,64 @@
+"""What a tuner found: the tunable parts of a kernel, and configurations of them in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+How = Literal["compiled", "measured"]
+
+
+@dataclass(frozen=True)
+class Tunable:
+    """A number of a kernel file that may be another without changing what it computes."""
+
+    name: str
+    """"BLOCK", "num_warps"."""
+    kernel: str
+    value: int
+    """As the file has it."""
+    tried: tuple[int, ...]
+    where: str
+    """"line 12: a configuration of softmax_kernel", in words."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """One choice for every tunable part of a kernel, and what is known of it on one target."""
+
+    values: dict[str, int]
+    figures: dict[str, float] = field(default_factory=dict)
+    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix; microseconds where measured."""
+    cause: str = ""
+    """Why it is out: a word of `Cause`, or "spills"; empty for one that may be picked."""
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The configurations that were tried for one target, the best first; those that are out come last."""
+
+    target: str
+    how: How
+    configurations: tuple[Configuration, ...]
+
+    @property
+    def feasible(self) -> tuple[Configuration, ...]:
+        """Those that may be picked."""
+        return tuple(one for one in self.configurations if not one.cause)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What came of tuning one kernel file."""
+
+    tunables: tuple[Tunable, ...] = ()
+    rankings: tuple[Ranking, ...] = ()
+    """One a target, in the order they were asked for."""
+    source: str = ""
+    """The file with the first target's best configuration in it; empty where there is nothing to change."""
+    proved: bool = False
+    """Whether `source` passed the gate."""
+    tried: int = 0
+    note: str = ""
+    """What the order means, or why there is nothing to tune, in a sentence."""
