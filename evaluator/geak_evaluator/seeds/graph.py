@@ -1,0 +1,268 @@
+"""A spec's reference as a graph over symbolic sizes, traced with tensors that hold no numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch._dynamo.source import ConstantSource
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, free_unbacked_symbols
+from torch.utils._sympy.value_ranges import ValueRanges
+
+from geak_evaluator.children.spec import reference
+from geak_evaluator.children.tensors import dtype_of, leaves
+from geak_evaluator.schema import domain
+from geak_evaluator.schema.spec import Scalar, Spec, Tensor, Value
+from geak_evaluator.seeds.branches import Branch, CannotSeed
+
+_CALLS = {"min": torch.sym_min, "max": torch.sym_max, "abs": abs, "cdiv": lambda a, b: -(-a // b)}
+
+
+@dataclass
+class Graph:
+    """What Inductor is given: a graph, and what each of its inputs and outputs is called."""
+
+    module: torch.fx.GraphModule
+    inputs: list[Any]
+    names: list[str]
+    """Of the inputs, in their order: sizes, then tensors."""
+    outputs: list[str]
+    """The paths of what it returns."""
+    sizes: dict[str, str]
+    """Each symbol of the graph, and the size that it stands for, in Python over axes' names."""
+    markers: dict[str, float]
+    """Numbers that stand for scalar arguments in the graph."""
+    mode: FakeTensorMode
+    env: ShapeEnv
+    baked: frozenset[str] = frozenset()
+    """Scalar arguments whose value stands in the graph."""
+
+
+@dataclass
+class World:
+    """Symbolic sizes and tensors of one branch."""
+
+    spec: Spec
+    branch: Branch
+    target: str
+    env: ShapeEnv
+    mode: FakeTensorMode
+    sizes: dict[str, Any] = field(default_factory=dict)
+    symbols: dict[str, Any] = field(default_factory=dict)
+    """By variable, the graph's inputs that are sizes."""
+    names: dict[str, str] = field(default_factory=dict)
+    markers: dict[str, float] = field(default_factory=dict)
+    device: str = "cpu"
+
+    def value(self, text: str) -> Any:
+        """What an expression of the spec is worth here, symbolically."""
+        # The text is arithmetic over names: the spec's description was checked before anything is traced.
+        return eval(text, {"__builtins__": {}, **_CALLS}, self.sizes)
+
+    def tensor(self, item: Tensor) -> torch.Tensor:
+        """An input of the spec that holds no numbers."""
+        shape = [self.value(text) for text in item.shape]
+        dtype = dtype_of(self.spec.format(item.dtype, self.branch.types, self.target).name)
+        if item.strides:
+            strides = [self.value(text) for text in item.strides]
+            return torch.empty_strided(shape, strides, dtype=dtype, device=self.device)
+        return torch.empty(shape, dtype=dtype, device=self.device)
+
+    def scalar(self, name: str, item: Scalar) -> Any:
+        """A number among the arguments: a marker for a float, so that it stays an argument."""
+        if name in self.branch.scalars:
+            given: Value = self.branch.scalars[name]
+            return {"int": int, "float": float, "bool": bool}[item.type](given)
+        if item.type == "float":
+            return self.markers[name]
+        given = self.value(item.value) if isinstance(item.value, str) else item.value  # type: ignore[assignment]
+        return bool(given) if item.type == "bool" else given
+
+
+def world(spec: Spec, branch: Branch, target: str, baked: frozenset[str] = frozenset()) -> World:
+    """The symbolic sizes of a branch."""
+    env = ShapeEnv(duck_shape=False)
+    made = World(spec, branch, target, env, FakeTensorMode(shape_env=env, allow_non_fake_inputs=True))
+    for name, axis in spec.axes.items():
+        if name in branch.axes or axis.min == axis.max:
+            made.sizes[name] = branch.axes.get(name, axis.min)
+            continue
+        step = branch.multiples.get(name, 1)
+        variable = name if step == 1 else f"{name}_{step}"
+        hint = branch.hints[name] // step
+        source = ConstantSource(variable)
+        symbol = env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
+        env.var_to_range[symbol] = ValueRanges(-(-axis.min // step), max(axis.max // step, 2))
+        node = env.create_symintnode(symbol, hint=hint, source=source)
+        made.symbols[variable] = node
+        made.names[str(symbol)] = variable
+        made.sizes[name] = node * step if step > 1 else node
+    for number, (name, item) in enumerate(spec.inputs.items()):
+        if isinstance(item, Scalar):
+            if item.type == "float" and name not in branch.scalars:
+                fixed = item.value if isinstance(item.value, int | float) else None
+                made.markers[name] = float(fixed) if name in baked and fixed is not None else _marker(number)
+            made.sizes[name] = made.scalar(name, item)
+    return made
+
+
+def _marker(number: int) -> float:
+    return 0.61803398874 + number / 1024
+
+
+def trace(module: types.ModuleType, spec: Spec, branch: Branch, target: str, baked: frozenset[str]) -> Graph:
+    """The graph of a spec's reference in one branch."""
+    made = world(spec, branch, target, baked)
+    function = reference(module, spec)
+    with made.mode:
+        tensors = {n: made.tensor(t) for n, t in spec.tensors.items() if n not in branch.without}
+        handed = _destination(made) if spec.contract == "destination" else {}
+    names, paths = list(tensors), []
+
+    def call(*flat: Any) -> list[Any]:
+        given = dict(zip((*tensors, *handed), flat[len(made.symbols) :], strict=True))
+        arguments = {
+            name: made.sizes[name] if isinstance(item, Scalar) else given.get(name)
+            for name, item in spec.inputs.items()
+        }
+        found = leaves(function(**arguments))
+        for path, value in found:
+            if not isinstance(value, torch.Tensor):
+                raise CannotSeed(f"reference returns a {type(value).__name__} at {path}, and only tensors are compiled")
+        if handed:
+            for (name, _), (_, value) in zip(handed.items(), found, strict=True):
+                given[name].copy_(value)
+            return []
+        paths[:] = [path for path, _ in found]
+        return [value.to(dtype) for (_, value), dtype in zip(found, _declared(made, found), strict=True)]
+
+    inputs = [*made.symbols.values(), *tensors.values(), *handed.values()]
+    graph = _traced(made, call, inputs)
+    made.device = "cuda"
+    inputs = _elsewhere(made, inputs)
+    graph = _moved(made, graph, inputs)
+    return Graph(
+        graph, inputs, [*made.symbols, *names, *handed], paths, made.names, made.markers, made.mode, made.env, baked
+    )
+
+
+def _traced(made: World, call: Callable[..., list[Any]], inputs: list[Any]) -> torch.fx.GraphModule:
+    from torch._inductor.compile_fx import select_decomp_table
+
+    with contextlib.ExitStack() as undo, made.mode, torch.no_grad(), _quietly():
+        plain = torch.func.functionalize(call, remove="mutations_and_views")
+        undo.enter_context(_open_sizes(made))
+        graph = make_fx(plain, decomposition_table=select_decomp_table())(*inputs)
+    for node in graph.graph.nodes:
+        if node.op == "call_function":
+            if free_unbacked_symbols(node.meta.get("val")):
+                raise CannotSeed(
+                    f"the size of a result depends on values ({node.target}), which no grid can follow; "
+                    "write the reference with masks, or begin from a kernel of your own"
+                )
+            if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
+                raise CannotSeed(
+                    f"reference draws random numbers ({node.target}); draw them in make_inputs and hand them over"
+                )
+    return graph
+
+
+def _elsewhere(made: World, inputs: list[Any]) -> list[Any]:
+    """The same inputs on the device."""
+    with made.mode:
+        return [
+            torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=made.device)
+            if isinstance(value, torch.Tensor)
+            else value
+            for value in inputs
+        ]
+
+
+def _moved(made: World, graph: torch.fx.GraphModule, inputs: list[Any]) -> torch.fx.GraphModule:
+    """The graph on the device: it was traced on the CPU, where torch needs no driver to make sense of a mutation."""
+    there = torch.device(made.device, 0)
+    for node in graph.graph.nodes:
+        if node.op == "call_function":
+            moved = {name: there if isinstance(value, torch.device) else value for name, value in node.kwargs.items()}
+            node.kwargs = moved
+    graph.recompile()
+    with made.mode, torch.no_grad(), _quietly():
+        moved_graph = make_fx(graph)(*inputs)
+    return _prepared(moved_graph)
+
+
+def _prepared(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    graph.graph.set_codegen(torch.fx.graph.CodeGen())
+    for node in graph.graph.nodes:
+        if node.op == "call_function":
+            node.meta["original_aten"] = node.target
+    graph.recompile()
+    return graph
+
+
+@contextlib.contextmanager
+def _open_sizes(made: World) -> Iterator[None]:
+    """Refuses what would make a size that the spec leaves open a plain number: a loop over it would be unrolled."""
+    from torch.fx.experimental.sym_node import SymNode
+
+    def guard_int(self: Any, file: str, line: int) -> int:
+        symbols = getattr(self.expr, "free_symbols", ())
+        if symbols and self.shape_env is made.env and not _is_fixed(made, self.expr):
+            names = ", ".join(sorted(made.names.get(str(s), str(s)).split("_")[0] for s in symbols))
+            raise CannotSeed(
+                f"reference needs the size {names} as a plain number, as a loop over it does; "
+                "write it without the loop, or begin from a kernel of your own"
+            )
+        return real(self, file, line)  # type: ignore[no-any-return]
+
+    real, SymNode.guard_int = SymNode.guard_int, guard_int
+    try:
+        yield
+    finally:
+        SymNode.guard_int = real
+
+
+def _is_fixed(made: World, expression: Any) -> bool:
+    """Whether an expression over sizes has one value wherever it is tried."""
+    rng = random.Random(0)
+    found = set()
+    for number in range(6):
+        sizes = {}
+        for symbol in expression.free_symbols:
+            if symbol not in made.env.var_to_range:
+                return False
+            low, high = (int(b) for b in (made.env.var_to_range[symbol].lower, made.env.var_to_range[symbol].upper))
+            sizes[symbol] = max(low, 1) if number == 0 else rng.randint(max(low, 1), min(high, 1 << 20))
+        found.add(expression.xreplace(sizes))
+    return len(found) == 1
+
+
+@contextlib.contextmanager
+def _quietly() -> Iterator[None]:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _destination(made: World) -> dict[str, torch.Tensor]:
+    items = [item for _, item in domain.outputs(made.spec)]
+    return {name: made.tensor(item) for name, item in zip(domain.destinations(made.spec), items, strict=True)}
+
+
+def _declared(made: World, found: list[tuple[str, torch.Tensor]]) -> list[torch.dtype]:
+    """The type that each output must have."""
+    declared = domain.outputs(made.spec)
+    if not declared:
+        return [value.dtype for _, value in found]
+    if len(declared) != len(found):
+        raise CannotSeed(f"reference returns {len(found)} tensors, and outputs declares {len(declared)}")
+    return [dtype_of(made.spec.format(item.dtype, made.branch.types, made.target).name) for _, item in declared]
