@@ -87,8 +87,7 @@ def applied(reader: Reader, layer: Layer, args: list[Value], keywords: dict[str,
         x.rank(_NORMS[layer.kind])
         if not layer.kind.startswith("Instance"):  # that takes any number of channels
             _channels(x, _size(layer, 0, "num_features"))
-        if x.dims:
-            x.dims[0 if len(x.dims) == 2 else -1].at_least(2)  # it takes a mean over more than one
+        _several(x)
         return x.like()
     if layer.kind in _POOLS:
         # One dimension less is a pool as well, of one sample; what is known to be so keeps its channels.
@@ -98,8 +97,7 @@ def applied(reader: Reader, layer: Layer, args: list[Value], keywords: dict[str,
         x.least = max(x.least, 2)
         _divided(_size(layer, 1, "num_channels"), layer.arg(0, "num_groups"))
         _channels(x, _size(layer, 1, "num_channels"))
-        if x.dims and len(x.dims) == 2:
-            x.dims[0].at_least(2)  # its groups may be of one channel
+        _several(x)
         return x.like()
     if layer.kind in ("Flatten", "Softmax", "LogSoftmax"):
         return torch_ops.function(reader, layer.kind.lower(), [x, Num(Dim(1))], {}) if layer.kind == "Flatten" else x
@@ -114,6 +112,12 @@ def _size(layer: Layer, position: int, name: str) -> Dim:
 def _divided(size: Dim, by: Value | None) -> None:
     if isinstance(by, Num) and size.free and by.dim.root() is not size.root():
         size.root().divisors.append(by.dim)
+
+
+def _several(x: Arr) -> None:
+    """A norm over a batch or a group wants more than one value, whatever the channels."""
+    if x.dims:
+        x.dims[0 if len(x.dims) == 2 else -1].at_least(2)
 
 
 def _channels(x: Arr, size: Dim) -> None:

@@ -149,9 +149,9 @@ EXPECTED: dict[str, tuple[str | None, dict[str, str]]] = {
     "kernelbench_norm": (
         None,
         {
-            "x": "T[B, C, length]",
-            "targets": "T[B, C, length] uniform(0, 1)",
-            "weight": "T[B, C, length * 2]",
+            "x": "T[B, C, LENGTH]",
+            "targets": "T[B, C, LENGTH] uniform(0, 1)",
+            "weight": "T[B, C, LENGTH * 2]",
         },
     ),
     "inplace": ("add_scaled_", {"x": "T[M, N]", "y": "T[M, N]", "alpha": "float 0.5"}),
@@ -238,7 +238,7 @@ def test_what_the_file_itself_passes_settles_the_constructor(draft: Make) -> Non
     assert axes == {
         "batch_size": "1..256",
         "height": "9..1024",
-        "width": "11..1024",
+        "width": "19..1024",
         "O": "1..8192",
         "G": "1..64",
     }
