@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import torch
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
-from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv
+from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, free_unbacked_symbols
 from torch.utils._sympy.value_ranges import ValueRanges
 
 from geak_evaluator.children.spec import reference
@@ -58,6 +59,7 @@ class World:
     """By variable, the graph's inputs that are sizes."""
     names: dict[str, str] = field(default_factory=dict)
     markers: dict[str, float] = field(default_factory=dict)
+    device: str = "cpu"
 
     def value(self, text: str) -> Any:
         """What an expression of the spec is worth here, symbolically."""
@@ -70,8 +72,8 @@ class World:
         dtype = dtype_of(self.spec.format(item.dtype, self.branch.types, self.target).name)
         if item.strides:
             strides = [self.value(text) for text in item.strides]
-            return torch.empty_strided(shape, strides, dtype=dtype, device="cuda")
-        return torch.empty(shape, dtype=dtype, device="cuda")
+            return torch.empty_strided(shape, strides, dtype=dtype, device=self.device)
+        return torch.empty(shape, dtype=dtype, device=self.device)
 
     def scalar(self, name: str, item: Scalar) -> Any:
         """A number among the arguments: a marker for a float, so that it stays an argument."""
@@ -97,7 +99,7 @@ def world(spec: Spec, branch: Branch, target: str, baked: frozenset[str] = froze
         hint = branch.hints[name] // step
         source = ConstantSource(variable)
         symbol = env.create_symbol(hint, source, dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
-        env.var_to_range[symbol] = ValueRanges(max(-(-axis.min // step), 1), max(axis.max // step, 2))
+        env.var_to_range[symbol] = ValueRanges(-(-axis.min // step), max(axis.max // step, 2))
         node = env.create_symintnode(symbol, hint=hint, source=source)
         made.symbols[variable] = node
         made.names[str(symbol)] = variable
@@ -143,6 +145,9 @@ def trace(module: types.ModuleType, spec: Spec, branch: Branch, target: str, bak
 
     inputs = [*made.symbols.values(), *tensors.values(), *handed.values()]
     graph = _traced(made, call, inputs)
+    made.device = "cuda"
+    inputs = _elsewhere(made, inputs)
+    graph = _moved(made, graph, inputs)
     return Graph(
         graph, inputs, [*made.symbols, *names, *handed], paths, made.names, made.markers, made.mode, made.env, baked
     )
@@ -151,19 +156,92 @@ def trace(module: types.ModuleType, spec: Spec, branch: Branch, target: str, bak
 def _traced(made: World, call: Callable[..., list[Any]], inputs: list[Any]) -> torch.fx.GraphModule:
     from torch._inductor.compile_fx import select_decomp_table
 
-    with made.mode, torch.no_grad(), _quietly():
+    with contextlib.ExitStack() as undo, made.mode, torch.no_grad(), _quietly():
         plain = torch.func.functionalize(call, remove="mutations_and_views")
+        undo.enter_context(_open_sizes(made))
         graph = make_fx(plain, decomposition_table=select_decomp_table())(*inputs)
-    graph.graph.set_codegen(torch.fx.graph.CodeGen())
     for node in graph.graph.nodes:
         if node.op == "call_function":
-            node.meta["original_aten"] = node.target
+            if free_unbacked_symbols(node.meta.get("val")):
+                raise CannotSeed(
+                    f"the size of a result depends on values ({node.target}), which no grid can follow; "
+                    "write the reference with masks, or begin from a kernel of your own"
+                )
             if torch.Tag.nondeterministic_seeded in getattr(node.target, "tags", ()):
                 raise CannotSeed(
                     f"reference draws random numbers ({node.target}); draw them in make_inputs and hand them over"
                 )
+    return graph
+
+
+def _elsewhere(made: World, inputs: list[Any]) -> list[Any]:
+    """The same inputs on the device."""
+    with made.mode:
+        return [
+            torch.empty_strided(value.shape, value.stride(), dtype=value.dtype, device=made.device)
+            if isinstance(value, torch.Tensor)
+            else value
+            for value in inputs
+        ]
+
+
+def _moved(made: World, graph: torch.fx.GraphModule, inputs: list[Any]) -> torch.fx.GraphModule:
+    """The graph on the device: it was traced on the CPU, where torch needs no driver to make sense of a mutation."""
+    there = torch.device(made.device, 0)
+    for node in graph.graph.nodes:
+        if node.op == "call_function":
+            moved = {name: there if isinstance(value, torch.device) else value for name, value in node.kwargs.items()}
+            node.kwargs = moved
+    graph.recompile()
+    with made.mode, torch.no_grad(), _quietly():
+        moved_graph = make_fx(graph)(*inputs)
+    return _prepared(moved_graph)
+
+
+def _prepared(graph: torch.fx.GraphModule) -> torch.fx.GraphModule:
+    graph.graph.set_codegen(torch.fx.graph.CodeGen())
+    for node in graph.graph.nodes:
+        if node.op == "call_function":
+            node.meta["original_aten"] = node.target
     graph.recompile()
     return graph
+
+
+@contextlib.contextmanager
+def _open_sizes(made: World) -> Iterator[None]:
+    """Refuses what would make a size that the spec leaves open a plain number: a loop over it would be unrolled."""
+    from torch.fx.experimental.sym_node import SymNode
+
+    def guard_int(self: Any, file: str, line: int) -> int:
+        symbols = getattr(self.expr, "free_symbols", ())
+        if symbols and self.shape_env is made.env and not _is_fixed(made, self.expr):
+            names = ", ".join(sorted(made.names.get(str(s), str(s)).split("_")[0] for s in symbols))
+            raise CannotSeed(
+                f"reference needs the size {names} as a plain number, as a loop over it does; "
+                "write it without the loop, or begin from a kernel of your own"
+            )
+        return real(self, file, line)  # type: ignore[no-any-return]
+
+    real, SymNode.guard_int = SymNode.guard_int, guard_int
+    try:
+        yield
+    finally:
+        SymNode.guard_int = real
+
+
+def _is_fixed(made: World, expression: Any) -> bool:
+    """Whether an expression over sizes has one value wherever it is tried."""
+    rng = random.Random(0)
+    found = set()
+    for number in range(6):
+        sizes = {}
+        for symbol in expression.free_symbols:
+            if symbol not in made.env.var_to_range:
+                return False
+            low, high = (int(b) for b in (made.env.var_to_range[symbol].lower, made.env.var_to_range[symbol].upper))
+            sizes[symbol] = max(low, 1) if number == 0 else rng.randint(max(low, 1), min(high, 1 << 20))
+        found.add(expression.xreplace(sizes))
+    return len(found) == 1
 
 
 @contextlib.contextmanager

@@ -137,6 +137,7 @@ class _File:
             f"{name}.shape": item.shape
             for name, (_, item) in zip(self._destination(), domain.outputs(self._spec), strict=False)
         }
+        strides = {f"{n}.stride()": t.strides for n, t in tensors.items() if t.strides}
         for source, texts in dims.items():
             fresh = [t for t in texts if t in wanted and t not in known]
             if fresh and all(t in variables or t.isdigit() for t in texts) and len(set(texts)) == len(texts):
@@ -144,7 +145,7 @@ class _File:
                 lines.append(f"{left} = {source}" if len(texts) > 1 else f"{left} = {source}[0]")
                 known |= set(fresh)
         for _ in variables:
-            for source, texts in dims.items():
+            for source, texts in {**dims, **strides}.items():
                 for place, text in enumerate(texts):
                     found = self._solved(text, f"{source}[{place}]", branch, known)
                     if found and found[0] in wanted - known:

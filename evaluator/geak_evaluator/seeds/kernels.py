@@ -16,6 +16,17 @@ from geak_evaluator.seeds.branches import CannotSeed
 _BLOCKS = ("XBLOCK", "YBLOCK", "ZBLOCK", "R0_BLOCK", "R1_BLOCK", "RBLOCK", "RSPLIT")
 
 
+_PLAINER = {
+    "is_floating": "def is_floating(x):\n    return x.dtype.is_floating()",
+    "select_one": (
+        "def select_one(x, mask, dim, keep_dims=False):\n"
+        "    return tl.sum(tl.where(mask, x, 0), dim, keep_dims=keep_dims)"
+    ),
+    "promote_to_tensor": "def promote_to_tensor(x):\n    return tl.to_tensor(x)",
+}
+"""Helpers that do with a trick what has a name."""
+
+
 @dataclass
 class Kernel:
     """A kernel, what it needs besides, and how it is launched."""
@@ -123,11 +134,16 @@ def _rename(function: ast.FunctionDef, names: dict[str, str]) -> None:
 def kernel(name: str, text: str) -> Kernel:
     """Reads one kernel out of what Inductor would compile."""
     tree = ast.parse(text)
-    function = next((n for n in tree.body if isinstance(n, ast.FunctionDef)), None)
-    if function is None:
-        raise CannotSeed(f"Inductor emitted {name} without a function")
+    functions = {n.name: n for n in tree.body if isinstance(n, ast.FunctionDef)}
+    if name not in functions:
+        raise CannotSeed(f"Inductor emitted {name} without a function of that name")
+    function = functions.pop(name)
     meta, configurations = _heuristics(function)
     helpers = _Helpers()
+    for own in functions.values():  # what a scan or a sort combines with
+        own.body = [helpers.visit(node) for node in own.body]
+        own.decorator_list = [_dotted("triton.jit")]
+        helpers.found[own.name] = own
     plain = ast.FunctionDef(
         name=name.removeprefix("triton_"),
         args=function.args,
@@ -202,6 +218,9 @@ class _Helpers(ast.NodeTransformer):
             raise CannotSeed(f"a kernel uses Inductor's {name}, which is no Triton function that could be written out")
         node = ast.parse(inspect.getsource(function)).body[0]
         assert isinstance(node, ast.FunctionDef)
+        if name in _PLAINER:
+            node = ast.parse(_PLAINER[name]).body[0]
+            assert isinstance(node, ast.FunctionDef)
         self.found[own] = node  # before its body is read: it may call itself
         node.name = own
         node.decorator_list = [_dotted("triton.jit")]

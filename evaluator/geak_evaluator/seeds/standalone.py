@@ -65,9 +65,12 @@ class _Wrapper:
         self._piece = Piece([], [])
 
     def read(self, call: ast.FunctionDef) -> Piece:
-        for statement in _flat(call.body):
+        statements = list(_flat(call.body))
+        for statement in statements:
+            if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Tuple):
+                self._name_outputs(statement.value.elts)
+        for statement in statements:
             self._take(statement)
-        self._name_outputs()
         return self._piece
 
     def _take(self, node: ast.stmt) -> None:
@@ -134,16 +137,15 @@ class _Wrapper:
     def _renamed(self, node: Any) -> Any:
         return Renamed(self._rename).visit(node)
 
-    def _name_outputs(self) -> None:
+    def _name_outputs(self, returned: list[ast.expr]) -> None:
         """What is returned is called as the spec calls it."""
-        paths, names = self._graph.outputs, {}
-        for path, value in zip(paths, self._piece.returned, strict=False):
-            if isinstance(value, ast.Name) and value.id.startswith("buf"):
+        paths = self._graph.outputs
+        taken = set(self._graph.names)
+        for path, value in zip(paths, returned, strict=False):
+            if isinstance(value, ast.Name) and value.id.startswith("buf") and value.id not in self._rename:
                 word = path if path.isidentifier() else "y" if len(paths) == 1 else f"y{path}"
-                taken = {*self._graph.names, *names.values()}
-                names[value.id] = word if word not in taken else f"{word}_out"
-        self._piece.body = [Renamed(names).visit(node) for node in self._piece.body]
-        self._piece.returned = [Renamed(names).visit(node) for node in self._piece.returned]
+                self._rename[value.id] = f"{word}_out" if word in taken else word
+                taken.add(self._rename[value.id])
 
 
 def _flat(body: list[ast.stmt]) -> Iterator[ast.stmt]:
