@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from geak_evaluator.children.tensors import dtype_of, leaves
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.spec import Scalar, Spec, Tensor, Value
 from geak_evaluator.seeds.branches import Branch, CannotSeed
+from geak_evaluator.seeds.matrix_ops import Named, decompositions
 
 _CALLS = {"min": torch.sym_min, "max": torch.sym_max, "abs": abs, "cdiv": lambda a, b: -(-a // b)}
 
@@ -43,6 +44,8 @@ class Graph:
     env: ShapeEnv
     baked: frozenset[str] = frozenset()
     """Scalar arguments whose value stands in the graph."""
+    derived: dict[str, str] = field(default_factory=dict)
+    """Sizes that follow from others, in the graph's symbols."""
 
 
 @dataclass
@@ -60,6 +63,8 @@ class World:
     names: dict[str, str] = field(default_factory=dict)
     markers: dict[str, float] = field(default_factory=dict)
     device: str = "cpu"
+
+    named: Named = field(default_factory=Named)
 
     def value(self, text: str) -> Any:
         """What an expression of the spec is worth here, symbolically."""
@@ -86,7 +91,9 @@ class World:
         return bool(given) if item.type == "bool" else given
 
 
-def world(spec: Spec, branch: Branch, target: str, baked: frozenset[str] = frozenset()) -> World:
+def world(
+    spec: Spec, branch: Branch, target: str, baked: frozenset[str] = frozenset(), derived: Sequence[int] = ()
+) -> World:
     """The symbolic sizes of a branch."""
     env = ShapeEnv(duck_shape=False)
     made = World(spec, branch, target, env, FakeTensorMode(shape_env=env, allow_non_fake_inputs=True))
@@ -104,6 +111,15 @@ def world(spec: Spec, branch: Branch, target: str, baked: frozenset[str] = froze
         made.symbols[variable] = node
         made.names[str(symbol)] = variable
         made.sizes[name] = node * step if step > 1 else node
+    for number, hint in enumerate(derived):
+        variable = f"size_{number}"
+        symbol = env.create_symbol(
+            hint, ConstantSource(variable), dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None
+        )
+        env.var_to_range[symbol] = ValueRanges(1, 1 << 40)
+        made.symbols[variable] = env.create_symintnode(symbol, hint=hint, source=ConstantSource(variable))
+        made.names[str(symbol)] = variable
+        made.named.names[variable] = made.symbols[variable]
     for number, (name, item) in enumerate(spec.inputs.items()):
         if isinstance(item, Scalar):
             if item.type == "float" and name not in branch.scalars:
@@ -117,9 +133,16 @@ def _marker(number: int) -> float:
     return 0.61803398874 + number / 1024
 
 
-def trace(module: types.ModuleType, spec: Spec, branch: Branch, target: str, baked: frozenset[str]) -> Graph:
-    """The graph of a spec's reference in one branch."""
-    made = world(spec, branch, target, baked)
+def trace(
+    module: types.ModuleType,
+    spec: Spec,
+    branch: Branch,
+    target: str,
+    baked: frozenset[str],
+    derived: Sequence[int] = (),
+) -> Graph:
+    """The graph of a spec's reference in one branch; `derived` are values of sizes that follow from others."""
+    made = world(spec, branch, target, baked, derived)
     function = reference(module, spec)
     with made.mode:
         tensors = {n: made.tensor(t) for n, t in spec.tensors.items() if n not in branch.without}
@@ -145,11 +168,14 @@ def trace(module: types.ModuleType, spec: Spec, branch: Branch, target: str, bak
 
     inputs = [*made.symbols.values(), *tensors.values(), *handed.values()]
     graph = _traced(made, call, inputs)
+    if len(made.named.hints) > len(derived):
+        return trace(module, spec, branch, target, baked, made.named.hints)
     made.device = "cuda"
     inputs = _elsewhere(made, inputs)
     graph = _moved(made, graph, inputs)
     return Graph(
-        graph, inputs, [*made.symbols, *names, *handed], paths, made.names, made.markers, made.mode, made.env, baked
+        graph, inputs, [*made.symbols, *names, *handed], paths, made.names, made.markers, made.mode, made.env, baked,
+        made.named.derived,
     )
 
 
@@ -159,7 +185,7 @@ def _traced(made: World, call: Callable[..., list[Any]], inputs: list[Any]) -> t
     with contextlib.ExitStack() as undo, made.mode, torch.no_grad(), _quietly():
         plain = torch.func.functionalize(call, remove="mutations_and_views")
         undo.enter_context(_open_sizes(made))
-        graph = make_fx(plain, decomposition_table=select_decomp_table())(*inputs)
+        graph = make_fx(plain, decomposition_table={**select_decomp_table(), **decompositions(made.named)})(*inputs)
     for node in graph.graph.nodes:
         if node.op == "call_function":
             if free_unbacked_symbols(node.meta.get("val")):

@@ -28,7 +28,7 @@ def taken_over() -> Iterator[None]:
         aten.bmm: _product(lowerings.get(aten.bmm)),
         aten.addmm: lambda *args, **kwargs: _added(aten.mm, *args, **kwargs),
         aten.baddbmm: lambda *args, **kwargs: _added(aten.bmm, *args, **kwargs),
-        aten.convolution: _convolution,
+        torch.ops.geak.convolution: _convolution,
     }
     mended = {name: lower for packet, lower in own.items() for name in (packet, packet.default)}
     before = {name: lowerings.get(name) for name in mended}
@@ -95,16 +95,16 @@ def _convolution(
     padding: Sequence[Any],
     dilation: Sequence[Any],
     transposed: bool,
-    output_padding: Sequence[Any],
-    groups: int,
+    groups: Any,
+    out: Sequence[Any],
 ) -> Any:
     """A product of the filters with the patches under them, which are gathered as they are multiplied."""
     dims = len(weight.get_size()) - 2
     alone = len(x.get_size()) == dims + 1
     if alone:
         x = lowerings[aten.unsqueeze](x, 0)
-    out = ir.convert_shape_to_inductor(V.graph.current_node.meta["val"].size()[-dims:])
-    window = _Window(*(_each(values, dims) for values in (stride, padding, dilation)), transposed, x.get_size()[2:])
+    groups, out = sympy.sympify(groups), [sympy.sympify(size) for size in out]
+    window = _Window(stride, padding, dilation, transposed, x.get_size()[2:])
     kernel = weight.get_size()[2:]
     channels = FloorDiv(x.get_size()[1], groups)
     filters = weight.get_size()[1] if transposed else FloorDiv(weight.get_size()[0], groups)
@@ -149,9 +149,14 @@ class _Window:
     """Where a filter's taps lie for a spot of the output, dimension by dimension."""
 
     def __init__(
-        self, stride: list[Any], padding: list[Any], dilation: list[Any], transposed: bool, sizes: Sequence[Any]
+        self,
+        stride: Sequence[Any],
+        padding: Sequence[Any],
+        dilation: Sequence[Any],
+        transposed: bool,
+        sizes: Sequence[Any],
     ) -> None:
-        self._dims = list(zip(stride, padding, dilation, sizes, strict=True))
+        self._dims = [tuple(map(sympy.sympify, one)) for one in zip(stride, padding, dilation, sizes, strict=True)]
         self._transposed = transposed
 
     def place(self, taps: Sequence[Any], spots: Sequence[Any]) -> tuple[list[Any], Callable[[], Any] | None]:
@@ -184,6 +189,3 @@ class _Window:
 def _pointwise(like: Any, read: Callable[[Sequence[Any]], Any], ranges: Sequence[Any]) -> Any:
     return ir.Pointwise.create(device=like.get_device(), dtype=like.get_dtype(), inner_fn=read, ranges=list(ranges))
 
-
-def _each(values: Sequence[Any], dims: int) -> list[Any]:
-    return [sympy.sympify(value) for value in (values * dims if len(values) == 1 else values)]
