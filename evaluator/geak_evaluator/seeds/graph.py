@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
@@ -182,8 +183,8 @@ def trace(
 def _traced(made: World, call: Callable[..., list[Any]], inputs: list[Any]) -> torch.fx.GraphModule:
     from torch._inductor.compile_fx import select_decomp_table
 
-    with contextlib.ExitStack() as undo, made.mode, torch.no_grad(), _quietly():
-        plain = torch.func.functionalize(call, remove="mutations_and_views")
+    with contextlib.ExitStack() as undo, made.mode, torch.no_grad(), _quietly(), enable_python_dispatcher():
+        plain = torch.func.functionalize(call, remove="mutations")
         undo.enter_context(_open_sizes(made))
         graph = make_fx(plain, decomposition_table={**select_decomp_table(), **decompositions(made.named)})(*inputs)
     for node in graph.graph.nodes:
@@ -219,7 +220,7 @@ def _moved(made: World, graph: torch.fx.GraphModule, inputs: list[Any]) -> torch
             moved = {name: there if isinstance(value, torch.device) else value for name, value in node.kwargs.items()}
             node.kwargs = moved
     graph.recompile()
-    with made.mode, torch.no_grad(), _quietly():
+    with made.mode, torch.no_grad(), _quietly(), enable_python_dispatcher():
         moved_graph = make_fx(graph)(*inputs)
     return _prepared(moved_graph)
 
