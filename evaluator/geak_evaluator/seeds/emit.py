@@ -9,6 +9,7 @@ from typing import Any
 from geak_evaluator.schema.target import Target
 from geak_evaluator.seeds.described import described
 from geak_evaluator.seeds.graph import Graph
+from geak_evaluator.seeds.matrix import taken_over
 
 _SETTINGS = {
     "compile_threads": 1,
@@ -35,6 +36,8 @@ class Options:
     name: str = "inductor"
     about: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
+    wide: bool = False
+    """Halves are computed with as fp32 throughout, also between kernels."""
 
 
 def emit(graph: Graph, target: Target, options: Options) -> str:
@@ -46,7 +49,7 @@ def emit(graph: Graph, target: Target, options: Options) -> str:
 
     known = {**_SETTINGS, **options.settings}
     settings = {name: value for name, value in known.items() if _is_setting(config, name)}
-    with described(target), config.patch(settings):
+    with described(target), taken_over(), config.patch(settings):
         lowering = GraphLowering(
             graph.module, example_inputs=graph.inputs, shape_env=graph.env, is_inference=True, graph_id=0
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 import triton.language as tl
 
+from geak_evaluator.seeds import matrix_dots as dots
 from geak_evaluator.seeds.branches import CannotSeed
 
 _BLOCKS = ("XBLOCK", "YBLOCK", "ZBLOCK", "R0_BLOCK", "R1_BLOCK", "RBLOCK", "RSPLIT")
@@ -84,6 +85,8 @@ class Kernel:
             return f"({over('x')}, {over('y')})"
         if self.grid == "Grid3D":
             return f"({over('x')}, {over('y')}, {over('z')})"
+        if self.grid == "BatchMatmulGrid3D":
+            return f"({over('z')}, {over('y')}, {over('x')})"
         if self.grid == "Grid2DWithYZOverflow":
             rows = over("y")
             return f"({over('x')}, triton.cdiv({rows}, triton.cdiv({rows}, 65535)), triton.cdiv({rows}, 65535))"
@@ -148,9 +151,21 @@ def kernel(name: str, text: str) -> Kernel:
         decorator_list=[ast.parse("triton.jit", mode="eval").body],
     )
     _sizes_as_numbers(plain)
+    dots.tidied(plain, _pointers(function))
     _without_dead_names(plain)
     ast.fix_missing_locations(plain)
+    configurations = dots.configurations(plain, configurations)
     return Kernel(plain.name, plain, meta["grid_type"], configurations, helpers.found, helpers.libdevice)
+
+
+def _pointers(function: ast.FunctionDef) -> dict[str, str]:
+    """What each parameter points to, in Inductor's words: "fp16"."""
+    decorator = next(d for d in function.decorator_list if isinstance(d, ast.Call))
+    meta = next(k.value for k in decorator.keywords if k.arg == "triton_meta")
+    assert isinstance(meta, ast.Dict)
+    told = {ast.literal_eval(key): value for key, value in zip(meta.keys, meta.values, strict=True) if key is not None}
+    signature = ast.literal_eval(told["signature"])
+    return {name: kind[1:] for name, kind in signature.items() if kind.startswith("*")}
 
 
 def _heuristics(function: ast.FunctionDef) -> tuple[dict[str, Any], list[Any]]:

@@ -71,7 +71,16 @@ class _Wrapper:
                 self._name_outputs(statement.value.elts)
         for statement in statements:
             self._take(statement)
+        self._derive_sizes()
         return self._piece
+
+    def _derive_sizes(self) -> None:
+        """Says first what those sizes are that the code names and no argument has."""
+        for name, text in reversed(self._graph.derived.items()):
+            nodes = [part for node in (*self._piece.body, *self._piece.returned) for part in ast.walk(node)]
+            if name in {node.id for node in nodes if isinstance(node, ast.Name)}:
+                value = self._renamed(ast.parse(text, mode="eval").body)
+                self._piece.body.insert(0, ast.Assign([ast.Name(name, ast.Store())], value))
 
     def _take(self, node: ast.stmt) -> None:
         if isinstance(node, ast.Delete | ast.Pass):
