@@ -46,7 +46,7 @@ def _under(judge: Judge, spec: Path, policy: Policy, told: Record) -> bool:
     if not found.seeds:
         if not told["tried"]:
             told |= {"outcome": "no_seed", "why": found.trouble}
-        return False
+        return "librar" not in found.trouble
     verdicts = []
     for one in found.seeds:
         started = time.perf_counter()
