@@ -22,7 +22,7 @@ from geak_evaluator.children.tensors import dtype_of, leaves
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.spec import Scalar, Spec, Tensor, Value
 from geak_evaluator.seeds.branches import Branch, CannotSeed
-from geak_evaluator.seeds.matrix_ops import Named, decompositions
+from geak_evaluator.seeds.matrix_ops import Named, Whole, decompositions
 
 _CALLS = {"min": torch.sym_min, "max": torch.sym_max, "abs": abs, "cdiv": lambda a, b: -(-a // b)}
 
@@ -186,6 +186,7 @@ def _traced(made: World, call: Callable[..., list[Any]], inputs: list[Any]) -> t
     with contextlib.ExitStack() as undo, made.mode, torch.no_grad(), _quietly(), enable_python_dispatcher():
         plain = torch.func.functionalize(call, remove="mutations")
         undo.enter_context(_open_sizes(made))
+        undo.enter_context(Whole())
         graph = make_fx(plain, decomposition_table={**select_decomp_table(), **decompositions(made.named)})(*inputs)
     for node in graph.graph.nodes:
         if node.op == "call_function":
