@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 import torch
 
@@ -11,35 +12,24 @@ from geak_evaluator.schema.seed import Seed, Seeds
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.seeds.branches import Branch, CannotSeed, branches
+from geak_evaluator.seeds.contracts import graphs
 from geak_evaluator.seeds.emit import Options, emit
-from geak_evaluator.seeds.graph import Graph, trace
-from geak_evaluator.seeds.kernel_file import kernel_file
-from geak_evaluator.seeds.standalone import Piece, standalone
+from geak_evaluator.seeds.graph import Graph
+from geak_evaluator.seeds.kernel_file import Compiled, kernel_file
+from geak_evaluator.seeds.standalone import standalone
 
-VARIANTS = (Options(), Options("inductor-unsplit", "without split reductions", {"split_reductions": False}))
-
-
-@dataclass
-class _Traced:
-    branch: Branch
-    graph: Graph
+VARIANTS = (
+    Options(),
+    Options("inductor-unsplit", "without split reductions", {"split_reductions": False}),
+    Options("inductor-wide", "with halves computed in fp32 throughout", wide=True),
+)
 
 
 def seeds(module: types.ModuleType, about: Description, target: str) -> Seeds:
     """Every variant whose text differs, the most promising first."""
     if about.spec.oracle in ("peer", "tests"):
         return Seeds(trouble=f"oracle {about.spec.oracle!r} has no reference to compile; begin from the original kernel")
-    baked: frozenset[str] = frozenset()
-    while True:
-        try:
-            traced = [_Traced(b, trace(module, about.spec, b, target, baked)) for b in branches(about.spec, baked)]
-            return _variants(about, target, traced)
-        except _Baked as error:
-            if error.names <= baked:
-                raise
-            baked |= error.names
-        except CannotSeed as error:
-            return Seeds(trouble=str(error))
+    return _Author(module, about, target).seeds()
 
 
 class _Baked(Exception):
@@ -50,29 +40,59 @@ class _Baked(Exception):
         self.names = names
 
 
-def _variants(about: Description, target: str, traced: list[_Traced]) -> Seeds:
-    found: dict[str, Seed] = {}
-    trouble = ""
-    for options in VARIANTS:
-        pieces: list[tuple[Branch, Piece, list[str]]] = []
-        for one in traced:
-            piece = standalone(emit(one.graph, find(target), options), one.graph)
-            externs = list(dict.fromkeys(extern.name for extern in piece.externs))
-            if externs:
-                trouble = f"Inductor leaves {', '.join(externs)} to a library, and no template stands in for it yet"
+@dataclass
+class _Author:
+    module: types.ModuleType
+    about: Description
+    target: str
+    baked: frozenset[str] = frozenset()
+    found: dict[str, Seed] = field(default_factory=dict)
+    trouble: str = ""
+    _graphs: dict[tuple[int, bool], dict[str, Graph]] = field(default_factory=dict)
+
+    def seeds(self) -> Seeds:
+        for options in VARIANTS:
+            try:
+                self._write(options)
+            except CannotSeed as error:
+                self.trouble = self.trouble or str(error)
+        return Seeds(tuple(self.found.values()), "" if self.found else self.trouble)
+
+    def _write(self, options: Options) -> None:
+        while True:
+            try:
+                compiled = list(self._compiled(options))
                 break
-            if one.graph.markers:
-                taken = {name for kernel in piece.kernels.values() for name in kernel.scalars}
-                missing = frozenset(one.graph.markers) - taken
-                fixed = {n for n in missing if n in one.graph.baked}
-                if missing - fixed:
-                    raise _Baked(missing)
-            pieces.append((one.branch, piece, one.graph.outputs))
-        else:
-            note = f"what torch.compile emits for the reference (torch {torch.__version__}, for {target})"
-            if options.about:
-                note += f", {options.about}"
-            text = kernel_file(about, target, pieces, f"{note[0].upper()}{note[1:]}.")
-            body = text.partition('"""\n\n')[2]
-            found.setdefault(body, Seed(options.name, note, text))
-    return Seeds(tuple(found.values()), trouble)
+            except _Baked as error:
+                if error.names <= self.baked:
+                    raise CannotSeed(f"{error} is used in a way that emitted code cannot follow") from None
+                self.baked |= error.names
+                self._graphs.clear()
+        note = f"what torch.compile emits for the reference (torch {torch.__version__}, for {self.target})"
+        note += f", {options.about}" if options.about else ""
+        text = kernel_file(self.about, self.target, compiled, f"{note[0].upper()}{note[1:]}.")
+        self.found.setdefault(text.partition('"""\n\n')[2], Seed(options.name, note, text))
+
+    def _compiled(self, options: Options) -> Iterator[Compiled]:
+        for number, branch in enumerate(branches(self.about.spec, self.baked)):
+            for part, graph in self._traced(number, branch, options.wide).items():
+                yield self._compile(branch, part, graph, options)
+
+    def _traced(self, number: int, branch: Branch, wide: bool) -> dict[str, Graph]:
+        if (number, wide) not in self._graphs:
+            spec = self.about.spec
+            self._graphs[number, wide] = graphs(self.module, spec, branch, self.target, self.baked, wide=wide)
+        return self._graphs[number, wide]
+
+    def _compile(self, branch: Branch, part: str, graph: Graph, options: Options) -> Compiled:
+        piece = standalone(emit(graph, find(self.target), options), graph)
+        if externs := list(dict.fromkeys(extern.name for extern in piece.externs)):
+            names = ", ".join(externs)
+            raise CannotSeed(
+                f"Inductor leaves {names} to a library, and no template stands in for it; "
+                "draft the kernel with a model, or begin from one of your own"
+            )
+        taken = {name for kernel in piece.kernels.values() for name in kernel.scalars}
+        if missing := frozenset(graph.markers) - taken - self.baked:
+            raise _Baked(missing)
+        return Compiled(branch, part, graph, piece)

@@ -36,6 +36,8 @@ class Options:
     name: str = "inductor"
     about: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
+    wide: bool = False
+    """Halves are computed with as fp32 throughout, also between kernels."""
 
 
 def emit(graph: Graph, target: Target, options: Options) -> str:

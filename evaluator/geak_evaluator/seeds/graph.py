@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import random
-import types
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import sympy
 import torch
 from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
-from torch._subclasses.fake_tensor import FakeTensorMode
+from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.fx.experimental.symbolic_shapes import DimDynamic, ShapeEnv, free_unbacked_symbols
+from torch.utils._sympy.printers import PythonPrinter
 from torch.utils._sympy.value_ranges import ValueRanges
 
-from geak_evaluator.children.spec import reference
-from geak_evaluator.children.tensors import dtype_of, leaves
-from geak_evaluator.schema import domain
+from geak_evaluator.children.tensors import dtype_of
 from geak_evaluator.schema.spec import Scalar, Spec, Tensor, Value
 from geak_evaluator.seeds.branches import Branch, CannotSeed
 from geak_evaluator.seeds.matrix_ops import Named, Whole, decompositions
@@ -47,6 +46,10 @@ class Graph:
     """Scalar arguments whose value stands in the graph."""
     derived: dict[str, str] = field(default_factory=dict)
     """Sizes that follow from others, in the graph's symbols."""
+    shapes: dict[str, list[str]] = field(default_factory=dict)
+    """Of each tensor among the inputs, in Python over the variables of sizes."""
+    state: dict[str, tuple[str, str, bool]] = field(default_factory=dict)
+    """Of a module: each of its tensors with its name here, its type, and whether it is a parameter."""
 
 
 @dataclass
@@ -134,61 +137,84 @@ def _marker(number: int) -> float:
     return 0.61803398874 + number / 1024
 
 
+Call = Callable[[World, dict[str, Any]], list[tuple[str, Any]]]
+"""A part of a spec's contract: from its tensors by name to what it returns, with paths."""
+Given = Callable[[World], dict[str, torch.Tensor]]
+"""The tensors that a part is given."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of what a kernel file must do: all of a function, or one of the two directions of a gradient."""
+
+    given: Given
+    call: Call
+    built: Callable[[], torch.nn.Module] | None = None
+    """The module that is called, once it was made."""
+    functional: bool = True
+    """Mutations are taken out of the graph; autograd cannot be traced so."""
+
+
 def trace(
-    module: types.ModuleType,
-    spec: Spec,
-    branch: Branch,
-    target: str,
-    baked: frozenset[str],
-    derived: Sequence[int] = (),
+    spec: Spec, branch: Branch, target: str, part: Part, baked: frozenset[str], derived: Sequence[int] = ()
 ) -> Graph:
-    """The graph of a spec's reference in one branch; `derived` are values of sizes that follow from others."""
+    """The graph of one part in one branch; `derived` are values of sizes that follow from others."""
     made = world(spec, branch, target, baked, derived)
-    function = reference(module, spec)
     with made.mode:
-        tensors = {n: made.tensor(t) for n, t in spec.tensors.items() if n not in branch.without}
-        handed = _destination(made) if spec.contract == "destination" else {}
-    names, paths = list(tensors), []
+        tensors = part.given(made)
+    paths: list[str] = []
 
     def call(*flat: Any) -> list[Any]:
-        given = dict(zip((*tensors, *handed), flat[len(made.symbols) :], strict=True))
-        arguments = {
-            name: made.sizes[name] if isinstance(item, Scalar) else given.get(name)
-            for name, item in spec.inputs.items()
-        }
-        found = leaves(function(**arguments))
-        for path, value in found:
-            if not isinstance(value, torch.Tensor):
-                raise CannotSeed(f"reference returns a {type(value).__name__} at {path}, and only tensors are compiled")
-        if handed:
-            for (name, _), (_, value) in zip(handed.items(), found, strict=True):
-                given[name].copy_(value)
-            return []
+        found = part.call(made, dict(zip(tensors, flat[len(made.symbols) :], strict=True)))
         paths[:] = [path for path, _ in found]
-        return [value.to(dtype) for (_, value), dtype in zip(found, _declared(made, found), strict=True)]
+        return [value for _, value in found]
 
-    inputs = [*made.symbols.values(), *tensors.values(), *handed.values()]
-    graph = _traced(made, call, inputs)
+    inputs = [*made.symbols.values(), *tensors.values()]
+    graph = _traced(made, call, inputs, part.functional)
     if len(made.named.hints) > len(derived):
-        return trace(module, spec, branch, target, baked, made.named.hints)
+        return trace(spec, branch, target, part, baked, made.named.hints)
     made.device = "cuda"
     inputs = _elsewhere(made, inputs)
     graph = _moved(made, graph, inputs)
+    names = [*made.symbols, *tensors]
+    shapes = {name: [_python(made, size) for size in value.shape] for name, value in tensors.items()}
     return Graph(
-        graph, inputs, [*made.symbols, *names, *handed], paths, made.names, made.markers, made.mode, made.env, baked,
-        made.named.derived,
+        module=graph,
+        inputs=inputs,
+        names=names,
+        outputs=paths,
+        sizes=made.names,
+        markers=made.markers,
+        mode=made.mode,
+        env=made.env,
+        baked=baked,
+        derived=made.named.derived,
+        shapes=shapes,
     )
 
 
-def _traced(made: World, call: Callable[..., list[Any]], inputs: list[Any]) -> torch.fx.GraphModule:
+def _python(made: World, size: Any) -> str:
+    """A size over the names of variables."""
+    if not isinstance(size, torch.SymInt):
+        return str(size)
+    names = {symbol: sympy.Symbol(made.names.get(str(symbol), str(symbol))) for symbol in size.node.expr.free_symbols}
+    return str(PythonPrinter().doprint(size.node.expr.xreplace(names)))
+
+
+def _traced(made: World, call: Callable[..., list[Any]], inputs: list[Any], functional: bool) -> torch.fx.GraphModule:
     from torch._inductor.compile_fx import select_decomp_table
 
     with contextlib.ExitStack() as undo, made.mode, torch.no_grad(), _quietly(), enable_python_dispatcher():
-        plain = torch.func.functionalize(call, remove="mutations")
+        plain = torch.func.functionalize(call, remove="mutations") if functional else call
         undo.enter_context(_open_sizes(made))
         undo.enter_context(Whole())
         graph = make_fx(plain, decomposition_table={**select_decomp_table(), **decompositions(made.named)})(*inputs)
+    graph.graph.eliminate_dead_code()
     for node in graph.graph.nodes:
+        if node.op == "get_attr" and _elements(getattr(graph, node.target, None)) != 1:
+            raise CannotSeed(
+                "reference holds a tensor that is no argument of it; make it in the reference, or hand it over"
+            )
         if node.op == "call_function":
             if free_unbacked_symbols(node.meta.get("val")):
                 raise CannotSeed(
@@ -200,6 +226,10 @@ def _traced(made: World, call: Callable[..., list[Any]], inputs: list[Any]) -> t
                     f"reference draws random numbers ({node.target}); draw them in make_inputs and hand them over"
                 )
     return graph
+
+
+def _elements(value: Any) -> int:
+    return value.numel() if isinstance(value, torch.Tensor) and not isinstance(value, FakeTensor) else 0
 
 
 def _elsewhere(made: World, inputs: list[Any]) -> list[Any]:
@@ -279,18 +309,3 @@ def _quietly() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
-
-
-def _destination(made: World) -> dict[str, torch.Tensor]:
-    items = [item for _, item in domain.outputs(made.spec)]
-    return {name: made.tensor(item) for name, item in zip(domain.destinations(made.spec), items, strict=True)}
-
-
-def _declared(made: World, found: list[tuple[str, torch.Tensor]]) -> list[torch.dtype]:
-    """The type that each output must have."""
-    declared = domain.outputs(made.spec)
-    if not declared:
-        return [value.dtype for _, value in found]
-    if len(declared) != len(found):
-        raise CannotSeed(f"reference returns {len(found)} tensors, and outputs declares {len(declared)}")
-    return [dtype_of(made.spec.format(item.dtype, made.branch.types, made.target).name) for _, item in declared]

@@ -8,15 +8,24 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sympy
-
 from geak_evaluator.children.tensors import dtype_of
 from geak_evaluator.schema import domain
-from geak_evaluator.schema.spec import Description, Scalar, Spec
+from geak_evaluator.schema.spec import Description
+from geak_evaluator.seeds import entries
 from geak_evaluator.seeds.branches import Branch, CannotSeed
+from geak_evaluator.seeds.graph import Graph
+from geak_evaluator.seeds.sizes import Sizes
 from geak_evaluator.seeds.standalone import Piece, Renamed
 
-_CALLS = {"min": sympy.Min, "max": sympy.Max, "abs": abs, "cdiv": lambda a, b: -(-a // b)}
+
+@dataclass
+class Compiled:
+    """One part of one branch, compiled."""
+
+    branch: Branch
+    part: str
+    graph: Graph
+    piece: Piece
 
 
 @dataclass
@@ -27,29 +36,29 @@ class _Code:
     branches: list[Branch] = field(default_factory=list)
 
 
-def kernel_file(about: Description, target: str, pieces: Sequence[tuple[Branch, Piece, list[str]]], title: str) -> str:
-    """The text of a kernel file; a piece comes with the paths of what it returns."""
-    return _File(about, target).text(pieces, title)
+def kernel_file(about: Description, target: str, compiled: Sequence[Compiled], title: str) -> str:
+    """The text of a kernel file."""
+    return _File(about, target).text(compiled, title)
 
 
 class _File:
     def __init__(self, about: Description, target: str) -> None:
         self._about, self._spec, self._target = about, about.spec, target
-        self._functions: dict[str, ast.stmt] = {}
+        self._functions: dict[str, ast.FunctionDef] = {}
         self._libdevice = False
 
-    def text(self, pieces: Sequence[tuple[Branch, Piece, list[str]]], title: str) -> str:
-        codes: dict[tuple[str, ...], _Code] = {}
-        for branch, piece, paths in pieces:
-            lines = self._lines(branch, piece, paths)
-            codes.setdefault(tuple(lines), _Code(lines)).branches.append(branch)
-        wrapper = self._wrapper(list(codes.values()))
+    def text(self, compiled: Sequence[Compiled], title: str) -> str:
+        parts: dict[str, list[Compiled]] = {}
+        for one in compiled:
+            parts.setdefault(one.part, []).append(one)
+        wrapper = [text for part, ones in parts.items() for text in self._part(part, ones)]
+        wrapper += entries.entry(self._about, {part: ones[0].graph for part, ones in parts.items()})
         functions = [ast.unparse(ast.fix_missing_locations(node)) for node in self._functions.values()]
         imports = ["import torch", "import triton", "import triton.language as tl"]
         if self._libdevice:
             imports.append("from triton.language.extra import libdevice")
-        parts = [f'"""{title}"""\n\n' + "\n".join(imports), *functions, *wrapper]
-        return "\n\n\n".join(parts) + "\n"
+        parts_of_file = [f'"""{title}"""\n\n' + "\n".join(imports), *functions, *wrapper]
+        return "\n\n\n".join(parts_of_file) + "\n"
 
     # -- kernels --
 
@@ -58,7 +67,7 @@ class _File:
         names: dict[str, str] = {}
         for kernel in piece.kernels.values():
             self._libdevice |= kernel.libdevice
-            helpers = {}
+            helpers: dict[str, str] = {}
             for name, node in kernel.helpers.items():
                 helpers[name] = self._place(name, node, helpers)
             names[kernel.name] = self._place(kernel.name, kernel.function, helpers)
@@ -72,7 +81,7 @@ class _File:
             copied = ast.parse(ast.unparse(node)).body[0]
             assert isinstance(copied, ast.FunctionDef)
             copied.name = chosen
-            copied = Renamed(others).visit(copied)
+            copied = Renamed({**others, name: chosen}).visit(copied)
             if chosen not in self._functions or ast.dump(self._functions[chosen]) == ast.dump(copied):
                 self._functions.setdefault(chosen, copied)
                 return chosen
@@ -80,17 +89,40 @@ class _File:
 
     # -- the wrapper's code --
 
-    def _lines(self, branch: Branch, piece: Piece, paths: list[str]) -> list[str]:
+    def _part(self, part: str, compiled: list[Compiled]) -> list[str]:
+        """The function of one part, with those of its branches before it where they differ."""
+        codes: dict[tuple[str, ...], _Code] = {}
+        for one in compiled:
+            lines = self._lines(one)
+            codes.setdefault(tuple(lines), _Code(lines)).branches.append(one.branch)
+        name, parameters = entries.signature(self._about, part, compiled[0].graph)
+        doc = self._about.title if not part else ""
+        if len(codes) == 1:
+            return [entries.function(name, parameters, next(iter(codes)), doc)]
+        functions, choice = [], []
+        for number, code in enumerate(codes.values()):
+            own = f"_{name.lstrip('_')}_{number}"
+            functions.append(entries.function(own, parameters, code.lines))
+            call = f"return {own}({', '.join(parameters)})"
+            if number == len(codes) - 1:
+                choice.append(call)
+            else:
+                choice += [f"if {self._condition(code, list(codes.values()))}:", f"    {call}"]
+        return [*functions, entries.function(name, parameters, choice, doc)]
+
+    def _lines(self, one: Compiled) -> list[str]:
+        branch, piece = one.branch, one.piece
         names = self._adopt(piece)
-        tensors = [n for n in self._spec.tensors if n not in branch.without]
-        device = [*tensors, *self._destination()]
-        if not device:
+        tensors = list(one.graph.shapes)
+        if not tensors:
             raise CannotSeed("it has no tensor among its arguments, so that a wrapper could not tell the device")
-        body = [Renamed({**names, "DEVICE": f"{device[0]}.device"}).visit(node) for node in piece.body]
+        body = [Renamed({**names, "DEVICE": f"{tensors[0]}.device"}).visit(node) for node in piece.body]
         lines = [self._typed(ast.unparse(ast.fix_missing_locations(node)), branch) for node in body]
-        lines += self._return(piece, paths)
-        used = {n.id for line in lines for n in ast.walk(ast.parse(line.replace("return ", "_ = ", 1))) if isinstance(n, ast.Name)}
-        return [*self._sizes(branch, used), *lines]
+        lines += _return(piece, one.graph.outputs) if one.part != "backward" else _tuple(piece)
+        trees = [ast.parse(line.replace("return ", "_ = ", 1)) for line in lines]
+        used = {n.id for tree in trees for n in ast.walk(tree) if isinstance(n, ast.Name)}
+        more = {f"{name}.shape": texts for name, texts in one.graph.shapes.items() if name not in self._spec.tensors}
+        return [*Sizes(self._spec, branch, more).lines(used), *lines]
 
     def _typed(self, line: str, branch: Branch) -> str:
         """A type that an argument has is read off the argument."""
@@ -108,121 +140,28 @@ class _File:
         for argument, tensor in self._spec.tensors.items():
             if tensor.dtype == name and argument not in without:
                 return argument
-        handed = zip(self._destination(), domain.outputs(self._spec), strict=False)
+        if self._spec.contract != "destination":
+            return ""
+        handed = zip(domain.destinations(self._spec), domain.outputs(self._spec), strict=False)
         return next((argument for argument, (_, tensor) in handed if tensor.dtype == name), "")
-
-    def _destination(self) -> list[str]:
-        return domain.destinations(self._spec) if self._spec.contract == "destination" else []
-
-    def _return(self, piece: Piece, paths: list[str]) -> list[str]:
-        values = [ast.unparse(value) for value in piece.returned]
-        if not values:
-            return []
-        if paths == ["0"] or len(values) == 1 and not paths[0].isidentifier():
-            return [f"return {values[0]}"]
-        if all(path.isidentifier() for path in paths):
-            pairs = ", ".join(f"{path!r}: {value}" for path, value in zip(paths, values, strict=True))
-            return ["return {" + pairs + "}"]
-        return [f"return ({', '.join(values)})"]
-
-    # -- sizes --
-
-    def _sizes(self, branch: Branch, used: set[str]) -> list[str]:
-        """Where the sizes come from that the code names."""
-        variables = {self._variable(n, branch): n for n in self._spec.axes if n not in branch.axes}
-        wanted = {v for v in variables if v in used}
-        known: set[str] = set()
-        lines: list[str] = []
-        tensors = {n: t for n, t in self._spec.tensors.items() if n not in branch.without}
-        dims = {f"{n}.shape": t.shape for n, t in tensors.items()}
-        dims |= {
-            f"{name}.shape": item.shape
-            for name, (_, item) in zip(self._destination(), domain.outputs(self._spec), strict=False)
-        }
-        strides = {f"{n}.stride()": t.strides for n, t in tensors.items() if t.strides}
-        for source, texts in dims.items():
-            fresh = [t for t in texts if t in wanted and t not in known]
-            if fresh and all(t in variables or t.isdigit() for t in texts) and len(set(texts)) == len(texts):
-                left = ", ".join(t if t in fresh else "_" for t in texts)
-                lines.append(f"{left} = {source}" if len(texts) > 1 else f"{left} = {source}[0]")
-                known |= set(fresh)
-        for _ in variables:
-            for source, texts in {**dims, **strides}.items():
-                for place, text in enumerate(texts):
-                    found = self._solved(text, f"{source}[{place}]", branch, known)
-                    if found and found[0] in wanted - known:
-                        lines.append(f"{found[0]} = {found[1]}")
-                        known.add(found[0])
-        if missing := wanted - known:
-            names = ", ".join(sorted(variables[v] for v in missing))
-            raise CannotSeed(f"the size {names} cannot be told from the shapes of its arguments; hand it over as a Scalar")
-        return lines
-
-    def _variable(self, axis: str, branch: Branch) -> str:
-        step = branch.multiples.get(axis, 1)
-        return axis if step == 1 else f"{axis}_{step}"
-
-    def _symbolic(self, text: str, branch: Branch) -> Any:
-        sizes: dict[str, Any] = {}
-        for name in self._spec.axes:
-            if name in branch.axes:
-                sizes[name] = sympy.Integer(branch.axes[name])
-            else:
-                symbol = sympy.Symbol(self._variable(name, branch), integer=True, positive=True)
-                sizes[name] = symbol * branch.multiples.get(name, 1)
-        for name, item in self._spec.inputs.items():
-            if isinstance(item, Scalar):
-                chosen = branch.scalars.get(name, item.value)
-                sizes[name] = sympy.Symbol(name) if chosen is None or isinstance(chosen, str) else sympy.sympify(chosen)
-        return eval(text, {"__builtins__": {}, **_CALLS}, sizes)
-
-    def _solved(self, text: str, source: str, branch: Branch, known: set[str]) -> tuple[str, str] | None:
-        """A variable in terms of one dimension, where that is linear in it and everything else is known."""
-        try:
-            told = sympy.expand(self._symbolic(text, branch))
-        except (TypeError, ValueError, ZeroDivisionError):
-            return None
-        unknown = [s for s in told.free_symbols if s.name not in known]
-        if len(unknown) != 1:
-            return None
-        symbol = unknown[0]
-        factor, rest = told.coeff(symbol, 1), told.coeff(symbol, 0)
-        if factor == 0 or sympy.expand(told - factor * symbol - rest) != 0 or rest.has(symbol) or factor.has(sympy.floor):
-            return None
-        inner = source if rest == 0 else f"({source} - ({rest}))" if rest.could_extract_minus_sign() is False else f"({source} + {-rest})"
-        return symbol.name, (inner if factor == 1 else f"{inner} // ({factor})").replace("((", "((")
 
     # -- the choice --
 
-    def _wrapper(self, codes: list[_Code]) -> list[str]:
-        entry = self._about.entry
-        parameters = ", ".join([*self._spec.inputs, *self._destination()])
-        doc = self._about.title.rstrip(".").replace('"""', "'''").replace("\\", "/") + "."
-        if len(codes) == 1:
-            return [_function(entry, parameters, codes[0].lines, doc)]
-        functions, choice = [], []
-        for number, code in enumerate(codes):
-            name = f"_{entry}_{number}"
-            functions.append(_function(name, parameters, code.lines))
-            call = f"return {name}({parameters})"
-            if number == len(codes) - 1:
-                choice.append(call)
-            else:
-                choice += [f"if {self._condition(code, codes)}:", f"    {call}"]
-        return [*functions, _function(entry, parameters, choice, doc)]
-
     def _condition(self, code: _Code, codes: list[_Code]) -> str:
-        everything = [b for one in codes for b in one.branches]
+        everything = [self._keys(b) for one in codes for b in one.branches]
         own = [self._keys(b) for b in code.branches]
-        options = {k: dict.fromkeys(self._keys(b)[k] for b in everything) for k in own[0]}
+        options = {k: dict.fromkeys(one[k] for one in everything) for k in own[0]}
         chosen = {k: dict.fromkeys(one[k] for one in own) for k in own[0]}
         sized = 1
         for values in chosen.values():
             sized *= len(values)
         if sized == len(own):
-            parts = [f"({' or '.join(v)})" if len(v) > 1 else next(iter(v)) for k, v in chosen.items() if len(v) < len(options[k])]
-            return " and ".join(parts)
-        return " or ".join(f"({' and '.join(filter(None, one.values()))})" for one in own)
+            narrowing = [list(v) for k, v in chosen.items() if len(v) < len(options[k])]
+            if len(narrowing) == 1:
+                return " or ".join(narrowing[0])
+            return " and ".join(f"({' or '.join(v)})" if len(v) > 1 else v[0] for v in narrowing)
+        differing = [k for k in options if len(options[k]) > 1]
+        return " or ".join(f"({' and '.join(one[k] for k in differing)})" for one in own)
 
     def _keys(self, branch: Branch) -> dict[str, str]:
         """What tells a branch from the others, as conditions over the arguments."""
@@ -233,35 +172,28 @@ class _File:
                 raise CannotSeed(f"no argument has the type {name}, so that a wrapper could not tell which is meant")
             keys[f"type {name}"] = f"{owner}.dtype == {self._dtype(chosen)}"
         for name, value in branch.scalars.items():
-            keys[f"scalar {name}"] = {True: name, False: f"not {name}"}[value] if isinstance(value, bool) else f"{name} == {value!r}"
+            plain = {True: name, False: f"not {name}"}
+            keys[f"scalar {name}"] = plain[value] if isinstance(value, bool) else f"{name} == {value!r}"
         for name, tensor in self._spec.tensors.items():
             if tensor.optional:
                 keys[f"without {name}"] = f"{name} is {'' if name in branch.without else 'not '}None"
         for name in branch.axes:
             if len(self._spec.axes[name].choices) > 1:
-                keys[f"axis {name}"] = self._axis_condition(name, branch)
+                keys[f"axis {name}"] = Sizes(self._spec, branch, {}).condition(name)
         return keys
 
-    def _axis_condition(self, axis: str, branch: Branch) -> str:
-        from geak_evaluator.schema import expr
 
-        for name, tensor in self._spec.tensors.items():
-            for place, text in enumerate(tensor.shape):
-                if text == axis:
-                    return f"{name}.shape[{place}] == {branch.axes[axis]}"
-        for name, tensor in self._spec.tensors.items():
-            for place, text in enumerate(tensor.shape):
-                if axis in expr.names_in(text):
-                    lines = self._sizes(branch, {str(s) for s in self._symbolic(text, branch).free_symbols})
-                    told = str(self._symbolic(text, branch))
-                    for line in lines:
-                        left, _, right = line.partition(" = ")
-                        told = told.replace(left, f"({right})")
-                    return f"{name}.shape[{place}] == {told}"
-        raise CannotSeed(f"the size {axis} cannot be told from the shapes of its arguments; hand it over as a Scalar")
+def _return(piece: Piece, paths: list[str]) -> list[str]:
+    values = [ast.unparse(value) for value in piece.returned]
+    if not values:
+        return []
+    if len(values) == 1 and not paths[0].isidentifier():
+        return [f"return {values[0]}"]
+    if all(path.isidentifier() for path in paths):
+        pairs = ", ".join(f"{path!r}: {value}" for path, value in zip(paths, values, strict=True))
+        return ["return {" + pairs + "}"]
+    return [f"return ({', '.join(values)})"]
 
 
-def _function(name: str, parameters: str, lines: list[str], doc: str = "") -> str:
-    body = [f'"""{doc}"""'] if doc else []
-    body += lines or ["return None"]
-    return f"def {name}({parameters}):\n" + "\n".join(f"    {line}" for text in body for line in text.split("\n"))
+def _tuple(piece: Piece) -> list[str]:
+    return [f"return ({', '.join(ast.unparse(value) for value in piece.returned)},)"]
