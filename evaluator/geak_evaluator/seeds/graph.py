@@ -21,7 +21,7 @@ from torch.utils._sympy.value_ranges import ValueRanges
 from geak_evaluator.children.tensors import dtype_of
 from geak_evaluator.schema.spec import Scalar, Spec, Tensor, Value
 from geak_evaluator.seeds.branches import Branch, CannotSeed
-from geak_evaluator.seeds.matrix_ops import Named, decompositions
+from geak_evaluator.seeds.matrix_ops import Named, Whole, decompositions
 
 _CALLS = {"min": torch.sym_min, "max": torch.sym_max, "abs": abs, "cdiv": lambda a, b: -(-a // b)}
 
@@ -207,6 +207,7 @@ def _traced(made: World, call: Callable[..., list[Any]], inputs: list[Any], func
     with contextlib.ExitStack() as undo, made.mode, torch.no_grad(), _quietly(), enable_python_dispatcher():
         plain = torch.func.functionalize(call, remove="mutations") if functional else call
         undo.enter_context(_open_sizes(made))
+        undo.enter_context(Whole())
         graph = make_fx(plain, decomposition_table={**select_decomp_table(), **decompositions(made.named)})(*inputs)
     graph.graph.eliminate_dead_code()
     for node in graph.graph.nodes:

@@ -71,6 +71,8 @@ class _File:
             for name, node in kernel.helpers.items():
                 helpers[name] = self._place(name, node, helpers)
             names[kernel.name] = self._place(kernel.name, kernel.function, helpers)
+        for name, function in piece.functions.items():
+            names[name] = self._place(name, function, names)
         return names
 
     def _place(self, name: str, node: Any, others: dict[str, str]) -> str:

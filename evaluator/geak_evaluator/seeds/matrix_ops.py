@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch.overrides import TorchFunctionMode
 from torch.utils._sympy.printers import PythonPrinter
 
 _LIBRARY = torch.library.Library("geak", "FRAGMENT")  # type: ignore[no-untyped-call]
@@ -14,13 +15,47 @@ _LIBRARY.define(
     "convolution(Tensor x, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, "
     "bool transposed, SymInt groups, SymInt[] out) -> Tensor"
 )
+_LIBRARY.define("attention(Tensor q, Tensor k, Tensor v, Tensor? mask, bool causal, float? scale) -> Tensor")
 CONVOLUTION = torch.ops.geak.convolution.default
+_sdpa = torch.nn.functional.scaled_dot_product_attention
 
 
 @torch.library.register_fake("geak::convolution", lib=_LIBRARY)
 def _(x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: Any, groups: Any, out: Any):  # type: ignore[no-untyped-def]
     filters = weight.shape[1] * groups if transposed else weight.shape[0]
     return x.new_empty((*x.shape[: -len(out) - 1], filters, *out))
+
+
+@torch.library.register_fake("geak::attention", lib=_LIBRARY)
+def _(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: Any):  # type: ignore[no-untyped-def]
+    return q.new_empty((*q.shape[:-1], v.shape[-1]))
+
+
+class Whole(TorchFunctionMode):
+    """Keeps attention as one operation, which torch would take apart by what the device can do."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Called by torch for each of its functions."""
+        return (_attention if func is _sdpa else func)(*args, **(kwargs or {}))
+
+
+def _attention(
+    query: Any,
+    key: Any,
+    value: Any,
+    attn_mask: Any = None,
+    dropout_p: float = 0.0,
+    is_causal: bool = False,
+    scale: Any = None,
+    enable_gqa: bool = False,
+) -> Any:
+    same = query.dtype == key.dtype == value.dtype and query.dtype in (torch.float16, torch.bfloat16, torch.float32)
+    plain = same and query.dim() <= 4 and not dropout_p and isinstance(scale, float | int | None)
+    if not plain:
+        return _sdpa(query, key, value, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa)
+    return torch.ops.geak.attention(query, key, value, attn_mask, is_causal, scale)
 
 
 @dataclass

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from geak_evaluator.seeds import matrix_templates as templates
 from geak_evaluator.seeds.branches import CannotSeed
 from geak_evaluator.seeds.graph import Graph
 from geak_evaluator.seeds.kernels import Kernel, kernel
@@ -31,20 +32,18 @@ class Piece:
     returned: list[ast.expr]
     kernels: dict[str, Kernel] = field(default_factory=dict)
     externs: list[Extern] = field(default_factory=list)
+    functions: dict[str, ast.FunctionDef] = field(default_factory=dict)
+    """Kernels of our own and what calls them, where Inductor would call a library."""
 
 
-Substitute = Callable[[Extern], list[ast.stmt] | None]
-"""What stands in for a library's call: statements over the same names, or None where nothing does."""
-
-
-def standalone(source: str, graph: Graph, *, substitute: Substitute | None = None) -> Piece:
+def standalone(source: str, graph: Graph) -> Piece:
     """The kernels and the wrapper's statements in what Inductor emitted for a graph."""
     tree = ast.parse(source)
     kernels = dict(_kernels(tree))
     call = next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "call"), None)
     if call is None:
         raise CannotSeed("what Inductor emitted has no function `call`; its wrapper is of a kind that is not known here")
-    return _Wrapper(graph, kernels, substitute).read(call)
+    return _Wrapper(graph, kernels).read(call)
 
 
 def _kernels(tree: ast.Module) -> Iterator[tuple[str, Kernel]]:
@@ -59,8 +58,8 @@ def _kernels(tree: ast.Module) -> Iterator[tuple[str, Kernel]]:
 
 
 class _Wrapper:
-    def __init__(self, graph: Graph, kernels: dict[str, Kernel], substitute: Substitute | None) -> None:
-        self._graph, self._kernels, self._substitute = graph, kernels, substitute
+    def __init__(self, graph: Graph, kernels: dict[str, Kernel]) -> None:
+        self._graph, self._kernels = graph, kernels
         self._rename: dict[str, str] = dict(graph.sizes)
         self._piece = Piece([], [])
 
@@ -92,7 +91,7 @@ class _Wrapper:
         elif isinstance(node, ast.Return):
             value = node.value
             self._piece.returned = list(value.elts) if isinstance(value, ast.Tuple) else []
-            self._piece.returned = [self._renamed(part) for part in self._piece.returned]
+            self._piece.returned = [_Memory().visit(self._renamed(part)) for part in self._piece.returned]
         else:
             self._extern(node, type(node).__name__)
 
@@ -125,12 +124,14 @@ class _Wrapper:
             self._extern(node, called)
 
     def _extern(self, node: ast.stmt, name: str) -> None:
-        extern = Extern(name, self._renamed(node))
-        found = self._substitute(extern) if self._substitute else None
-        if found is None:
-            self._piece.externs.append(extern)
-            found = [extern.statement]
-        self._piece.body += found
+        statement = self._renamed(node)
+        functions = templates.functions(name)
+        if functions and isinstance(statement, ast.Assign) and isinstance(statement.value, ast.Call):
+            self._piece.functions |= functions
+            statement.value.func = ast.Name(list(functions)[-1], ast.Load())
+        else:
+            self._piece.externs.append(Extern(name, statement))
+        self._piece.body.append(_Memory().visit(statement))
 
     def _keep(self, node: ast.stmt) -> None:
         self._piece.body.append(_Memory().visit(self._renamed(node)))

@@ -1,3 +1,10 @@
+"""Attention in one pass over the keys: the scores are never stored."""
+
+import torch
+import triton
+import triton.language as tl
+
+
 @triton.jit
 def attention_kernel(
     q_ptr, k_ptr, v_ptr, mask_ptr, o_ptr, scale, heads, group, S, L, D, DV,
@@ -57,11 +64,12 @@ def attention_kernel(
 
 
 def attention(q, k, v, mask, causal, scale):
-    """softmax(scale * q @ k.mT + mask) @ v for any number of leading dimensions; the scores are never stored."""
+    """softmax(scale * q @ k.mT + mask) @ v for up to two leading dimensions; the scores are never stored."""
     S, D = q.shape[-2:]
     L, DV = v.shape[-2:]
     out = torch.empty((*q.shape[:-1], DV), dtype=q.dtype, device=q.device)
     whole = out
+    scale = D**-0.5 if scale is None else scale
     while q.dim() < 4:
         q, k, v, out = (t.unsqueeze(0) for t in (q, k, v, out))
     B, H = q.shape[:2]
