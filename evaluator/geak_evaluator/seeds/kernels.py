@@ -17,6 +17,8 @@ from geak_evaluator.seeds.emit import OPEN_BLOCK
 _BLOCKS = ("XBLOCK", "YBLOCK", "ZBLOCK", "R0_BLOCK", "R1_BLOCK", "RBLOCK", "RSPLIT")
 
 
+_MOST_BITS = 17
+"""A block that is sorted is no wider than 2 to this."""
 _PLAINER = {
     "is_floating": "def is_floating(x):\n    return x.dtype.is_floating()",
     "select_one": (
@@ -260,6 +262,20 @@ class _OfHelpers(ast.NodeTransformer):
             return _dotted(f"tl.{node.attr}" if hasattr(tl, node.attr) else f"tl.math.{node.attr}")
         if owner == "libdevice":
             self._helpers.libdevice = True
+        self.generic_visit(node)
+        return node
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if ast.unparse(node.func) == "tl.core.get_int_dtype":
+            width = ast.unparse(self.visit([*node.args, *(k.value for k in node.keywords if k.arg == "bitwidth")][0]))
+            signed = all(ast.literal_eval(k.value) for k in node.keywords if k.arg == "signed")
+            word = "tl.int" if signed else "tl.uint"
+            return _dotted(
+                f"{word}8 if {width} == 8 else {word}16 if {width} == 16 else {word}32 if {width} == 32 else {word}64"
+            )
+        if ast.unparse(node.func) == "_log2":  # of a block's width, while Triton compiles
+            width = ast.unparse(self.visit(node.args[0]))
+            return _dotted(" + ".join(f"({width} > {1 << power})" for power in range(_MOST_BITS)))
         self.generic_visit(node)
         return node
 
