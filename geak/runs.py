@@ -222,6 +222,7 @@ def brief(task: Task, about: Description, asked: Conditions, place: Workplace) -
         policy=asked.policy,
         goal=asked.goal,
         hint=asked.hint,
+        tuned=asked.tune > 0,
         original=task.original,
         prompts=place.settings.prompts,
     )

@@ -38,8 +38,7 @@ class Compiler:
         if number < len(seeds.seeds):
             seed = seeds.seeds[number]
             return Reply(f"{seed.about}\n\n```python\n{seed.source}\n```\n", model=seed.name)
-        count = len(seeds.seeds)
-        why = f"there are {count} variants and no more" if count else seeds.trouble or "the compiler gave no reason"
+        why = "it has no further variant" if seeds.seeds else seeds.trouble or "the compiler gave no reason"
         return Reply(why, "refusal", model=self.name)
 
     async def close(self) -> None:

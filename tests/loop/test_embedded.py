@@ -29,7 +29,7 @@ def test_with_no_model_a_compiler_writes_and_the_best_is_tuned(tmp_path: Path) -
     assert kinds(result) == ["1.1 seed", "1.2 tune", "2.1 seed", "3.1 seed", "4.1 seed"]
     assert result.best is not None
     assert (result.exit_code, result.best.name) == (0, "1.2")
-    assert result.population.candidates["3.1"].trouble == "there are 2 variants and no more"
+    assert result.population.candidates["3.1"].trouble == "it has no further variant"
     assert "BLOCK=512" in result.best.plan
     assert "compile figures, not of speed" in result.best.plan
     handed = json.loads((tmp_path / "run" / "best.json").read_text())
