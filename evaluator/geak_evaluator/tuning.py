@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -9,24 +10,21 @@ from dataclasses import replace
 from geak_evaluator import source
 from geak_evaluator.code import compiled
 from geak_evaluator.judge import Judge
-from geak_evaluator.oracle import Answer, Oracle, SpecFile, TooBig
+from geak_evaluator.oracle import Answer, Oracle, SpecFile, SpecProblem
 from geak_evaluator.outcome import Ran
-from geak_evaluator.schema import domain, layout
 from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.tuning import SPILLS, Configuration, Ranking, Tunable, Tuning
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Policy, Status, Tier, Verdict
 from geak_evaluator.tune import order
+from geak_evaluator.tune.cases import ordinary
 from geak_evaluator.tune.knobs import Space, Values
 from geak_evaluator.tune.reading import Untunable, read
 from geak_evaluator.tune.search import Key, Search
 from geak_evaluator.tune.tables import NoTable, parse
 from geak_evaluator.tune.writing import handed, written
 
-_CASE_ELEMENTS = 1 << 20
-"""The largest case that is no larger is what configurations are compiled for."""
-_LARGE = 32
 _COMPILE_S = 20.0
 """A configuration that takes longer to compile is none that anybody wants."""
 _PICKS = 3
@@ -69,10 +67,7 @@ def tune(
         except (source.SourceError, Untunable, NoTable) as error:
             return Tuning(note=str(error))
         tuner = _Tuner(judge, oracle, space, names, policy, max(evaluations, 1), begun, 60 * minutes)
-        try:
-            return tuner.tune(rows)
-        except TooBig as error:
-            return Tuning(note=f"spec {file.name}: {error}, so there is nothing to compile for: add a smaller case")
+        return tuner.tune(rows)
 
 
 class _Tuner:
@@ -94,7 +89,6 @@ class _Tuner:
         self._end, self._search_end = begun + seconds, begun + seconds * (1 - _FOR_PROOFS)
         self._compiler = judge.compiler(_COMPILE_S)
         self._known = _Remembered(oracle)
-        self._case = _ordinary(oracle, targets[0])
         self._dot = any(knob.dot for knob in space.knobs.values())
         self._found: dict[tuple[str, bytes], Configuration] = {}
         self._choices: dict[str, dict[str, tuple[int, ...]]] = {target: space.choices(target) for target in targets}
@@ -113,6 +107,7 @@ class _Tuner:
         first = self._gate(space.source.data, self._targets[0])
         if first.status is not Status.ACCEPTED:
             return Tuning(left=space.left, note=f"the gate does not accept this kernel as it stands: {first.line()}")
+        self._case = self._settled()
         left = [*space.left, *self._narrow()]
         rankings = []
         for number, target in enumerate(self._targets):
@@ -121,6 +116,16 @@ class _Tuner:
             rankings.append(self._search(target, rows, share))
         rankings = [self._prove(ranking) for ranking in rankings]
         return self._concluded(rankings, rows, tuple(left))
+
+    def _settled(self) -> Case:
+        """The first of the cases to compile for in which this kernel can be recorded."""
+        cases = list(ordinary(self._oracle.about.spec, self._targets[0]))
+        for case in cases[:-1]:
+            with contextlib.suppress(SpecProblem):  # what lies behind a size that was made smaller is not the author's
+                candidate = self._judge.candidate(self._known, self._space.source.data, self._targets[0], self._policy)
+                if not isinstance(candidate.capture(case), Ran):
+                    return case
+        return cases[-1]
 
     # -- what may be changed --
 
@@ -354,21 +359,6 @@ class _Remembered(Oracle):
         if key not in self._answers:
             self._answers[key] = self._ask(case, target)
         return self._answers[key]
-
-
-def _ordinary(oracle: Oracle, target: str) -> Case:
-    """The case to compile for: of sizes as they are in practice, large enough that every bound counts."""
-    spec = oracle.about.spec
-    found = domain.expand(spec, spec.cases) or (Case({}),)
-    sized = {n: sum(slot.elements for slot in layout.inputs(spec, case, target)) for n, case in enumerate(found)}
-    fitting = [n for n, size in sized.items() if size <= _CASE_ELEMENTS] or [min(sized, key=lambda n: sized[n])]
-    return found[max(fitting, key=lambda n: (_aligned(found[n]), sized[n], -n))]
-
-
-def _aligned(case: Case) -> float:
-    """The share of its larger sizes by which Triton may widen loads and stores."""
-    sizes = [size for size in case.sizes.values() if type(size) is int and size >= _LARGE]
-    return sum(size % 16 == 0 for size in sizes) / len(sizes) if sizes else 0.0
 
 
 def _beside(choices: Sequence[int], value: int) -> list[int]:

@@ -64,7 +64,8 @@ class Search:
         new: dict[tuple[int, ...], Values] = {}
         for one in found:
             place = tuple(one[name] for name in self._choices)
-            if place not in self.tried and (not self.tried and not new or self._admits(one)):
+            first = not self.tried and not new  # as the file has it, whatever that is
+            if place not in self.tried and (first or self._admits(one)):
                 new.setdefault(place, one)
         waiting = list(new.items())
         while waiting and not self._done():

@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 _USUAL = {"tl": "triton.language", "jit": "triton.jit"}
 """What these names stand for where a file does not say."""
@@ -95,6 +95,7 @@ def _bindings(scope: ast.AST, name: str) -> Iterator[ast.expr | None]:
     if isinstance(scope, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
         yield from _defaults(scope.args, name)
     body = scope.body if isinstance(scope, ast.Module | ast.FunctionDef | ast.AsyncFunctionDef) else []
+    plain = partial(_plainly, body)
     for node in _own(body):
         if isinstance(node, ast.Assign):
             for target in node.targets:
@@ -105,12 +106,11 @@ def _bindings(scope: ast.AST, name: str) -> Iterator[ast.expr | None]:
         elif isinstance(node, ast.Global | ast.Nonlocal):
             if name in node.names:
                 yield None
-        elif isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store):
-            if not _plainly(node, body):
-                yield None
+        elif isinstance(node, ast.Name) and node.id == name and isinstance(node.ctx, ast.Store) and not plain(node):
+            yield None
 
 
-def _plainly(name: ast.Name, body: list[ast.stmt]) -> bool:
+def _plainly(body: list[ast.stmt], name: ast.Name) -> bool:
     """Whether a name is bound by an assignment, which is counted there."""
     for node in _own(body):
         targets = node.targets if isinstance(node, ast.Assign) else []
