@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 How = Literal["compiled", "measured"]
+SPILLS = "spills"
 
 
 @dataclass(frozen=True)
@@ -28,10 +29,12 @@ class Configuration:
 
     values: dict[str, int]
     figures: dict[str, float] = field(default_factory=dict)
-    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix; microseconds where measured."""
+    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix, reuse; microseconds where measured."""
     cause: str = ""
-    """Why it is out: a word of `Cause`, or "spills"; empty for one that may be picked."""
+    """Why it is out: a word of `Cause`, or `SPILLS`; empty for one that may be picked."""
     message: str = ""
+    proved: bool = False
+    """Whether the gate accepted the kernel with it on this target."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,10 @@ class Ranking:
     target: str
     how: How
     configurations: tuple[Configuration, ...]
+    present: dict[str, int] = field(default_factory=dict)
+    """As the file has it; an option that is left to Triton is not named, here as in every configuration."""
+    table: dict[str, dict[str, int]] = field(default_factory=dict)
+    """The rows of the table that was handed over, with another configuration where theirs is out."""
 
     @property
     def feasible(self) -> tuple[Configuration, ...]:
@@ -60,5 +67,7 @@ class Tuning:
     proved: bool = False
     """Whether `source` passed the gate."""
     tried: int = 0
+    left: tuple[str, ...] = ()
+    """What looks tunable and was left as it is, with the reason."""
     note: str = ""
     """What the order means, or why there is nothing to tune, in a sentence."""
