@@ -20,10 +20,12 @@ from geak.journal.events import (
     Moved,
     Planned,
     Resumed,
+    Tuned,
     Unjudged,
     Unwritten,
     Written,
 )
+from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Cause, Status, Tier, Verdict
 
 GIVEN = "0"
@@ -37,6 +39,8 @@ class Candidate:
     move: Move
     change: str = ""
     """What the optimizer wanted of it."""
+    tuning: Tuning | None = None
+    """What a tuner found about its parent."""
     source: Blob = ""
     plan: str = ""
     """What its author says that it does."""
@@ -95,6 +99,8 @@ class Population:
                 self.candidates = dict(sorted(self.candidates.items(), key=lambda pair: _order(pair[0])))
             case Planned(name, plan):
                 self._change(name, change=plan)
+            case Tuned(name, tuning):
+                self._change(name, tuning=tuning)
             case Written(name, source, plan):
                 self._change(name, source=source, plan=plan)
             case Unwritten(name, why):
