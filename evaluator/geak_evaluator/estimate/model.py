@@ -83,7 +83,7 @@ def launch(target: str, work: Work, code: Figures | None, reached: Reached = REA
     bound = max(times, key=lambda name: times[name])
     us = sum(time**reached.blend for time in times.values()) ** (1 / reached.blend)
     sol = max(peak, rate, (work.vector + work.special) / (1e6 * device.vector))
-    return Part(work.kernel, max(us, sol), bound, sol, {**times}, work)
+    return Part(work.kernel, max(us, sol), bound, sol, times, work)
 
 
 class _Shape:

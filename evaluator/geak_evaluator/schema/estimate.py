@@ -88,7 +88,7 @@ class Part:
     bound: Bound
     sol: float
     """The least that the device could need: bytes at the peak bandwidth, or operations at the peak rate."""
-    times: dict[str, float] = field(default_factory=dict)
+    times: dict[Bound, float] = field(default_factory=dict)
     """Microseconds that each of its bounds asks for, if it were alone."""
     work: Work | None = None
     """None for what is no launch."""
