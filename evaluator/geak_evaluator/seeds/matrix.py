@@ -10,6 +10,7 @@ import sympy
 import torch
 from torch._inductor import config, ir
 from torch._inductor.choices import InductorChoices
+from torch._inductor.codegen.simd import SIMDKernel
 from torch._inductor.lowering import lowerings
 from torch._inductor.virtualized import V, ops
 from torch.utils._sympy.functions import FloorDiv, Mod
@@ -51,6 +52,21 @@ class _Choices(InductorChoices):
         if any(_is_dot(node) for node in features.node_schedule):
             return False
         return InductorChoices.should_use_persistent_reduction(features, cooperative_reduction)
+
+    @staticmethod
+    def can_fuse(scheduler: Any, node1: Any, node2: Any, shared_data_score: int) -> bool:
+        """What joins a product must fit its tiles, which Inductor asks of reductions alone."""
+        fits = _fits_tiles(node1, node2) and _fits_tiles(node2, node1)
+        return fits and InductorChoices.can_fuse(scheduler, node1, node2, shared_data_score)
+
+
+def _fits_tiles(product: Any, other: Any) -> bool:
+    for node in filter(_is_dot, product.get_nodes()):
+        tile, depth = node.get_ranges()
+        whole = sympy.prod(depth)
+        if not all(SIMDKernel.is_compatible((*tile, whole), n.get_ranges(), whole) for n in other.get_nodes()):
+            return False
+    return True
 
 
 def _is_dot(node: Any) -> bool:
@@ -139,9 +155,10 @@ def _convolution(
         y = lowerings[aten.bmm](
             view(all_filters, [images * groups, filters, depth]), view(patches, [images * groups, depth, spots])
         )
+    if bias is not None:  # in the product's own shape, whose tiles it has to fit
+        rows = lowerings[aten.expand](view(bias, [1, groups, filters]), [images, groups, filters])
+        y = lowerings[aten.add](y, view(rows, [images * groups, filters, 1]))
     y = view(y, [images, groups * filters, *out])
-    if bias is not None:
-        y = lowerings[aten.add](y, view(bias, [groups * filters, *[1] * dims]))
     return lowerings[aten.squeeze](y, 0) if alone else y
 
 
