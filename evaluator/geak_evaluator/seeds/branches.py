@@ -6,8 +6,9 @@ import itertools
 import math
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from geak_evaluator.schema import domain, expr
 from geak_evaluator.schema.spec import Axis, Case, Scalar, Spec, Value
@@ -15,6 +16,7 @@ from geak_evaluator.schema.spec import Axis, Case, Scalar, Spec, Value
 MOST = 48
 """More branches than that make no file that anybody would read."""
 _FEW_CHOICES = 2
+Choice = TypeVar("Choice")
 _MULTIPLE = re.compile(r"(\w+) % (\w+) == 0")
 
 
@@ -69,14 +71,16 @@ def branches(spec: Spec, baked: frozenset[str] = frozenset()) -> tuple[Branch, .
     return tuple(found)
 
 
-def _choices(free: dict[str, tuple[Value, ...]]) -> Iterator[dict[str, Value]]:
+def _choices(free: Mapping[str, tuple[Choice, ...]]) -> Iterator[dict[str, Choice]]:
     for chosen in itertools.product(*free.values()):
         yield dict(zip(free, chosen, strict=True))
 
 
 def _multiples(spec: Spec, chosen: dict[str, Value]) -> dict[str, int]:
     """Multiples are told only where sizes are divided: they make a wrapper harder to read."""
-    texts = [t for tensor in (*spec.tensors.values(), *(leaf for _, leaf in domain.outputs(spec))) for t in tensor.shape]
+    texts = [
+        t for tensor in (*spec.tensors.values(), *(leaf for _, leaf in domain.outputs(spec))) for t in tensor.shape
+    ]
     divided = {n for text in (*texts, *spec.where) if "//" in text or "%" in text for n in expr.names_in(text)}
     found = {n: math.gcd(*a.choices) if a.choices else a.multiple_of for n, a in spec.axes.items() if n in divided}
     for relation in spec.where:

@@ -19,6 +19,7 @@ from geak_evaluator.seeds.emit import Options, emit
 from geak_evaluator.seeds.graph import Graph
 from geak_evaluator.seeds.kernel_file import Compiled, kernel_file
 from geak_evaluator.seeds.standalone import standalone
+from geak_evaluator.seeds.trouble import sentence
 
 VARIANTS = (
     Options(),
@@ -31,11 +32,12 @@ _OF_HALVES = frozenset({65504.0, -65504.0, 2.0**-10, 2.0**-14})
 """Numbers in a graph that hold for fp16 alone."""
 
 
-
 def seeds(module: types.ModuleType, about: Description, target: str) -> Seeds:
     """Every variant whose text differs, the most promising first."""
     if about.spec.oracle in ("peer", "tests"):
-        return Seeds(trouble=f"oracle {about.spec.oracle!r} has no reference to compile; begin from the original kernel")
+        return Seeds(
+            trouble=f"oracle {about.spec.oracle!r} has no reference to compile; begin from the original kernel"
+        )
     return _Author(module, about, target).seeds()
 
 
@@ -64,8 +66,8 @@ class _Author:
                 continue
             try:
                 self._write(replace(options, exact=self.about.spec.precision == "as_written"))
-            except CannotSeed as error:
-                self.trouble = self.trouble or str(error)
+            except Exception as error:
+                self.trouble = self.trouble or sentence(error, self.about.name)
         return Seeds(tuple(self.found.values()), "" if self.found else self.trouble)
 
     def _is_worth(self, options: Options) -> bool:
@@ -147,7 +149,9 @@ def _twin(one: Compiled, branch: Branch) -> Compiled:
     class Other(ast.NodeTransformer):
         def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
             self.generic_visit(node)
-            words = {"float16": "bfloat16"} if isinstance(node.value, ast.Name) and node.value.id in ("tl", "torch") else {}
+            words = (
+                {"float16": "bfloat16"} if isinstance(node.value, ast.Name) and node.value.id in ("tl", "torch") else {}
+            )
             node.attr = words.get(node.attr, node.attr)
             return node
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-
 from geak_evaluator.device.simulated import _set
 from geak_evaluator.schema.target import Target
 from geak_evaluator.seeds.described import described
@@ -69,7 +68,8 @@ def emit(graph: Graph, target: Target, options: Options) -> str:
         with V.set_graph_handler(lowering), V.set_fake_mode(graph.mode), DebugContext():
             lowering.run(*graph.inputs)
             source = lowering.codegen()[0]
-    return getattr(source, "value", source)  # type: ignore[no-any-return]
+    text: Any = source
+    return str(getattr(text, "value", text))
 
 
 @contextlib.contextmanager
@@ -79,7 +79,7 @@ def _changed(options: Options) -> Iterator[None]:
     from torch._inductor.choices import InductorChoices
     from torch._inductor.codegen.triton import TritonKernel
 
-    own = TritonKernel._get_persistent_RBLOCK
+    own: Any = TritonKernel._get_persistent_RBLOCK
 
     def block(numel: Any) -> int:
         return OPEN_BLOCK if getattr(numel, "free_symbols", ()) else int(own(numel))

@@ -122,7 +122,9 @@ class Kernel:
         for parameter, argument in zip(self.function.args.args, arguments, strict=False):
             if not isinstance(argument, ast.Name) or parameter.arg.endswith("numel"):
                 continue
-            words = [argument.id] if parameter.arg.startswith("ks") else [f"{argument.id}_ptr", f"{argument.id}_out_ptr"]
+            words = (
+                [argument.id] if parameter.arg.startswith("ks") else [f"{argument.id}_ptr", f"{argument.id}_out_ptr"]
+            )
             free = [word for word in words if word not in taken]
             if free:
                 names[parameter.arg] = free[0]
