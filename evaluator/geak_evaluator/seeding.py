@@ -11,7 +11,7 @@ from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Policy
 
-_ROLE = "geak_evaluator.children.seed"
+_ROLE = "geak_evaluator.seeds.child"
 _LIMITS = Limits(wall_s=90.0, memory=8 * GIB)
 """Loading a compiler and compiling several variants takes longer than one run of a kernel."""
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from geak_evaluator.schema import domain, expr
 from geak_evaluator.schema.spec import Axis, Case, Scalar, Spec, Value
 
 MOST = 48
 """More branches than that make no file that anybody would read."""
-_FEW_CHOICES = 4
+_FEW_CHOICES = 2
+Choice = TypeVar("Choice")
 _MULTIPLE = re.compile(r"(\w+) % (\w+) == 0")
 
 
@@ -68,38 +71,42 @@ def branches(spec: Spec, baked: frozenset[str] = frozenset()) -> tuple[Branch, .
     return tuple(found)
 
 
-def _choices(free: dict[str, tuple[Value, ...]]) -> Iterator[dict[str, Value]]:
+def _choices(free: Mapping[str, tuple[Choice, ...]]) -> Iterator[dict[str, Choice]]:
     for chosen in itertools.product(*free.values()):
         yield dict(zip(free, chosen, strict=True))
 
 
 def _multiples(spec: Spec, chosen: dict[str, Value]) -> dict[str, int]:
     """Multiples are told only where sizes are divided: they make a wrapper harder to read."""
-    texts = [t for tensor in (*spec.tensors.values(), *(leaf for _, leaf in domain.outputs(spec))) for t in tensor.shape]
+    texts = [
+        t for tensor in (*spec.tensors.values(), *(leaf for _, leaf in domain.outputs(spec))) for t in tensor.shape
+    ]
     divided = {n for text in (*texts, *spec.where) if "//" in text or "%" in text for n in expr.names_in(text)}
-    found = {name: axis.multiple_of for name, axis in spec.axes.items() if name in divided}
+    found = {n: math.gcd(*a.choices) if a.choices else a.multiple_of for n, a in spec.axes.items() if n in divided}
     for relation in spec.where:
         match = _MULTIPLE.fullmatch(relation)
         if match and match[1] in found:
             by = chosen.get(match[2], int(match[2]) if match[2].isdigit() else 1)
             found[match[1]] = math.lcm(found[match[1]], int(by))
-    return {name: number for name, number in found.items() if number > 1 and not spec.axes[name].choices}
+    return {name: number for name, number in found.items() if number > 1 and name not in chosen}
 
 
 def _hints(spec: Spec, branch: Branch) -> dict[str, int] | None:
     """Sizes near the first that is timed, no two the same and none of 1 where that can be."""
     for case in (*spec.bench, *spec.cases, None):
-        sizes = dict(case.sizes) if case else domain.draw(spec, __import__("random").Random(0))
+        sizes = dict(case.sizes) if case else domain.draw(spec, random.Random(0))
         if sizes is None:
             continue
         hints = {name: branch.axes.get(name, int(sizes[name])) for name in spec.axes}
+        apart = dict(hints)
         for name, axis in spec.axes.items():
             if name not in branch.axes:
                 step = branch.multiples.get(name, axis.multiple_of)
-                hints[name] = _apart(hints, name, axis, step)
-        whole: dict[str, Value] = {**hints, **branch.types, **branch.scalars}
-        if domain.holds(spec, domain.with_scalars(spec, whole)):
-            return hints
+                apart[name] = _apart(apart, name, axis, step)
+        for tried in (apart, hints):
+            whole: dict[str, Value] = {**tried, **branch.types, **branch.scalars}
+            if domain.holds(spec, domain.with_scalars(spec, whole)):
+                return tried
     return None
 
 

@@ -31,7 +31,9 @@ def graphs(
         assert part.built is not None
         own = part.built()
         trained = {name for name, _ in own.named_parameters()}
-        graph.state = {name: (argument(spec, name), str(v.dtype), name in trained) for name, v in own.state_dict().items()}
+        graph.state = {
+            name: (argument(spec, name), str(v.dtype), name in trained) for name, v in own.state_dict().items()
+        }
         return {"forward": graph}
     if spec.contract == "gradient":
         forward = trace(spec, branch, target, Part(_inputs, _function(function, wide)), baked)
@@ -175,7 +177,7 @@ def _unset() -> Iterator[None]:
     """Lets modules be made without first values: drawing them needs sizes that are numbers."""
     kinds = [k for k in vars(torch.nn).values() if isinstance(k, type) and "reset_parameters" in vars(k)]
     drawn = [n for n, f in vars(torch.nn.init).items() if n.endswith("_") and not n.startswith("_") and callable(f)]
-    before = [(k, "reset_parameters", vars(k)["reset_parameters"]) for k in kinds]
+    before: list[tuple[Any, str, Any]] = [(k, "reset_parameters", vars(k)["reset_parameters"]) for k in kinds]
     before += [(torch.nn.init, name, getattr(torch.nn.init, name)) for name in drawn]
     for owner, name, _ in before:
         setattr(owner, name, (lambda self: None) if name == "reset_parameters" else (lambda tensor, *a, **k: tensor))

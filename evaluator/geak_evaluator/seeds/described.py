@@ -42,7 +42,7 @@ def described(target: Target) -> Iterator[None]:
 
     told = properties(target)
     arch: Any = target.arch if target.backend == "hip" else int(target.arch.removeprefix("sm_"))
-    asked = {
+    asked: dict[str, Any] = {
         "get_device_properties": lambda device=None: told,
         "is_available": lambda *args: True,
         "current_device": lambda *args: 0,

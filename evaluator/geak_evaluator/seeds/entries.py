@@ -91,7 +91,9 @@ def _module(about: Description, forward: Graph) -> str:
         shape = ", ".join(forward.shapes[argument])
         tensor = f"torch.empty(({shape}{',' if len(forward.shapes[argument]) == 1 else ''}), dtype={dtype})"
         kind = "register_parameter" if trained else "register_buffer"
-        value = f"torch.nn.Parameter({tensor}{'' if _is_float(dtype) else ', requires_grad=False'})" if trained else tensor
+        value = (
+            f"torch.nn.Parameter({tensor}{'' if _is_float(dtype) else ', requires_grad=False'})" if trained else tensor
+        )
         lines.append(f"{_place(owners)}.{kind}({last!r}, {value})")
     inputs = list(spec.inputs)
     held = [_place(path.split(".")) for path in forward.state]
@@ -133,6 +135,8 @@ def _sizes(spec: Spec, forward: Graph) -> dict[str, str]:
     for variable in sorted(used & set(forward.sizes.values())):
         axis, _, step = variable.rpartition("_") if variable not in spec.axes else (variable, "", "")
         if axis not in known:
-            raise CannotSeed(f"a parameter's size follows {axis or variable}, which is nothing that its init is given; add it to init")
+            raise CannotSeed(
+                f"a parameter's size follows {axis or variable}, which is nothing that its init is given; add it to init"
+            )
         found[variable] = f"{known[axis]} // {step}" if step else known[axis]
     return found

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import sympy
+import sympy  # type: ignore[import-untyped]
 import torch
 from torch._dispatch.python import enable_python_dispatcher
 from torch._dynamo.source import ConstantSource
@@ -19,6 +19,7 @@ from torch.utils._sympy.printers import PythonPrinter
 from torch.utils._sympy.value_ranges import ValueRanges
 
 from geak_evaluator.children.tensors import dtype_of
+from geak_evaluator.device.simulated import _set
 from geak_evaluator.schema.spec import Scalar, Spec, Tensor, Value
 from geak_evaluator.seeds.branches import Branch, CannotSeed
 from geak_evaluator.seeds.matrix_ops import Named, Whole, decompositions
@@ -117,9 +118,7 @@ def world(
         made.sizes[name] = node * step if step > 1 else node
     for number, hint in enumerate(derived):
         variable = f"size_{number}"
-        symbol = env.create_symbol(
-            hint, ConstantSource(variable), dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None
-        )
+        symbol = env.create_symbol(hint, ConstantSource(variable), dynamic_dim=DimDynamic.DYNAMIC, constraint_dim=None)
         env.var_to_range[symbol] = ValueRanges(1, 1 << 40)
         made.symbols[variable] = env.create_symintnode(symbol, hint=hint, source=ConstantSource(variable))
         made.names[str(symbol)] = variable
@@ -202,7 +201,7 @@ def _python(made: World, size: Any) -> str:
 
 
 def _traced(made: World, call: Callable[..., list[Any]], inputs: list[Any], functional: bool) -> torch.fx.GraphModule:
-    from torch._inductor.compile_fx import select_decomp_table
+    from torch._inductor.decomposition import select_decomp_table
 
     with contextlib.ExitStack() as undo, made.mode, torch.no_grad(), _quietly(), enable_python_dispatcher():
         plain = torch.func.functionalize(call, remove="mutations") if functional else call
@@ -278,13 +277,11 @@ def _open_sizes(made: World) -> Iterator[None]:
                 f"reference needs the size {names} as a plain number, as a loop over it does; "
                 "write it without the loop, or begin from a kernel of your own"
             )
-        return real(self, file, line)  # type: ignore[no-any-return]
+        return int(real(self, file, line))
 
-    real, SymNode.guard_int = SymNode.guard_int, guard_int
-    try:
+    real = SymNode.guard_int
+    with _set(SymNode, "guard_int", guard_int):
         yield
-    finally:
-        SymNode.guard_int = real
 
 
 def _is_fixed(made: World, expression: Any) -> bool:

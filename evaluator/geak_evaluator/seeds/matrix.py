@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-import sympy
+import sympy  # type: ignore[import-untyped]
 import torch
 from torch._inductor import config, ir
 from torch._inductor.choices import InductorChoices
@@ -205,4 +205,3 @@ class _Window:
 
 def _pointwise(like: Any, read: Callable[[Sequence[Any]], Any], ranges: Sequence[Any]) -> Any:
     return ir.Pointwise.create(device=like.get_device(), dtype=like.get_dtype(), inner_fn=read, ranges=list(ranges))
-

@@ -107,7 +107,9 @@ def decompositions(named: Named) -> dict[Any, Callable[..., Any]]:
             x.shape[-dims:], weight.shape[2:], stride, padding, dilation, output_padding, strict=True
         ):
             reach = d * (taps - 1)
-            out.append(named((size - 1) * s - 2 * p + reach + more + 1 if transposed else (size + 2 * p - reach - 1) // s + 1))
+            out.append(
+                named((size - 1) * s - 2 * p + reach + more + 1 if transposed else (size + 2 * p - reach - 1) // s + 1)
+            )
         return CONVOLUTION(x, weight, bias, stride, padding, dilation, transposed, groups, out)
 
     return {torch.ops.aten.convolution.default: convolution}

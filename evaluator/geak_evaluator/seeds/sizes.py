@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sympy
+import sympy  # type: ignore[import-untyped]
 
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.spec import Scalar, Spec
@@ -98,7 +98,13 @@ class Sizes:
         factor, rest = told.coeff(symbol, 1), told.coeff(symbol, 0)
         if factor == 0 or sympy.expand(told - factor * symbol - rest) != 0 or factor.has(sympy.floor):
             return None
-        value = source if rest == 0 else f"{source} + {-rest}" if rest.could_extract_minus_sign() else f"{source} - {_held(rest)}"
+        value = (
+            source
+            if rest == 0
+            else f"{source} + {-rest}"
+            if rest.could_extract_minus_sign()
+            else f"{source} - {_held(rest)}"
+        )
         if factor != 1:
             value = f"{value if rest == 0 else f'({value})'} // {_held(factor)}"
         return symbol.name, value

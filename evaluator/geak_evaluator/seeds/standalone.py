@@ -42,7 +42,9 @@ def standalone(source: str, graph: Graph) -> Piece:
     kernels = dict(_kernels(tree))
     call = next((n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef) and n.name == "call"), None)
     if call is None:
-        raise CannotSeed("what Inductor emitted has no function `call`; its wrapper is of a kind that is not known here")
+        raise CannotSeed(
+            "what Inductor emitted has no function `call`; its wrapper is of a kind that is not known here"
+        )
     return _Wrapper(graph, kernels).read(call)
 
 
@@ -54,7 +56,7 @@ def _kernels(tree: ast.Module) -> Iterator[tuple[str, Kernel]]:
             text = value.args[1]
             assert isinstance(text, ast.Constant)
             name = ast.literal_eval(value.args[0])
-            yield name, kernel(name, text.value)
+            yield name, kernel(name, str(text.value))
 
 
 class _Wrapper:
@@ -185,17 +187,21 @@ class _Memory(ast.NodeTransformer):
         called = ast.unparse(node.func)
         if called == "empty_strided_cuda":
             shape, strides, dtype = node.args
-            if _is_contiguous(shape, strides):
-                return ast.parse(f"torch.empty({ast.unparse(shape)}, dtype={ast.unparse(dtype)}, device=DEVICE)").body[0].value  # type: ignore[attr-defined]
-            text = f"torch.empty_strided({ast.unparse(shape)}, {ast.unparse(strides)}, dtype={ast.unparse(dtype)}, device=DEVICE)"
-            return ast.parse(text).body[0].value  # type: ignore[attr-defined,no-any-return]
+            layout = (
+                ast.unparse(shape)
+                if _is_contiguous(shape, strides)
+                else f"{ast.unparse(shape)}, {ast.unparse(strides)}"
+            )
+            function = "empty" if _is_contiguous(shape, strides) else "empty_strided"
+            text = f"torch.{function}({layout}, dtype={ast.unparse(dtype)}, device=DEVICE)"
+            return ast.parse(text, mode="eval").body
         if called == "reinterpret_tensor":
             node.func = ast.parse("torch.as_strided", mode="eval").body
         return node
 
 
 def _is_contiguous(shape: ast.expr, strides: ast.expr) -> bool:
-    import sympy
+    import sympy  # type: ignore[import-untyped]
 
     if not isinstance(shape, ast.Tuple) or not isinstance(strides, ast.Tuple):
         return False

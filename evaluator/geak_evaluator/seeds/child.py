@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from geak_evaluator.children.loading import load, raised
+from geak_evaluator.children.loading import load
 from geak_evaluator.sandbox.channel import Channel
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.seed import Seeds
+from geak_evaluator.seeds.trouble import sentence
 
 
 def main(channel: Channel, job: dict[str, Any]) -> None:
@@ -25,5 +26,5 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
 
         found = seeds(module, about, job["target"])
     except BaseException as error:
-        found = Seeds(trouble=raised(error, name).text)
+        found = Seeds(trouble=sentence(error, name))
     channel.reply(codec.dumps(found).encode())
