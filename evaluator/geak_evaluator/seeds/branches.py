@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -88,19 +89,24 @@ def _multiples(spec: Spec, chosen: dict[str, Value]) -> dict[str, int]:
 
 def _hints(spec: Spec, branch: Branch) -> dict[str, int] | None:
     """Sizes near the first that is timed, no two the same and none of 1 where that can be."""
-    for case in (*spec.bench, *spec.cases, None):
-        sizes = dict(case.sizes) if case else domain.draw(spec, __import__("random").Random(0))
-        if sizes is None:
-            continue
+    rng = random.Random(0)
+    drawn = (domain.draw(spec, rng, tries=200) for _ in range(32))
+    cases = [dict(case.sizes) for case in (*spec.bench, *spec.cases)]
+    for sizes in (*cases, *filter(None, drawn)):
         hints = {name: branch.axes.get(name, int(sizes[name])) for name in spec.axes}
         for name, axis in spec.axes.items():
             if name not in branch.axes:
                 step = branch.multiples.get(name, axis.multiple_of)
                 hints[name] = _apart(hints, name, axis, step)
-        whole: dict[str, Value] = {**hints, **branch.types, **branch.scalars}
-        if domain.holds(spec, domain.with_scalars(spec, whole)):
+        if _holds(spec, branch, hints):
             return hints
-    return None
+    plain = ({name: branch.axes.get(name, int(sizes[name])) for name in spec.axes} for sizes in cases)
+    return next((hints for hints in plain if _holds(spec, branch, hints)), None)
+
+
+def _holds(spec: Spec, branch: Branch, hints: dict[str, int]) -> bool:
+    whole: dict[str, Value] = {**hints, **branch.types, **branch.scalars}
+    return domain.holds(spec, domain.with_scalars(spec, whole))
 
 
 def _apart(hints: dict[str, int], name: str, axis: Axis, step: int) -> int:
