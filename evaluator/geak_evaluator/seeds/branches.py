@@ -14,7 +14,7 @@ from geak_evaluator.schema.spec import Axis, Case, Scalar, Spec, Value
 
 MOST = 48
 """More branches than that make no file that anybody would read."""
-_FEW_CHOICES = 4
+_FEW_CHOICES = 2
 _MULTIPLE = re.compile(r"(\w+) % (\w+) == 0")
 
 
@@ -78,35 +78,32 @@ def _multiples(spec: Spec, chosen: dict[str, Value]) -> dict[str, int]:
     """Multiples are told only where sizes are divided: they make a wrapper harder to read."""
     texts = [t for tensor in (*spec.tensors.values(), *(leaf for _, leaf in domain.outputs(spec))) for t in tensor.shape]
     divided = {n for text in (*texts, *spec.where) if "//" in text or "%" in text for n in expr.names_in(text)}
-    found = {name: axis.multiple_of for name, axis in spec.axes.items() if name in divided}
+    found = {n: math.gcd(*a.choices) if a.choices else a.multiple_of for n, a in spec.axes.items() if n in divided}
     for relation in spec.where:
         match = _MULTIPLE.fullmatch(relation)
         if match and match[1] in found:
             by = chosen.get(match[2], int(match[2]) if match[2].isdigit() else 1)
             found[match[1]] = math.lcm(found[match[1]], int(by))
-    return {name: number for name, number in found.items() if number > 1 and not spec.axes[name].choices}
+    return {name: number for name, number in found.items() if number > 1 and name not in chosen}
 
 
 def _hints(spec: Spec, branch: Branch) -> dict[str, int] | None:
     """Sizes near the first that is timed, no two the same and none of 1 where that can be."""
-    rng = random.Random(0)
-    drawn = (domain.draw(spec, rng, tries=200) for _ in range(32))
-    cases = [dict(case.sizes) for case in (*spec.bench, *spec.cases)]
-    for sizes in (*cases, *filter(None, drawn)):
+    for case in (*spec.bench, *spec.cases, None):
+        sizes = dict(case.sizes) if case else domain.draw(spec, random.Random(0))
+        if sizes is None:
+            continue
         hints = {name: branch.axes.get(name, int(sizes[name])) for name in spec.axes}
+        apart = dict(hints)
         for name, axis in spec.axes.items():
             if name not in branch.axes:
                 step = branch.multiples.get(name, axis.multiple_of)
-                hints[name] = _apart(hints, name, axis, step)
-        if _holds(spec, branch, hints):
-            return hints
-    plain = ({name: branch.axes.get(name, int(sizes[name])) for name in spec.axes} for sizes in cases)
-    return next((hints for hints in plain if _holds(spec, branch, hints)), None)
-
-
-def _holds(spec: Spec, branch: Branch, hints: dict[str, int]) -> bool:
-    whole: dict[str, Value] = {**hints, **branch.types, **branch.scalars}
-    return domain.holds(spec, domain.with_scalars(spec, whole))
+                apart[name] = _apart(apart, name, axis, step)
+        for tried in (apart, hints):
+            whole: dict[str, Value] = {**tried, **branch.types, **branch.scalars}
+            if domain.holds(spec, domain.with_scalars(spec, whole)):
+                return tried
+    return None
 
 
 def _apart(hints: dict[str, int], name: str, axis: Axis, step: int) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import copy
 import types
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 
@@ -20,9 +22,14 @@ from geak_evaluator.seeds.standalone import standalone
 
 VARIANTS = (
     Options(),
+    Options("inductor-persistent", "each reduction holding its whole row at once", persistent=True),
     Options("inductor-unsplit", "without split reductions", {"split_reductions": False}),
     Options("inductor-wide", "with halves computed in fp32 throughout", wide=True),
 )
+_HALF, _TWIN = "fp16", "bf16"
+_OF_HALVES = frozenset({65504.0, -65504.0, 2.0**-10, 2.0**-14})
+"""Numbers in a graph that hold for fp16 alone."""
+
 
 
 def seeds(module: types.ModuleType, about: Description, target: str) -> Seeds:
@@ -48,15 +55,31 @@ class _Author:
     baked: frozenset[str] = frozenset()
     found: dict[str, Seed] = field(default_factory=dict)
     trouble: str = ""
+    _first: list[Compiled] = field(default_factory=list)
     _graphs: dict[tuple[int, bool], dict[str, Graph]] = field(default_factory=dict)
 
     def seeds(self) -> Seeds:
         for options in VARIANTS:
+            if not self._is_worth(options):
+                continue
             try:
-                self._write(options)
+                self._write(replace(options, exact=self.about.spec.precision == "as_written"))
             except CannotSeed as error:
                 self.trouble = self.trouble or str(error)
         return Seeds(tuple(self.found.values()), "" if self.found else self.trouble)
+
+    def _is_worth(self, options: Options) -> bool:
+        """Whether a variant could differ from what is there, for the better."""
+        kernels = [kernel for one in self._first for kernel in one.piece.kernels.values()]
+        several = any(len(one.piece.kernels) > 1 for one in self._first)
+        if options.persistent:
+            return not kernels or any(kernel.reduces for kernel in kernels)
+        if "split_reductions" in options.settings:
+            return several and any(kernel.reduces for kernel in kernels)
+        if options.wide:
+            halves = any({_HALF, _TWIN} & set(choices) for choices in self.about.spec.dtypes.values())
+            return halves and (not kernels or (several and not any(kernel.dots for kernel in kernels)))
+        return True
 
     def _write(self, options: Options) -> None:
         while True:
@@ -68,15 +91,22 @@ class _Author:
                     raise CannotSeed(f"{error} is used in a way that emitted code cannot follow") from None
                 self.baked |= error.names
                 self._graphs.clear()
+        self._first = self._first or compiled
         note = f"what torch.compile emits for the reference (torch {torch.__version__}, for {self.target})"
         note += f", {options.about}" if options.about else ""
         text = kernel_file(self.about, self.target, compiled, f"{note[0].upper()}{note[1:]}.")
         self.found.setdefault(text.partition('"""\n\n')[2], Seed(options.name, note, text))
 
     def _compiled(self, options: Options) -> Iterator[Compiled]:
+        done: list[Compiled] = []
         for number, branch in enumerate(branches(self.about.spec, self.baked)):
+            twins = [one for one in done if _is_twin(one.branch, branch)]
+            if twins and all(_may_be_twin(one) for one in twins):
+                yield from (_twin(one, branch) for one in twins)
+                continue
             for part, graph in self._traced(number, branch, options.wide).items():
-                yield self._compile(branch, part, graph, options)
+                done.append(self._compile(branch, part, graph, options))
+                yield done[-1]
 
     def _traced(self, number: int, branch: Branch, wide: bool) -> dict[str, Graph]:
         if (number, wide) not in self._graphs:
@@ -96,3 +126,35 @@ class _Author:
         if missing := frozenset(graph.markers) - taken - self.baked:
             raise _Baked(missing)
         return Compiled(branch, part, graph, piece)
+
+
+def _is_twin(one: Branch, other: Branch) -> bool:
+    """Whether two branches differ in nothing but which half they compute with."""
+    types = {name: _TWIN if chosen == _HALF else chosen for name, chosen in one.types.items()}
+    return one.types != other.types and replace(one, types=types, hints={}) == replace(other, hints={})
+
+
+def _may_be_twin(one: Compiled) -> bool:
+    """Whether code for the one half is code for the other: no number that only fp16 has, nothing added atomically."""
+    numbers = {a for node in one.graph.module.graph.nodes for a in node.args if isinstance(a, float)}
+    text = [ast.dump(kernel.function) for kernel in one.piece.kernels.values()]
+    return not numbers & _OF_HALVES and not any("atomic" in part for part in text)
+
+
+def _twin(one: Compiled, branch: Branch) -> Compiled:
+    """The same code for the other half."""
+
+    class Other(ast.NodeTransformer):
+        def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+            self.generic_visit(node)
+            words = {"float16": "bfloat16"} if isinstance(node.value, ast.Name) and node.value.id in ("tl", "torch") else {}
+            node.attr = words.get(node.attr, node.attr)
+            return node
+
+    piece = copy.deepcopy(one.piece)
+    piece.body = [Other().visit(node) for node in piece.body]
+    piece.returned = [Other().visit(node) for node in piece.returned]
+    for kernel in piece.kernels.values():
+        kernel.function = Other().visit(kernel.function)
+        kernel.helpers = {name: Other().visit(node) for name, node in kernel.helpers.items()}
+    return Compiled(branch, one.part, one.graph, piece)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 
+from geak_evaluator.device.simulated import _set
 from geak_evaluator.schema.target import Target
 from geak_evaluator.seeds.described import described
 from geak_evaluator.seeds.graph import Graph
@@ -26,7 +29,13 @@ _SETTINGS = {
     "triton.cooperative_reductions": False,
     "triton.store_cubin": False,
     "allow_buffer_reuse": False,
+    "triton.decompose_sort_ops": True,
 }
+
+
+_EXACT = {"emulate_precision_casts": True, "eager_numerics.division_rounding": True}
+OPEN_BLOCK = 1 << 20
+"""Stands for a block as wide as a size that is open."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,10 @@ class Options:
     settings: dict[str, Any] = field(default_factory=dict)
     wide: bool = False
     """Halves are computed with as fp32 throughout, also between kernels."""
+    persistent: bool = False
+    """Reductions hold all that they reduce at once, however much that is."""
+    exact: bool = False
+    """Roundings are those of the reference, step by step."""
 
 
 def emit(graph: Graph, target: Target, options: Options) -> str:
@@ -47,9 +60,9 @@ def emit(graph: Graph, target: Target, options: Options) -> str:
     from torch._inductor.graph import GraphLowering
     from torch._inductor.virtualized import V
 
-    known = {**_SETTINGS, **options.settings}
+    known = {**_SETTINGS, **(_EXACT if options.exact else {}), **options.settings}
     settings = {name: value for name, value in known.items() if _is_setting(config, name)}
-    with described(target), taken_over(), config.patch(settings):
+    with described(target), taken_over(), _changed(options), config.patch(settings):
         lowering = GraphLowering(
             graph.module, example_inputs=graph.inputs, shape_env=graph.env, is_inference=True, graph_id=0
         )
@@ -57,6 +70,28 @@ def emit(graph: Graph, target: Target, options: Options) -> str:
             lowering.run(*graph.inputs)
             source = lowering.codegen()[0]
     return getattr(source, "value", source)  # type: ignore[no-any-return]
+
+
+@contextlib.contextmanager
+def _changed(options: Options) -> Iterator[None]:
+    """Decisions of Inductor's for which it has no setting."""
+    from torch._inductor import lowering
+    from torch._inductor.choices import InductorChoices
+    from torch._inductor.codegen.triton import TritonKernel
+
+    own = TritonKernel._get_persistent_RBLOCK
+
+    def block(numel: Any) -> int:
+        return OPEN_BLOCK if getattr(numel, "free_symbols", ()) else int(own(numel))
+
+    with contextlib.ExitStack() as undo:
+        if options.persistent:
+            always = staticmethod(lambda features, cooperative: True)
+            undo.enter_context(_set(InductorChoices, "should_use_persistent_reduction", always))
+            undo.enter_context(_set(TritonKernel, "_get_persistent_RBLOCK", staticmethod(block)))
+        if options.exact:  # a division by a constant stays one
+            undo.enter_context(_set(lowering, "get_constant_value", lambda node: None))
+        yield
 
 
 def _is_setting(config: Any, name: str) -> bool:

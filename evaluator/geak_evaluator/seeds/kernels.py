@@ -12,10 +12,13 @@ import triton.language as tl
 
 from geak_evaluator.seeds import matrix_dots as dots
 from geak_evaluator.seeds.branches import CannotSeed
+from geak_evaluator.seeds.emit import OPEN_BLOCK
 
 _BLOCKS = ("XBLOCK", "YBLOCK", "ZBLOCK", "R0_BLOCK", "R1_BLOCK", "RBLOCK", "RSPLIT")
 
 
+_MOST_BITS = 17
+"""A block that is sorted is no wider than 2 to this."""
 _PLAINER = {
     "is_floating": "def is_floating(x):\n    return x.dtype.is_floating()",
     "select_one": (
@@ -39,6 +42,8 @@ class Kernel:
     """What Inductor's heuristics would try, the first one first."""
     helpers: dict[str, ast.stmt] = field(default_factory=dict)
     libdevice: bool = False
+    whole: bool = False
+    """It holds all that it reduces at once, however much that is."""
     renamed: bool = False
     scalars: list[str] = field(default_factory=list)
     """Arguments of the spec's that it takes behind Inductor's own."""
@@ -63,12 +68,25 @@ class Kernel:
         if not self.renamed:
             self._name_parameters(arguments)
         chosen = self.configurations[0]
-        blocks = {name: size for name, size in chosen.kwargs.items() if name in names}
+        blocks: dict[str, Any] = {name: size for name, size in chosen.kwargs.items() if name in names}
         given = dict(zip(names, map(ast.unparse, arguments), strict=False))
+        chosen_blocks = dict(blocks)
+        if self.whole:
+            blocks["R0_BLOCK"] = f"triton.next_power_of_2({given['r0_numel']})"
         words = ", ".join(f"{name}={size}" for name, size in blocks.items())
         options = f"num_warps={chosen.num_warps}" + (f", num_stages={chosen.num_stages}" if self._loops else "")
-        call = f"{self.name}[{self._grid(given, blocks)}]({', '.join(given.values())}, {words}, {options})"
+        call = f"{self.name}[{self._grid(given, chosen_blocks)}]({', '.join(given.values())}, {words}, {options})"
         return ast.parse(call.replace(", ,", ",")).body[0]
+
+    @property
+    def reduces(self) -> bool:
+        """Whether it reduces, scans or sorts."""
+        return any(isinstance(node, ast.arg) and node.arg == "r0_numel" for node in ast.walk(self.function))
+
+    @property
+    def dots(self) -> bool:
+        """Whether it multiplies matrices."""
+        return "tl.dot(" in ast.unparse(self.function)
 
     @property
     def _loops(self) -> bool:
@@ -150,12 +168,13 @@ def kernel(name: str, text: str) -> Kernel:
         body=[helpers.visit(copy.deepcopy(node)) for node in function.body],
         decorator_list=[ast.parse("triton.jit", mode="eval").body],
     )
+    whole = _opened(plain)
     _sizes_as_numbers(plain)
     dots.tidied(plain, _pointers(function))
     _without_dead_names(plain)
     ast.fix_missing_locations(plain)
     configurations = dots.configurations(plain, configurations)
-    return Kernel(plain.name, plain, meta["grid_type"], configurations, helpers.found, helpers.libdevice)
+    return Kernel(plain.name, plain, meta["grid_type"], configurations, helpers.found, helpers.libdevice, whole)
 
 
 def _pointers(function: ast.FunctionDef) -> dict[str, str]:
@@ -246,6 +265,20 @@ class _OfHelpers(ast.NodeTransformer):
         self.generic_visit(node)
         return node
 
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if ast.unparse(node.func) == "tl.core.get_int_dtype":
+            width = ast.unparse(self.visit([*node.args, *(k.value for k in node.keywords if k.arg == "bitwidth")][0]))
+            signed = all(ast.literal_eval(k.value) for k in node.keywords if k.arg == "signed")
+            word = "tl.int" if signed else "tl.uint"
+            return _dotted(
+                f"{word}8 if {width} == 8 else {word}16 if {width} == 16 else {word}32 if {width} == 32 else {word}64"
+            )
+        if ast.unparse(node.func) == "_log2":  # of a block's width, while Triton compiles
+            width = ast.unparse(self.visit(node.args[0]))
+            return _dotted(" + ".join(f"({width} > {1 << power})" for power in range(_MOST_BITS)))
+        self.generic_visit(node)
+        return node
+
     def visit_Name(self, node: ast.Name) -> ast.expr:
         value = self._scope.get(node.id)
         if hasattr(value, "fn") and hasattr(value, "arg_names"):
@@ -257,6 +290,16 @@ class _OfHelpers(ast.NodeTransformer):
 
 def _dotted(text: str) -> ast.expr:
     return ast.parse(text, mode="eval").body
+
+
+def _opened(function: ast.FunctionDef) -> bool:
+    """Makes a block as wide as an open size a parameter."""
+    for node in function.body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Constant) and node.value.value == OPEN_BLOCK:
+            function.body.remove(node)
+            function.args.args.append(ast.arg(ast.unparse(node.target), _dotted("tl.constexpr")))
+            return True
+    return False
 
 
 def _sizes_as_numbers(function: ast.FunctionDef) -> None:
