@@ -18,7 +18,7 @@ from geak_evaluator.schema.target import find
 from geak_evaluator.schema.tuning import SPILLS, Configuration, Ranking, Tunable, Tuning
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Policy, Status, Tier, Verdict
 from geak_evaluator.tune import order
-from geak_evaluator.tune.cases import ordinary
+from geak_evaluator.tune.cases import ordinary, wider
 from geak_evaluator.tune.knobs import Space, Values
 from geak_evaluator.tune.reading import Untunable, read
 from geak_evaluator.tune.search import Key, Search
@@ -108,6 +108,7 @@ class _Tuner:
         if first.status is not Status.ACCEPTED:
             return Tuning(left=space.left, note=f"the gate does not accept this kernel as it stands: {first.line()}")
         self._case = self._settled()
+        self._wider = wider(self._oracle.about.spec, self._case, self._targets[0])
         left = [*space.left, *self._narrow()]
         rankings = []
         for number, target in enumerate(self._targets):
@@ -210,23 +211,29 @@ class _Tuner:
 
     def _lowered(self, data: bytes, target: str) -> Ran | list[Handed]:
         candidate = self._judge.candidate(self._known, data, target, self._policy)
-        captured = candidate.capture(self._case)
-        if isinstance(captured, Ran):
-            return captured
-        ran = candidate.lower(captured)
-        return ran if ran.result.cause is not None else [ran.handed]
+        found = []
+        for case in (self._case, *self._wider):
+            captured = candidate.capture(case)
+            ran = captured if isinstance(captured, Ran) else candidate.lower(captured)
+            if ran.result.cause is not None:
+                return ran
+            found.append(ran.handed)
+        return found
 
     def _figured(self, found: Ran | list[Handed], values: Values, target: str) -> Configuration:
         if isinstance(found, Ran):
             return _out(values, found.result)
-        code = compiled(self._compiler, found, target, eight_bit=True)
+        code = compiled(self._compiler, found[:1], target, eight_bit=True)
+        others = [compiled(self._compiler, [one], target, eight_bit=True) for one in found[1:]]
+        code = next((one for one in others if one.cause not in (None, *UNDECIDABLE)), code)
         if code.cause is not None:
             return Configuration(values, cause=code.cause.value, message=_first(code.message))
         if not code.kernels:
             return Configuration(values, cause=Cause.NO_KERNEL.value, message="it launches no kernel in this case")
         told = order.figures(code.kernels, order.reuse(self._space, values))
-        if told["spills"]:
-            return Configuration(values, told, SPILLS, "registers are spilled to memory")
+        if told["spills"] or any(one.spills for other in others for one in other.kernels):
+            where = "" if told["spills"] else f" in case {self._wider[0]}"
+            return Configuration(values, told, SPILLS, f"registers are spilled to memory{where}")
         return Configuration(values, told)
 
     def _key(self, values: Values, target: str) -> Key:

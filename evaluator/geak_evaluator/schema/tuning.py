@@ -29,7 +29,7 @@ class Configuration:
 
     values: dict[str, int]
     figures: dict[str, float] = field(default_factory=dict)
-    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix, reuse; microseconds where measured."""
+    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix, reuse; measured: microseconds."""
     cause: str = ""
     """Why it is out: a word of `Cause`, or `SPILLS`; empty for one that may be picked."""
     message: str = ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from geak_evaluator.schema import domain, layout
+from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.spec import Case, Spec
 
 _MOST_ELEMENTS = 1 << 20
@@ -19,14 +20,25 @@ def ordinary(spec: Spec, target: str) -> Iterator[Case]:
     spec shows are chosen to be awkward.
     """
     for bench in spec.bench:
-        for case in domain.expand(spec, (bench,))[:1]:
-            smaller = _smaller(spec, case, target)
-            if smaller is not None:
-                yield smaller
+        smaller = _smaller(spec, domain.expand(spec, (bench,))[0], target)
+        if smaller is not None:
+            yield smaller
     shown = domain.expand(spec, spec.cases) or (Case({}),)
     fitting = [case for case in shown if _elements(spec, case, target) <= _MOST_ELEMENTS]
     yield from sorted(fitting, key=lambda case: -_elements(spec, case, target))
     yield from sorted(shown, key=lambda case: _elements(spec, case, target))[:1]
+
+
+def wider(spec: Spec, case: Case, target: str) -> tuple[Case, ...]:
+    """The same case in the widest of the types that it may have: what fits there, fits in the others."""
+    types = {name: choices for name, choices in spec.dtypes.items() if case.sizes.get(name) in choices}
+    widest = {name: max(choices, key=lambda one: resolve(one, target).bytes) for name, choices in types.items()}
+    found = Case({**case.sizes, **widest}, without=case.without)
+    same = all(
+        resolve(str(case.sizes[name]), target).bytes == resolve(one, target).bytes for name, one in widest.items()
+    )
+    fits = domain.holds(spec, domain.with_scalars(spec, found.sizes))
+    return () if same or not fits else (found,)
 
 
 def _smaller(spec: Spec, case: Case, target: str) -> Case | None:

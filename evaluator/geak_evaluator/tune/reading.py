@@ -12,6 +12,8 @@ from geak_evaluator.tune.lists import configurations
 from geak_evaluator.tune.syntax import Source, Span, integer
 from geak_evaluator.tune.tables import tables
 
+_COMPUTED = "is computed"
+
 
 class Untunable(ValueError):
     """A file that no tuner can do anything with; the message says why and what to do."""
@@ -179,10 +181,12 @@ class _Reader:
             self.left.append(self._why_not(call, kernel, name, value, "is as large as what it covers, and no tile"))
         return role.block
 
-    def _why_not(self, call: ast.Call, kernel: Kernel, name: str, value: ast.expr, why: str = "is computed") -> str:
+    def _why_not(self, call: ast.Call, kernel: Kernel, name: str, value: ast.expr, why: str = _COMPUTED) -> str:
         settled = self._source.bound(value.id, call) if isinstance(value, ast.Name) else value
         if isinstance(settled, ast.Call) and self._source.full(settled.func).endswith("next_power_of_2"):
             why = f"follows a size of the input ({ast.unparse(settled)})"
+        elif settled is not None and why == _COMPUTED:
+            why = f"{why} ({ast.unparse(settled)[:60]})"
         return f"line {call.lineno}: {name} of {kernel.name} {why}"
 
     # -- expressions --
