@@ -9,6 +9,7 @@ from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.spec import Case, Spec
 
 _MOST_ELEMENTS = 1 << 20
+_MOST_SHOWN = 12
 _SMALL = 64
 """A size is not made smaller than that."""
 
@@ -23,10 +24,15 @@ def ordinary(spec: Spec, target: str) -> Iterator[Case]:
         smaller = _smaller(spec, domain.expand(spec, (bench,))[0], target)
         if smaller is not None:
             yield smaller
-    shown = domain.expand(spec, spec.cases) or (Case({}),)
-    fitting = [case for case in shown if _elements(spec, case, target) <= _MOST_ELEMENTS]
-    yield from sorted(fitting, key=lambda case: -_elements(spec, case, target))
-    yield from sorted(shown, key=lambda case: _elements(spec, case, target))[:1]
+    yield from sorted(shown(spec, target), key=lambda case: -_elements(spec, case, target))
+    every = domain.expand(spec, spec.cases) or (Case({}),)
+    yield min(every, key=lambda case: _elements(spec, case, target))
+
+
+def shown(spec: Spec, target: str) -> tuple[Case, ...]:
+    """The cases that a spec shows, as far as they are small enough to be recorded many times."""
+    every = domain.expand(spec, spec.cases) or (Case({}),)
+    return tuple(case for case in every if _elements(spec, case, target) <= _MOST_ELEMENTS)[:_MOST_SHOWN]
 
 
 def wider(spec: Spec, case: Case, target: str) -> tuple[Case, ...]:
