@@ -1,7 +1,8 @@
-"""`make demo`: honest and dishonest kernels for one spec, each judged for real; then a whole run of the agent.
+"""`make demo`: a kernel from nothing, by a compiler and a tuner; then the whole loop; then what the judge refuses.
 
-No model is asked here: the kernels below are written by us, and so are the replies that the run gets instead of a
-model's (`scripted:softmax`). The verdicts on them are the judge's own. Everything happens in a temporary folder.
+No language model is asked here. The first part needs none; in the second, replies that we wrote take its place
+(`scripted:softmax`); the kernels of the third are ours too. The verdicts are the judge's own. Everything happens in a
+temporary folder.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 from pathlib import Path
 
 from geak.errors import GeakError
-from geak.journal.events import Explained, Judged, Moved, Planned
+from geak.journal.events import Explained, Judged, Moved, Planned, Unwritten, Written
 from geak.journal.store import Entry
 from geak.record import Waiting
 from geak.runs import begin
@@ -24,6 +25,7 @@ from geak.tasks import for_spec
 from geak.workplace import Workplace, workplace
 from geak_evaluator.schema.verdict import Status, Tier
 
+EMBEDDED = "rms_norm"
 RIGHT = (shipped() / "kernels" / "softmax.py").read_text()
 
 READS_A_SECRET = """
@@ -52,46 +54,36 @@ def softmax(x):
 
 
 async def demonstrate(folder: Path) -> bool:
-    """Both parts, with one judge; whether each went as it must."""
+    """All parts, with one judge; whether each went as it must."""
+    right = await compiled(folder)
     asked = {"model": "scripted:softmax", "goal": "best", "rounds": 3, "target": ("gfx942",)}
     async with workplace(load(asked, folder=folder, environ={}).settings) as place:
-        right = await judged(place, folder)
-        return await written(place, folder / "run") and right
+        right &= await written(place, folder / "run")
+        return await judged(place, folder) and right
 
 
-async def judged(place: Workplace, folder: Path) -> bool:
-    """Kernels that are right, wrong and dishonest; whether each verdict is as it must be."""
-    spec = for_spec("softmax").spec
-    token = secrets.token_hex(8)
-    (folder / "secret").write_text(token)
-    about = await place.judges.describe(spec)
-    print(f"spec       {about.name}: {about.title}  ({len(about.spec.cases)} cases, {about.spec.oracle} oracle)")
-    print(f"sandbox    {place.judges.hello.sandbox}")
-    print("\n1. Kernels, judged. They are written by us; no model is asked, and no GPU is used.\n")
-    kernels = {
-        "a plain kernel": (RIGHT, Status.ACCEPTED),
-        "the mask one too short": (_shortened(RIGHT), Status.REJECTED),
-        "reads a secret file": (READS_A_SECRET.replace("{secret}", str(folder / "secret")), Status.REJECTED),
-        "prints a verdict of its own": (CLAIMS_SUCCESS, Status.REJECTED),
-        "leaves the work to torch": (LEAVES_IT_TO_TORCH, Status.REJECTED),
-    }
-    right = True
-    for what, (source, expected) in kernels.items():
-        started = time.perf_counter()
-        verdict = await place.judges.evaluate(spec, source)
-        leaked = token in verdict.log
-        right &= verdict.status is expected and not leaked
-        print(f"{what}  ({(time.perf_counter() - started) * 1000:.0f} ms)")
-        print(f"    {verdict.line()}")
-        if leaked:
-            print("    the secret was read: the sandbox does not hold here")
-    print("\neach verdict is as it must be" if right else "\na verdict is not as it must be")
-    return right
+async def compiled(folder: Path) -> bool:
+    """A spec that ships, with no model at all: from nothing to a proved kernel, which the tuner then betters."""
+    print(f"1. {EMBEDDED}, from nothing: no model, no key, no GPU. It begins with what torch.compile emits.\n")
+    asked = {"target": ("gfx942", "sm_90"), "samples": 2, "tune": 8}
+    async with workplace(load(asked, folder=folder, environ={}).settings) as place:
+        print(f"the judge's sandbox is {place.judges.hello.sandbox}; nothing below is a measured speed\n")
+        result = await begin(for_spec(EMBEDDED), place, out=folder / "embedded", watch=tell)
+    best = result.best
+    if best is None or best.final is None or result.exit_code:
+        print(f"the run did not go as it must: {result.message}")
+        return False
+    print(f"\nthe best is candidate {best.name}, judged once more on cases that nobody saw:")
+    print("\n".join(f"    {line}" for line in (best.final.line(), *best.final.details())))
+    print("a spec of yours goes the same way: geak generate my_spec.py (`geak specs new` writes one)")
+    return (folder / "embedded" / "best.py").is_file()
 
 
 async def written(place: Workplace, folder: Path) -> bool:
     """A draft, its repair and a better kernel, from scripted replies; whether the run went as its script must."""
-    print("\n2. A run of the agent. Its replies are scripted, no model is asked; the verdicts are real.\n")
+    print(
+        "\n2. softmax again, by the whole loop. The replies are scripted, no model is asked; the verdicts are real.\n"
+    )
     result = await begin(for_spec("softmax"), place, out=folder, watch=tell)
     candidates = result.population.candidates.values()
     went = [(c.move.kind, c.verdict.status if c.verdict else None) for c in candidates]
@@ -111,6 +103,32 @@ async def written(place: Workplace, folder: Path) -> bool:
     return right
 
 
+async def judged(place: Workplace, folder: Path) -> bool:
+    """Kernels that are right, wrong and dishonest; whether each verdict is as it must be."""
+    spec = for_spec("softmax").spec
+    token = secrets.token_hex(8)
+    (folder / "secret").write_text(token)
+    print("\n3. Kernels that are wrong or dishonest, written by us: what the judge says of them.\n")
+    kernels = {
+        "the mask one too short": (_shortened(RIGHT), Status.REJECTED),
+        "reads a secret file": (READS_A_SECRET.replace("{secret}", str(folder / "secret")), Status.REJECTED),
+        "prints a verdict of its own": (CLAIMS_SUCCESS, Status.REJECTED),
+        "leaves the work to torch": (LEAVES_IT_TO_TORCH, Status.REJECTED),
+    }
+    right = True
+    for what, (source, expected) in kernels.items():
+        started = time.perf_counter()
+        verdict = await place.judges.evaluate(spec, source)
+        leaked = token in verdict.log
+        right &= verdict.status is expected and not leaked
+        print(f"{what}  ({(time.perf_counter() - started) * 1000:.0f} ms)")
+        print(f"    {verdict.line()}")
+        if leaked:
+            print("    the secret was read: the sandbox does not hold here")
+    print("\neach verdict is as it must be" if right else "\na verdict is not as it must be")
+    return right
+
+
 def tell(what: Entry | Waiting) -> None:
     """A line for each event that says something new."""
     match what.event if isinstance(what, Entry) else None:
@@ -119,6 +137,10 @@ def tell(what: Entry | Waiting) -> None:
             print(f"{move.candidate}  {move.kind}{of}")
         case Planned(_, plan):
             print(f"     plan     {_short(plan)}")
+        case Written(_, _, plan) if plan:
+            print(f"     wrote    {_short(plan)}")
+        case Unwritten(_, why):
+            print(f"     nothing  {_short(why)}")
         case Judged(_, Tier.FULL, verdict):
             print(f"     verdict  {_short(verdict.line())}")
         case Explained(_, lesson):
@@ -128,7 +150,7 @@ def tell(what: Entry | Waiting) -> None:
 
 
 def main() -> int:
-    """Shows both; 0 if all went as it must."""
+    """Shows all three; 0 if all went as it must."""
     with tempfile.TemporaryDirectory() as folder:
         try:
             right = asyncio.run(demonstrate(Path(folder)))
@@ -136,7 +158,7 @@ def main() -> int:
             print(f"error: {error}", file=sys.stderr)
             return error.exit_code
     if right:
-        print("\nyours: geak generate SPEC --model ..., or geak optimize my_kernel.py (docs/agent.md)")
+        print("\nwith a model: geak generate SPEC --model ..., geak optimize my_kernel.py --model ... (docs/agent.md)")
     return 0 if right else 1
 
 

@@ -82,7 +82,7 @@ async def generate_async(
             await rehearse(brief_without_spec(chosen))
             agree(opening_of_words(from_text, place, folder))
             task = await from_words.draft(from_text, place, folder, watch=watch, review=review)
-            place = replace(place, settings=_less(chosen, load_run(folder / SPEC).population.account))
+            place = replace(place, settings=_less(place.settings, load_run(folder / SPEC).population.account))
         return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
 
 
@@ -161,7 +161,8 @@ async def resume_async(
     here: dict[str, Any] = {name: options.pop(name) for name in ("judge", "allow_weak_sandbox") if name in options}
     asked = _again(before, options)
     chosen = _settings(settings, here)
-    names: dict[str, object] = {f"{role}_model": model.model for role, model in before.models.items()}
+    names: dict[str, object] = {f"{r}_model": m.model for r, m in before.models.items() if r != "seeder"}
+    names |= {"seed": "inductor"} if "seeder" in before.models else {}
     names |= {"target": before.targets, "samples": before.samples, "judge": chosen.judge or before.judge}
     chosen = changed(chosen, names)
     async with workplace(chosen) as place:

@@ -29,6 +29,8 @@ from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.verdict import DRAFTED, Verdict
 
 VERSION = 1
+_KEPT = 8
+"""Configurations that are handed over for each target."""
 
 _BEGIN = "# >>> geak: where this kernel is from\n"
 _FIXED = "# What stands between these marks is a comment, and may go.\n"
@@ -95,13 +97,11 @@ def ancestry(population: Population, candidate: Candidate) -> list[Candidate]:
 def _provenance(population: Population, candidate: Candidate, about: Description) -> list[str]:
     conditions = population.conditions
     verdict = _last(candidate)
-    writer = conditions.models.get("generator")
-    who = f"given: {conditions.original}" if candidate.move.kind == "given" else writer.model if writer else "unknown"
     made = " <- ".join(c.name for c in reversed(ancestry(population, candidate)))
     rows = [
         ("run", f"{population.run}, GEAK {__version__}"),
         ("candidate", f"{made}, sha256 {candidate.source}"),
-        ("written by", who),
+        ("written by", _writer(population, candidate)),
         ("spec", f"{about.name}, sha256 {conditions.spec_sha256}"),
     ]
     if conditions.drafted:
@@ -113,6 +113,19 @@ def _provenance(population: Population, candidate: Candidate, about: Description
     judge = ", ".join(f"{name} {said}" for name, said in population.judge.items())
     rows += [("judge", judge)] if judge else []
     return [f"{name:<11}{said}" for name, said in rows]
+
+
+def _writer(population: Population, candidate: Candidate) -> str:
+    conditions = population.conditions
+    match candidate.move.kind:
+        case "given":
+            return f"given: {conditions.original}"
+        case "tune":
+            parent = population.candidates[candidate.move.parents[-1]]
+            return f"the tuner, from {parent.name}, which was written by {_writer(population, parent)}"
+        case kind:
+            writer = conditions.models.get("seeder" if kind == "seed" else "generator")
+            return writer.model if writer else "unknown"
 
 
 def _comment(lines: list[str]) -> str:
@@ -158,6 +171,7 @@ def _record(
         "verdict": candidate and candidate.verdict,
         "final": candidate and candidate.final,
         "judge": population.judge,
+        "tuning": _tuning(population, candidate),
         "models": {role: model.model for role, model in conditions.models.items()},
         "lineage": [
             {"candidate": c.name, "kind": c.move.kind, "parents": c.move.parents, "change": c.change or c.plan}
@@ -173,6 +187,15 @@ def _record(
     }
     plain: dict[str, Any] = codec.to_json(record)
     return plain
+
+
+def _tuning(population: Population, candidate: Candidate | None) -> dict[str, Any]:
+    """The best configurations of this kernel's numbers, by target, and what their order rests on."""
+    for one in reversed(population.candidates.values()):
+        if candidate and one.tuning and (one is candidate or candidate.name in one.move.parents):
+            ranked = {r.target: {"how": r.how, "best": r.feasible[:_KEPT]} for r in one.tuning.rankings}
+            return {"by": one.name, "note": one.tuning.note, "targets": ranked}
+    return {}
 
 
 def _why_not(candidate: Candidate | None) -> str:

@@ -20,10 +20,13 @@ from geak.journal.events import (
     Moved,
     Planned,
     Resumed,
+    Tuned,
     Unjudged,
     Unwritten,
     Written,
 )
+from geak_evaluator.schema.estimate import surely_faster
+from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Cause, Status, Tier, Verdict
 
 GIVEN = "0"
@@ -37,6 +40,8 @@ class Candidate:
     move: Move
     change: str = ""
     """What the optimizer wanted of it."""
+    tuning: Tuning | None = None
+    """What a tuner found about its parent."""
     source: Blob = ""
     plan: str = ""
     """What its author says that it does."""
@@ -95,6 +100,8 @@ class Population:
                 self.candidates = dict(sorted(self.candidates.items(), key=lambda pair: _order(pair[0])))
             case Planned(name, plan):
                 self._change(name, change=plan)
+            case Tuned(name, tuning):
+                self._change(name, tuning=tuning)
             case Written(name, source, plan):
                 self._change(name, source=source, plan=plan)
             case Unwritten(name, why):
@@ -127,7 +134,10 @@ class Population:
         for candidate in self.candidates.values():
             if candidate.accepted:
                 seen.setdefault(candidate.source, candidate)
-        return sorted(seen.values(), key=lambda c: c.rank)
+        # What an estimate cannot tell apart it does not decide; of the rest, those come first whom none surely beats.
+        found = list(seen.values())
+        beaten = {c.name: sum(_surely_faster(other, c) for other in found) for c in found}
+        return sorted(found, key=lambda c: (-beaten[c.name], c.rank))
 
     @property
     def best(self) -> Candidate | None:
@@ -207,6 +217,16 @@ def _compiled(verdict: Verdict) -> tuple[float, ...]:
                     bits, accesses = bits + int(width) * count, accesses + count
     occupancy = min(k.occupancy / k.occupancy_limit for k in kernels)
     return (-float(sum(k.spills for k in kernels)), bits / max(accesses, 1), occupancy)
+
+
+def _surely_faster(a: Candidate, b: Candidate) -> bool:
+    """Whether one is faster on the first target as far as can be estimated: in some timed case, and slower in none."""
+    if a.verdict is None or b.verdict is None:
+        return False
+    target = a.verdict.target
+    mine, theirs = ({str(e.case): e for e in c.estimates if e.target == target} for c in (a.verdict, b.verdict))
+    pairs = [(mine[case], theirs[case]) for case in mine.keys() & theirs.keys()]
+    return any(surely_faster(x, y) for x, y in pairs) and not any(surely_faster(y, x) for x, y in pairs)
 
 
 def _order(name: str) -> tuple[int, ...]:

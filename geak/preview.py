@@ -100,7 +100,7 @@ def brief_without_spec(settings: Settings) -> Brief:
         source="",
         targets=tuple(find(name) for name in settings.target or DEFAULT_TARGETS),
         policy=settings.policy,
-        goal=settings.goal,
+        goal=settings.goal or "correct",
         hint=settings.hint,
         prompts=settings.prompts,
     )

@@ -20,11 +20,11 @@ from geak.population import GIVEN, Candidate, Population
 from geak.preview import Preview, brief_without_spec, first_prompts, rehearse, words_prompt
 from geak.record import Opening, Record, Waiting, Watch
 from geak.roles.brief import Brief
-from geak.settings import Settings
+from geak.settings import ROLES, Settings
 from geak.strategies.base import strategy
-from geak.tasks import Task, ready
+from geak.tasks import Task, begun_from, ready
 from geak.version import __version__
-from geak.workplace import Workplace, asked_of, conditions, most, targets
+from geak.workplace import Workplace, asked_of, at, conditions, most, targets
 from geak.workshop import Workshop
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
@@ -113,7 +113,7 @@ async def begin(
 async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Opening, Task, Description]:
     """What a run would be asked to do, checked; nothing is written yet."""
     about, verdict = await ready(task, place.judges, targets=targets(place), policy=place.settings.policy)
-    task = replace(task, verdict=verdict)
+    task = begun_from(replace(task, verdict=verdict), about)
     asked = conditions(task, about, place)
     _check(asked)
     await rehearse(brief(task, about, asked, place))
@@ -125,8 +125,10 @@ async def preview(task: Task, place: Workplace, out: Path | None) -> Preview:
     """What a run would say and spend; nobody is asked, and nothing is written."""
     opening, task, about = await prepared(task, place, out)
     asked = opening.conditions
-    prompts = await first_prompts(brief(task, about, asked, place))
-    return Preview(opening, asked.samples * asked.rounds * len(asked.models), prompts)
+    prompts = await first_prompts(brief(task, about, asked, place)) if opening.most.tokens else ()
+    return Preview(
+        opening, asked.samples * asked.rounds * sum(model.language for model in asked.models.values()), prompts
+    )
 
 
 async def preview_of_words(words: str, place: Workplace, out: Path | None) -> Preview:
@@ -198,7 +200,7 @@ async def _work(
         strategy=strategy(asked.strategy),
         goal=Goal.parse(asked.goal),
         judges=place.judges,
-        models=place.models,
+        models=at(place, task.spec, asked),
         paces=place.paces,
         secrets=place.secrets,
     )
@@ -220,6 +222,7 @@ def brief(task: Task, about: Description, asked: Conditions, place: Workplace) -
         policy=asked.policy,
         goal=asked.goal,
         hint=asked.hint,
+        tuned=asked.tune > 0,
         original=task.original,
         prompts=place.settings.prompts,
     )
@@ -245,6 +248,12 @@ def _check(asked: Conditions) -> None:
     """What cannot be meant is said before anything is spent."""
     Goal.parse(asked.goal).must_be_measurable()
     strategy(asked.strategy)
+    mute = [role for role in ROLES if role in asked.models and not asked.models[role].language]
+    if mute and asked.strategy != "sweep":
+        raise UsageError(
+            f"{asked.models[mute[0]].model} writes first kernels and nothing else; name a model for the {mute[0]}, or "
+            "leave --strategy out"
+        )
     unpriced = sorted({m.model for m in asked.models.values() if m.price is None})
     if unpriced and asked.caps.usd is not None and asked.caps.tokens is None and asked.caps.calls is None:
         raise UsageError(

@@ -8,13 +8,17 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from geak import reading
 from geak.errors import UsageError
-from geak.models.base import Effort, Role
+from geak.models.base import INDUCTOR, Effort, Role
 from geak_evaluator.schema.verdict import Policy
 
+VARIANTS = 4
+"""How many of a compiler's kernels are tried where nobody says."""
+CONFIGURATIONS = 24
+"""How many configurations a tuner tries of a compiler's kernel where nobody says."""
 DEFAULT_TARGETS = ("gfx942", "sm_90")
 """What is written for where no device is present and no target was named."""
 
@@ -77,6 +81,7 @@ class Settings:
             "scripted:FILE, replay:RUN, or a table [models.NAME] of geak.toml.",
             reading.text,
             "MODEL",
+            shown=f"{INDUCTOR}: no language model, and no key",
         ),
     )
     generator_model: str = field(
@@ -127,24 +132,33 @@ class Settings:
         ),
     )
     goal: str = field(
-        default="correct",
+        default="",
         metadata=_row(
             "When to stop: correct (at the first kernel that is accepted) or best (after all rounds); 1.2x and sol:0.9 "
             "want a GPU whose times are measured.",
             reading.text,
             "GOAL",
+            shown="correct; best where no language model is asked",
         ),
     )
     strategy: str = field(
-        default="reflexion",
+        default="",
         metadata=_row(
-            "How to search: reflexion (draft, repair, better the best) or best-of-n (independent drafts).",
+            "How to search: reflexion (draft, repair, better the best), best-of-n (independent drafts) or sweep (a "
+            "compiler's variants, then the tuner: no language model).",
             reading.text,
             "STRATEGY",
+            shown="reflexion; sweep where no language model is asked",
         ),
     )
-    samples: int = field(
-        default=1, metadata=_row("Lineages, chains of candidates, that are developed side by side.", _COUNT, "NUMBER")
+    samples: int | None = field(
+        default=None,
+        metadata=_row(
+            "Lineages, chains of candidates, that are developed side by side.",
+            _COUNT,
+            "NUMBER",
+            shown=f"1; {VARIANTS} where no language model is asked",
+        ),
     )
     rounds: int = field(default=10, metadata=_row("Candidates of each lineage, one after another.", _COUNT, "NUMBER"))
     repairs: int = field(
@@ -153,6 +167,23 @@ class Settings:
     )
     ancestors: int = field(
         default=4, metadata=_row("How many of the best candidates the optimizer reads.", _COUNT, "NUMBER")
+    )
+    seed: Literal["", "inductor"] = field(
+        default="",
+        metadata=_row(
+            "Begin the first lineage with a compiler's kernel: inductor, what torch.compile emits.",
+            reading.one_of("inductor"),
+            "COMPILER",
+        ),
+    )
+    tune: int | None = field(
+        default=None,
+        metadata=_row(
+            "Configurations that the tuner may try of each kernel that was accepted, for each target.",
+            reading.number(0, whole=True),
+            "NUMBER",
+            shown=f"0; {CONFIGURATIONS} where no language model is asked",
+        ),
     )
     usd: float | None = field(
         default=2.0,
@@ -207,11 +238,30 @@ class Settings:
 
     def roles(self, *needed: Role) -> dict[Role, str]:
         """The model of each role that has one; a UsageError where one has none that a run (or `needed`) cannot miss."""
-        named: dict[Role, str] = {role: getattr(self, f"{role}_model") or self.model for role in get_args(Role)}
+        named: dict[Role, str] = {
+            role: getattr(self, f"{role}_model") or self.model for role in get_args(Role) if role != "seeder"
+        }
+        if not any(named.values()):  # a model is asked only where somebody names it
+            named |= dict.fromkeys(ROLES, INDUCTOR)
+        if self.seed or self.strategy == "sweep" or named["generator"] == INDUCTOR:
+            named["seeder"] = INDUCTOR
         for role in needed or ROLES:
             if not named[role]:
                 raise UsageError(_NO_MODEL.format(f" for the {role}" if any(named.values()) else ""))
         return {role: name for role, name in named.items() if name}
+
+    def settled(self) -> Settings:
+        """With what depends on whether a language model is asked: a compiler's kernels are had at once, and free."""
+        strategy = self.strategy or ("sweep" if self.roles("generator")["generator"] == INDUCTOR else "reflexion")
+        sweep = strategy == "sweep"
+        tune = (CONFIGURATIONS if sweep else 0) if self.tune is None else self.tune
+        return replace(
+            self,
+            strategy=strategy,
+            goal=self.goal or ("best" if sweep else "correct"),
+            samples=self.samples or (VARIANTS if sweep else 1),
+            tune=tune,
+        )
 
 
 ROLES: tuple[Role, ...] = ("generator", "reflector", "optimizer")

@@ -6,16 +6,19 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from geak.budget import Bound, bound
 from geak.journal.events import Caps, Conditions, RoleModel
 from geak.judges import Judges, default_commands
 from geak.models.base import Call, Message, Model, Role
+from geak.models.compiler import Compiler
 from geak.models.config import read, secrets
 from geak.models.pace import Pace
 from geak.models.registry import open_model
 from geak.settings import DEFAULT_TARGETS, ROLES, Settings
 from geak.tasks import Task
+from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
 
@@ -40,6 +43,7 @@ class Workplace:
 @asynccontextmanager
 async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplace]:
     """Opens the models first, so that a missing key is known before anything else, then starts the judges."""
+    settings = settings.settled()
     tables = {name: read(name, table) for name, table in settings.models.items()}
     names = settings.roles(*needed)
     longest = {role: tables[name].max_tokens if name in tables else None for role, name in names.items()}
@@ -47,7 +51,7 @@ async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplac
     models = {role: opened[name] for role, name in names.items()}
     paces = {model.name: Pace(model.concurrency) for model in opened.values()}
     commands = default_commands(
-        settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=settings.samples
+        settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=settings.samples or 1
     )
     try:
         async with Judges(commands) as judges:
@@ -60,7 +64,7 @@ async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplac
 def conditions(task: Task, about: Description, place: Workplace) -> Conditions:
     """What a run under these settings is asked to do."""
     return replace(
-        asked_of(place, ROLES),
+        asked_of(place, (*ROLES, *(("seeder",) if "seeder" in place.models else ()))),
         spec=about.name,
         spec_path=str(task.spec.resolve()),
         spec_sha256=about.sha256,
@@ -93,10 +97,11 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         policy=settings.policy,
         goal=settings.goal,
         strategy=settings.strategy,
-        samples=settings.samples,
+        samples=settings.samples or 1,
         rounds=settings.rounds,
         repairs=settings.repairs,
         ancestors=settings.ancestors,
+        tune=settings.tune or 0,
         hint=settings.hint,
         caps=Caps(settings.usd, settings.tokens, settings.minutes, settings.calls),
         judge=tuple(settings.judge),
@@ -109,11 +114,29 @@ def targets(place: Workplace) -> tuple[str, ...]:
     return tuple(dict.fromkeys(find(name).name for name in asked))
 
 
+def at(place: Workplace, spec: Path, asked: Conditions) -> dict[Role, Model]:
+    """The models as one run asks them: a compiler writes for its spec."""
+
+    async def emit() -> Seeds:
+        return await place.judges.seed(spec, targets=asked.targets, policy=asked.policy)
+
+    bound = {name: model.at(emit) for name, model in _compilers(place).items()}
+    return {role: bound.get(model.name, model) for role, model in place.models.items()}
+
+
+def _compilers(place: Workplace) -> dict[str, Compiler]:
+    return {model.name: model for model in place.models.values() if isinstance(model, Compiler)}
+
+
 def most(asked: Conditions) -> Bound:
     """What a run can cost at the most: each role once a round at its bound, or the caps where these are lower."""
     candidates = asked.samples * asked.rounds
     prompt = (Message("user", "x" * _PROMPT),)
-    each = [bound(Call(prompt, max_tokens=model.max_tokens), model.price) for model in asked.models.values()]
+    each = [
+        bound(Call(prompt, max_tokens=model.max_tokens), model.price)
+        for model in asked.models.values()
+        if model.language
+    ]
     tokens = candidates * sum(one.tokens for one in each)
     priced = [one.usd for one in each if one.usd is not None]
     usd = candidates * sum(priced) if len(priced) == len(each) else None

@@ -11,13 +11,13 @@ from geak.desk import Desk
 from geak.errors import BudgetSpent, GeakError, JudgeDied, MachineError, ModelError
 from geak.goal import Goal
 from geak.hiding import without
-from geak.journal.events import Ended, Explained, Judged, Lesson, Moved, Planned, Unjudged, Unwritten, Written
+from geak.journal.events import Ended, Explained, Judged, Lesson, Moved, Planned, Tuned, Unjudged, Unwritten, Written
 from geak.judges import Judges
 from geak.models.base import Model, Role
 from geak.models.pace import Pace
 from geak.population import GIVEN, Candidate, Population
 from geak.record import Record
-from geak.roles import generator, optimizer, reflector
+from geak.roles import generator, optimizer, reflector, seeder
 from geak.roles.brief import Ask, Brief, NoAnswer, Past
 from geak.strategies.base import Strategy
 from geak_evaluator.schema import codec
@@ -83,7 +83,10 @@ class Workshop:
         return [move.candidate for move in begun]
 
     async def write(self, name: str) -> None:
-        """The generator writes the candidate: anew, from one that is broken, or from the best and a plan."""
+        """The generator writes the candidate: anew, from one that is broken, or from the best and a plan.
+
+        A compiler's kernel and a tuner's take the same way.
+        """
         candidate = self.population.candidates[name]
         if candidate.source or candidate.trouble or candidate.developed:
             return
@@ -95,6 +98,10 @@ class Workshop:
                 if not candidate.change:
                     self.record.add(Planned(name, change))
                 draft = await generator.optimise(ask, self.brief, ledger, parents, change)
+            elif candidate.move.kind == "tune":
+                draft = await self._tune(candidate)
+            elif candidate.move.kind == "seed":
+                draft = await seeder.seed(ask, self.brief, candidate.move.lineage)
             elif candidate.move.kind == "repair":
                 draft = await generator.repair(ask, self.brief, ledger, parents[-1])
             else:
@@ -162,8 +169,27 @@ class Workshop:
             return why
         if not found and nearest is not None and nearest.verdict and nearest.verdict.status is Status.UNDECIDED:
             return Ended("rounds", "the rounds are over, and the nearest candidate cannot be decided here", 6)
+        unwritten = [c.trouble for c in self.population.candidates.values() if c.trouble and not c.source]
+        if nearest is None and unwritten:
+            return Ended("rounds", f"no kernel was written: {unwritten[0]}", 1)
         missed = "no candidate is better than the kernel that was given" if best else "no candidate was accepted"
         return Ended("rounds", f"the rounds are over: {missed}" if not found else "the rounds are over", 1)
+
+    async def _tune(self, candidate: Candidate) -> generator.Draft:
+        """The parent in the configuration that the tuner puts first."""
+        parent, asked, tuning = self._past(candidate.move.parents[-1]), self.population.conditions, candidate.tuning
+        if tuning is None:
+            self.proceed()
+            try:
+                tuning = await self.judges.tune(
+                    self.spec, parent.source, targets=asked.targets, policy=asked.policy, evaluations=asked.tune
+                )
+            except JudgeDied as error:
+                raise NoAnswer(str(error)) from None
+            self.record.add(Tuned(candidate.name, tuning))
+        if not tuning.source:
+            raise NoAnswer(tuning.note or "the tuner found nothing to change")
+        return generator.Draft(tuning.source, f"{candidate.move.parents[-1]} with {tuning.changes}: {tuning.note}")
 
     async def _confirmed(self, candidate: Candidate | None) -> bool:
         """Whether the final tier accepts it too; of what goes wrong there, nothing returns to the loop."""

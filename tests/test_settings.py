@@ -198,7 +198,7 @@ def test_each_role_has_its_own_model_or_the_common_one():
 @pytest.mark.parametrize(
     ("settings", "needed", "missing"),
     [
-        (Settings(), (), "no model is named; "),
+        (Settings(), ("drafter",), "no model is named for the drafter; "),
         (Settings(generator_model="a"), (), "no model is named for the reflector; "),
         (Settings(generator_model="a"), ("drafter",), "no model is named for the drafter; "),
     ],

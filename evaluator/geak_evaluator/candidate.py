@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,6 +27,19 @@ from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.verdict import CaseResult, Cause, Policy
 
 _OTHER_POISON = 0x5A
+
+
+class Untraced(Exception):
+    """A case whose launches cannot be counted; the message says why."""
+
+
+@dataclass(frozen=True)
+class Traced:
+    """One case at full size: its plan, and what its launches ask for."""
+
+    plan: Plan
+    replayed: Replayed
+    configurations: tuple[str, ...]
 
 
 class Candidate:
@@ -119,6 +133,51 @@ class Candidate:
         except TooBig as error:
             return Ran(CaseResult(captured.case, Cause.TOO_BIG_HERE, str(error)))
         return self._replay(answer, captured, lower=True, execute=False, compared=False)
+
+    def trace(self, case: Case, known: Sequence[tuple[Plan, Replayed]], also: Sequence[str]) -> Traced:
+        """What each launch of a case asks for, counted; no values of account are made, nor is anything compared.
+
+        A plan that is known, by way of another target, is not counted again. Its launches are lowered for the targets
+        in `also` as well.
+        """
+        answer = self._oracle.sketch(case, self._target)
+        spec = self._spec
+        asked = request(spec, case, answer.slots, answer.wanted if spec.contract == "destination" else None)
+        asked = replace(asked, state=answer.reply.state, gradients=answer.reply.gradients, capture=True, sketch=True)
+        with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
+            for slot, data in self._oracle.steering(answer):
+                given.map[slot.offset : slot.end] = data
+            with self._kernel.spawn(self._box, self._limits, given, got, capture=True) as child:
+                reply = child.ask(self._kernel.source)
+                if reply.ok:
+                    reply = child.ask(codec.dumps(asked).encode())
+            told = read(RunReply, reply) if reply.ok else None
+            if told is None or told.plan is None:
+                raise Untraced(failed(case, reply).message)
+            for plan, before in known:
+                if plan == told.plan:
+                    return Traced(plan, before, told.configurations)
+            for slot, data in self._oracle.steering(answer):
+                given.map[slot.offset : slot.end] = data  # the wrapper may have changed them
+            replay = Replay(
+                plan=told.plan,
+                slots=(*answer.slots, *answer.reply.state, *answer.reply.gradients),
+                outputs=(),
+                target=self._target,
+                destination=asked.destination,
+                lower=True,
+                trace=True,
+                also=tuple(also),
+            )
+            with self._kernel.spawn_replay(self._box, self._limits, given, got) as child:
+                reply = child.ask(self._kernel.source)
+                if reply.ok:
+                    reply = child.ask(codec.dumps(replay).encode())
+            counted = read(Replayed, reply) if reply.ok else None
+            if counted is None or counted.trouble is not None:
+                wrong = failed(case, reply) if counted is None else troubled(case, counted.trouble)
+                raise Untraced(wrong.message)
+            return Traced(told.plan, counted, told.configurations)
 
     def _replay(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import secrets
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +20,7 @@ from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.sandbox.policy import MIB, Limits
 from geak_evaluator.schema import codec, domain, layout
 from geak_evaluator.schema.dtypes import resolve
-from geak_evaluator.schema.exchange import CaseReply, CaseRequest, Trouble
+from geak_evaluator.schema.exchange import CaseReply, CaseRequest, Expected, Trouble
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.spec import Case, Description
 
@@ -196,6 +197,40 @@ class Oracle:
             nothing = "reference returns no tensor and changes none, so there is nothing to compare"
             raise SpecProblem(self.file.path, f"case {case}: {nothing}")
         return Answer(slots, reply, self._inputs.read(0, used), self._truth.read(0, filled))
+
+    def sketch(self, case: Case, target: str) -> Answer:
+        """Inputs of which only integers and booleans have values, drawn anew, and no truth: for counting."""
+        spec = self.about.spec
+        slots = layout.inputs(spec, case, target)
+        outputs = self._declared_outputs(case, target) if spec.contract == "destination" else ()
+        if max(layout.extent(slots) + STATE_SPACE, layout.extent(expected.truth for expected in outputs)) > SPACE:
+            raise TooBig("its tensors are larger than a case may be here")
+        sizes = domain.with_scalars(spec, case.sizes)
+        seed = secrets.randbits(62)
+        asked = CaseRequest(sizes, slots, seed, target, without=case.without, expect=False, sketch=True)
+        answer = self._child.ask(codec.dumps(asked).encode())
+        if not answer.ok:
+            raise self._problem(answer, f"case {case}: ")
+        reply = read(CaseReply, answer)
+        if reply is None or layout.check((*reply.state, *reply.gradients), SPACE):
+            raise SpecProblem(self.file.path, f"case {case}: its child did not keep to the protocol")
+        return Answer(slots, replace(reply, outputs=outputs), b"", b"")
+
+    def steering(self, answer: Answer) -> Iterator[tuple[Slot, bytes]]:
+        """The inputs of the case that was asked for last whose values may steer a kernel."""
+        for slot in answer.slots:
+            if resolve(slot.format).kind != "float":
+                yield slot, self._inputs.read(slot.offset, slot.bytes)
+
+    def _declared_outputs(self, case: Case, target: str) -> tuple[Expected, ...]:
+        spec = self.about.spec
+        sizes = domain.with_scalars(spec, case.sizes)
+        found = []
+        for path, tensor in domain.outputs(spec):
+            shape = domain.shape(tensor.shape, sizes)
+            format = spec.format(tensor.dtype, sizes, target).name
+            found.append(Slot(path, format, shape, layout.contiguous(shape)))
+        return tuple(Expected(slot.path, slot.format, slot) for slot in layout.place(found))
 
     def _ask_original(self, case: Case, target: str, slots: tuple[Slot, ...], reply: CaseReply) -> Answer:
         spec = self.about.spec

@@ -10,6 +10,7 @@ from math import prod
 from geak_evaluator import source
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.code import compiled, refusal
+from geak_evaluator.estimating import estimates
 from geak_evaluator.machine_code.compile import Compiler
 from geak_evaluator.oracle import Oracle
 from geak_evaluator.outcome import Captured, Ran
@@ -18,6 +19,7 @@ from geak_evaluator.relay import Relay
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import domain, layout
+from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.exchange import FIRST_CALL
 from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.spec import Case
@@ -172,6 +174,12 @@ class Trial:
 
     # -- helpers --
 
+    def _estimates(self) -> tuple[Estimate, ...]:
+        if self._tier is not Tier.FULL:
+            return ()
+        targets = [target for target, code in self._code.items() if code.kernels]
+        return estimates(self._spec, self._shown, targets, self._on, self._compiler, self._size)
+
     def _on(self, target: str) -> Candidate:
         return Candidate(self._box, self._limits, self._oracle, self._kernel, target, self._policy)
 
@@ -202,6 +210,7 @@ class Trial:
         causes = {cause for cause in (*against, *(result.cause for result in results)) if cause is not None}
         plans = [captured.plan for captured in self._captured.values()]
         library = {step.operation: None for plan in plans for step in plan.library}
+        estimates = self._estimates() if not causes - UNDECIDABLE and codes else ()
         more = sum(bool(result.values or result.configuration or result.target) for result in results)
         return Verdict(
             name=self._oracle.file.name,
@@ -219,6 +228,7 @@ class Trial:
             share=max(map(policy.share, plans), default=0.0),
             library=tuple(library),
             unreached=self._unreached,
+            estimates=estimates,
             notes=tuple(dict.fromkeys(text for ran in self._ran for text in ran.conflicts)) + (_RACES,) * (not causes),
         )
 

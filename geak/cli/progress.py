@@ -22,6 +22,7 @@ from geak.journal.events import (
     Planned,
     Received,
     Resumed,
+    Tuned,
     Unjudged,
     Unwritten,
     Written,
@@ -88,6 +89,8 @@ class Lines:
                 return f"{call.candidate if call else '?'} {event.trouble}: {event.message}"
             case Planned(candidate, plan) | Written(candidate, _, plan):
                 return f"{candidate} {plan}"
+            case Tuned(candidate, tuning):
+                return f"{candidate} {plural(tuning.tried, 'configuration')} tried: {tuning.note}"
             case Unwritten(candidate, why):
                 return f"{candidate} {why}"
             case Judged(candidate, tier, verdict):
@@ -173,6 +176,8 @@ class Page:
 def spent(population: Population) -> str:
     """What is gone: money of the cap, calls, tokens."""
     account, caps = population.account, population.caps
+    if not any(model.language for model in population.conditions.models.values()):
+        return "nothing: no language model was asked"
     under_way = account.spent_usd - account.usd
     reserved = f" ({money(under_way)} more is reserved)" if under_way else ""
     of = f" of {caps.tokens:,}" if caps.tokens is not None else ""

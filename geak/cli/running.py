@@ -132,10 +132,12 @@ def first_lines(opening: Opening) -> list[str]:
     caps += [] if calls is None else [plural(calls, "call")]
     caps += [] if minutes is None else [f"{minutes:g} minutes"]
     bound = "an unknown price" if most.usd is None else money(most.usd)
+    cost = f"{', '.join(caps)}; at most {bound} and {most.tokens:,} tokens"
+    if not any(model.language for model in asked.models.values()):
+        cost = "no language model is asked, and nothing is spent"
     chosen = " (by default)" if opening.targets_by_default else ""
     return [
-        f"{asked.spec}: {models(asked)}; {', '.join(caps)}; at most {bound} and {most.tokens:,} tokens; "
-        f"for {', '.join(asked.targets)}{chosen}",
+        f"{asked.spec}: {models(asked)}; {cost}; for {', '.join(asked.targets)}{chosen}",
         *(f"note: {note}" for note in opening.notes),
         *["note: a model drafted the spec, and nobody has confirmed it: verdicts are of a drafted reference"]
         * asked.drafted,

@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from geak.models.base import Effort, Finish, Price, Role, Usage
+from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 
-VERSION = 1
+VERSION = 2
 """Raised with every change that an older GEAK would misread."""
 
-Kind = Literal["given", "draft", "repair", "optimise"]
+Kind = Literal["given", "draft", "repair", "optimise", "seed", "tune"]
 Blob = str
 """The SHA-256 of a text that lies in the run's `blobs/`."""
 
@@ -37,6 +38,11 @@ class RoleModel:
     temperature: float | None = None
     max_tokens: int = 16_000
 
+    @property
+    def language(self) -> bool:
+        """Whether it is a language model, whose answers may cost something."""
+        return not self.model.startswith("compiler:")
+
 
 @dataclass(frozen=True)
 class Conditions:
@@ -59,6 +65,8 @@ class Conditions:
     """How many repairs in a row a lineage may try before it begins anew."""
     ancestors: int = 4
     """How many of the best an optimizer reads."""
+    tune: int = 0
+    """How many configurations a tuner may try of a kernel, for each target; 0 is no tuning."""
     hint: str = ""
     caps: Caps = Caps()
     judge: tuple[str, ...] = ()
@@ -171,6 +179,14 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Tuned:
+    """The tuner has put a parent's configurations in order."""
+
+    candidate: str
+    tuning: Tuning
+
+
+@dataclass(frozen=True)
 class Written:
     """A candidate has a source."""
 
@@ -231,6 +247,7 @@ Event = (
     | Received
     | Failed
     | Planned
+    | Tuned
     | Written
     | Unwritten
     | Judged
@@ -242,7 +259,7 @@ Event = (
 KINDS: dict[str, type[Event]] = {
     kind.__name__.lower(): kind
     for kind in (
-        *(Begun, Resumed, Moved, Announced, Received, Failed, Planned),
+        *(Begun, Resumed, Moved, Announced, Received, Failed, Planned, Tuned),
         *(Written, Unwritten, Judged, Unjudged, Explained, Ended),
     )
 }

@@ -171,7 +171,7 @@ def _entry(folder: Path, number: int, line: bytes) -> Entry:
     where = f"{folder / EVENTS}, line {number + 1}"
     try:
         fields = codec.loads(line)
-        if number == 0 and isinstance(fields, dict) and fields.get("version") != VERSION:
+        if number == 0 and isinstance(fields, dict) and fields.get("version") not in range(1, VERSION + 1):
             version = fields.get("version")
             raise RunError(f"{folder} was written by another GEAK (journal {version}, this one reads {VERSION})")
         kind = KINDS[fields.pop("event")]

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 Speaker = Literal["system", "user", "assistant"]
-Role = Literal["generator", "reflector", "optimizer", "drafter"]
+Role = Literal["generator", "reflector", "optimizer", "drafter", "seeder"]
 Effort = Literal["none", "minimal", "low", "medium", "high", "xhigh", "max"]
 Finish = Literal["stop", "length", "refusal"]
+INDUCTOR = "compiler:inductor"
+"""The model that is no language model: it costs nothing, and needs no key."""
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from geak.errors import UsageError
 from geak.hiding import in_address, is_secret, worth_hiding
 from geak.models.base import Price
 
-Kind = Literal["anthropic", "openai", "openai-compatible", "command", "replay", "scripted"]
+Kind = Literal["anthropic", "openai", "openai-compatible", "command", "replay", "scripted", "compiler"]
 Client = Literal["", "azure", "bedrock", "vertex"]
 T = TypeVar("T")
 
@@ -73,6 +73,7 @@ _MEANT: Mapping[str, frozenset[str]] = {
     "command": _ANY | {"timeout", "env"},
     "replay": _ANY,
     "scripted": _ANY,
+    "compiler": _ANY - {"price", "concurrency"},
 }
 _KEYS = tuple(ModelSettings.__dataclass_fields__)
 

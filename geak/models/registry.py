@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from geak.errors import UsageError
-from geak.models.base import Model
+from geak.models.base import INDUCTOR, Model
 from geak.models.config import KINDS, Kind, ModelSettings, near
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ SHAPES: Mapping[Kind, str] = {
     "command": "command:PROGRAM ARGS",
     "replay": "replay:RUN",
     "scripted": "scripted:FILE",
+    "compiler": "compiler:inductor",
 }
 """How a model of each kind is named."""
 
@@ -40,6 +41,12 @@ def open_model(
         from geak.models.scripted import Scripted
 
         return Scripted(name, settings.model, settings.price)
+    if settings.kind == "compiler":
+        from geak.models.compiler import Compiler
+
+        if settings.model != INDUCTOR.partition(":")[2]:
+            raise UsageError(f"there is no compiler {settings.model!r}; {INDUCTOR} is the one that there is")
+        return Compiler(INDUCTOR)
     from geak.models.remote import remote
 
     return remote(name, settings, environment, watch)

@@ -51,6 +51,7 @@ def _kinds(environment: Mapping[str, str]) -> list[Standing]:
         Standing(SHAPES["command"], True, "any program that reads a prompt and writes a reply"),
         Standing(SHAPES["replay"], True, "the replies of an earlier run"),
         Standing(SHAPES["scripted"], True, "replies from a file"),
+        Standing(SHAPES["compiler"], True, "what torch.compile emits, where no model is named"),
     ]
 
 

@@ -42,6 +42,8 @@ class Brief:
     policy: Policy
     goal: str = "correct"
     hint: str = ""
+    tuned: bool = False
+    """A tuner tries the numbers of each kernel that is accepted."""
     original: str = ""
     """The source of the kernel that was given, if one was."""
     prompts: Path | None = None

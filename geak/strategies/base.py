@@ -33,6 +33,17 @@ def idle_lineages(population: Population) -> Iterator[tuple[int, list[Candidate]
             yield number, lineage
 
 
+def seeds(population: Population, number: int, lineage: list[Candidate]) -> bool:
+    """Whether a lineage is to begin with a compiler's kernel: the first, where one was asked for."""
+    return number == 1 and not lineage and "seeder" in population.conditions.models
+
+
+def untuned(population: Population, candidate: Candidate) -> bool:
+    """Whether the tuner was asked for, and has not seen this kernel yet."""
+    seen = [c.move.parents[-1] for c in population.candidates.values() if c.move.kind == "tune"]
+    return population.conditions.tune > 0 and candidate.move.kind != "tune" and candidate.name not in seen
+
+
 def next_in(number: int, lineage: list[Candidate], kind: Kind, parents: tuple[str, ...] = ()) -> Move:
     """The next move of a lineage."""
     turn = len(lineage) + 1
@@ -43,8 +54,9 @@ def strategy(name: str) -> Strategy:
     """The strategy of that name."""
     from geak.strategies.best_of_n import BestOfN
     from geak.strategies.reflexion import Reflexion
+    from geak.strategies.sweep import Sweep
 
-    known: dict[str, type[Strategy]] = {"reflexion": Reflexion, "best-of-n": BestOfN}
+    known: dict[str, type[Strategy]] = {"reflexion": Reflexion, "best-of-n": BestOfN, "sweep": Sweep}
     if name not in known:
         raise UsageError(f"there is no strategy {name!r}; there are {', '.join(known)}")
     return known[name]()

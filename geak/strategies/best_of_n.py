@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from geak.journal.events import Move
 from geak.population import Population
-from geak.strategies.base import idle_lineages, next_in
+from geak.strategies.base import idle_lineages, next_in, seeds
 
 
 class BestOfN:
@@ -18,4 +18,4 @@ class BestOfN:
     def moves(self, population: Population) -> Iterator[Move]:
         """One draft for each lineage that is not at work."""
         for number, lineage in idle_lineages(population):
-            yield next_in(number, lineage, "draft")
+            yield next_in(number, lineage, "seed" if seeds(population, number, lineage) else "draft")

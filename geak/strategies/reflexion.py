@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from geak.journal.events import Move
 from geak.population import Candidate, Population
-from geak.strategies.base import idle_lineages, next_in
+from geak.strategies.base import idle_lineages, next_in, seeds, untuned
 
 
 class Reflexion:
@@ -21,11 +21,15 @@ class Reflexion:
             yield self._next(population, number, lineage)
 
     def _next(self, population: Population, number: int, lineage: list[Candidate]) -> Move:
+        if seeds(population, number, lineage):
+            return next_in(number, lineage, "seed")
         last = lineage[-1] if lineage else population.given
         # Of what the final tier refused nothing is told, so that there is nothing to repair by.
         broken = last is not None and last.source and not last.accepted and last.final is None
         if last is not None and broken and _repairs(lineage) < population.conditions.repairs:
             return next_in(number, lineage, "repair", (last.name,))
+        if last is not None and last.accepted and untuned(population, last):
+            return next_in(number, lineage, "tune", (last.name,))
         best = population.ranked[-population.conditions.ancestors :]
         if best:
             return next_in(number, lineage, "optimise", tuple(c.name for c in best))

@@ -172,10 +172,10 @@ def test_a_run_is_not_touched_by_a_command_that_means_another(geak, run, message
 
 def test_a_journal_of_a_newer_geak_is_left_to_it(geak, run):
     events = run / "events.jsonl"
-    events.write_text(events.read_text().replace('"version":1', '"version":2', 1))
+    events.write_text(events.read_text().replace('"version":2', '"version":3', 1))
     before = kept(run)
     for command in (["resume", "run", "--judge", stage.JUDGE], generate(), ["show", "run"]):
-        told(geak, 2, r"run was written by another GEAK \(journal 2, this one reads 1\)", *command)
+        told(geak, 2, r"run was written by another GEAK \(journal 3, this one reads 2\)", *command)
     assert kept(run) == before
 
 

@@ -136,11 +136,26 @@ def test_what_cannot_be_meant_is_told_before_anything_is_begun(geak, place, chan
     assert not (place / "run").exists()
 
 
-def test_without_a_model_what_can_be_done_without_a_key_is_said(geak, place, monkeypatch):
+def test_without_a_model_a_compiler_writes_and_a_key_that_happens_to_exist_is_not_used(geak, place, monkeypatch):
     monkeypatch.setenv("ANTHROPIC_API_KEY", "a-key-that-happens-to-exist")
-    found = geak("generate", "double.py", "--judge", stage.JUDGE)
+    (place / "double.py").write_text(stage.SPEC + "# seeds: 1\n")
+    found = geak("generate", "double.py", "--judge", stage.JUDGE, "--out", "run")
+    assert found.code == 0, found.err
+    assert found.err.splitlines()[:2] == [
+        "double: compiler:inductor; no language model is asked, and nothing is spent; for gfx942, sm_90 (by default)",
+        "note: compiler:inductor writes what torch.compile emits, and asks no language model",
+    ]
+    assert "spent   nothing: no language model was asked" in found.out
+    assert "best    run/best.py (candidate 1.2)" in found.out
+    assert (
+        "written by the tuner, from 1.1, which was written by compiler:inductor" in (place / "run/best.py").read_text()
+    )
+
+
+def test_for_words_a_language_model_must_be_named(geak, place):
+    found = geak("generate", "--from-text", "twice x", "--judge", stage.JUDGE)
     assert (found.code, found.out) == (2, "")
-    assert found.err.startswith("error: no model is named; ")
+    assert found.err.startswith("error: no model is named for the drafter; ")
     assert "--model scripted:FILE" in found.err
 
 

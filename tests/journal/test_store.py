@@ -34,7 +34,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
 
 
 def test_every_event_has_a_word_of_its_own() -> None:
-    assert len(KINDS) == 13
+    assert len(KINDS) == 14
     assert {type(event).__name__.lower() for event in EVENTS} <= set(KINDS)
 
 

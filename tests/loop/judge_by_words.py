@@ -1,9 +1,14 @@
 """A judge for tests of the loop: it speaks the wire's words, and a kernel's own comments decide its verdict.
 
+In a spec, "# seeds: 2" is how many kernels a compiler has for it, "# trouble: ..." why it has none, "# starter:
+mine.py" the kernel that it names to begin from. In a kernel:
+
+
 # verdict: accepted | rejected | undecided      at the full tier (accepted, if nothing is said)
 # final: rejected                               at the final tier
 # width: 128                                    bits that each load has, by the compiler's word
 # dies                                          the judge ends in the middle of its work
+# tuned: 128                                    bits that each load has in the tuner's best configuration
 # burns: 0.2                                    seconds of processor time that a verdict takes
 """
 
@@ -16,10 +21,14 @@ import sys
 import time
 from dataclasses import replace
 
+import stage  # beside this file
+
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.machine_code import Counts, Figures
+from geak_evaluator.schema.seed import Seed, Seeds
 from geak_evaluator.schema.spec import Axis, Case, Description, Spec, Tensor
+from geak_evaluator.schema.tuning import Configuration, Ranking, Tuning
 from geak_evaluator.schema.verdict import CaseResult, Cause, Code, Status, Tier, Verdict
 from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
 
@@ -36,12 +45,36 @@ def main() -> None:
     for line in sys.stdin:
         request = codec.from_json(Request, codec.loads(line))
         if request.op == "describe":
+            starter = "".join(re.findall(r"^# starter: *(.*)$", request.source, re.MULTILINE))
+            about = replace(ABOUT, spec=replace(ABOUT.spec, starter=starter))
             digest = hashlib.sha256(request.source.encode("utf-8", "surrogateescape")).hexdigest()
-            say(Response(request.id, codec.to_json(replace(ABOUT, sha256=digest))))
+            say(Response(request.id, codec.to_json(replace(about, sha256=digest))))
+        elif request.op == "seed":
+            say(Response(request.id, codec.to_json(seeds(request))))
+        elif request.op == "tune":
+            say(Response(request.id, codec.to_json(tuning(request))))
         elif request.op == "lint":
             say(Response(request.id, codec.to_json(Findings("double", cases=1))))
         else:
             say(Response(request.id, codec.to_json(verdict(request))))
+
+
+def seeds(request: Request) -> Seeds:
+    said = dict(re.findall(r"^# (\w+): *(.*)$", request.source, re.MULTILINE))
+    kernels = [stage.kernel(n, "width: 64", "tuned: 128") for n in range(int(said.get("seeds", 0)))]
+    found = tuple(Seed(f"inductor-{n}", f"Variant {n} of a compiler.", source) for n, source in enumerate(kernels))
+    return Seeds(found, said.get("trouble", ""))
+
+
+def tuning(request: Request) -> Tuning:
+    width = re.search(r"^# tuned: *(\d+)$", request.kernel, re.MULTILINE)
+    if width is None:
+        return Tuning(note="there is no number that could be another")
+    best = Configuration({"BLOCK": 512}, {"load_bits": float(width[1])})
+    ranking = Ranking(request.targets[0], "compiled", (best, Configuration({"BLOCK": 256})), present={"BLOCK": 256})
+    source = re.sub(r"# width: *\d+", f"# width: {width[1]}", request.kernel).replace("256", "512")
+    note = "in the order of compile figures, not of speed"
+    return Tuning(rankings=(ranking,), source=source, proved=True, tried=request.evaluations, note=note)
 
 
 def verdict(request: Request) -> Verdict:

@@ -75,7 +75,7 @@ SCENES: dict[str, Callable[[Ask], Awaitable[object]]] = {
         "Load 128 bits.",
     ),
     "optimizer-plan": lambda ask: optimizer.plan(
-        ask, scene.brief(), LEDGER, [scene.past("0"), scene.past("1.1", plan="Plain."), scene.past("1.4")]
+        ask, scene.brief(tuned=True), LEDGER, [scene.past("0"), scene.past("1.1", plan="Plain."), scene.past("1.4")]
     ),
     "reflector-correct": lambda ask: reflector.explain(ask, scene.brief(), scene.past("1.4"), LEDGER),
     "reflector-wrong-values": lambda ask: reflector.explain(
@@ -94,7 +94,7 @@ SCENES: dict[str, Callable[[Ask], Awaitable[object]]] = {
     "reflector-hidden": lambda ask: reflector.explain(ask, scene.brief(), scene.past("2.1", kind="hidden"), []),
     "drafter-draft": lambda ask: drafter.draft_spec(ask, "softmax over rows of up to 32768, in half precision"),
     "drafter-mend": lambda ask: drafter.draft_spec(ask, "softmax", ["no case has an odd size"], "spec = 1"),
-    "all-targets": _draft(targets=tuple(TARGETS)),
+    "all-targets": _draft(targets=tuple(TARGETS), tuned=True),
     "destination": _draft(source=DESTINATION, name="add", policy=Policy.MIXED, targets=("gfx950",)),
     "module": _draft(source=MODULE, policy=Policy.OPEN, targets=("gfx90a",)),
     "gradient": _draft(source=GRADIENT, name="square", targets=("sm_80",)),

@@ -31,6 +31,8 @@ def case(module: types.ModuleType, about: Description, request: CaseRequest) -> 
     torch.manual_seed(request.seed)  # a module draws its own parameters
     inputs, outputs = Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)
     arguments = _inputs(module, about, request, inputs, rng)
+    if request.sketch:
+        return _sketch(module, spec, request)
     if not request.expect or spec.oracle in ("peer", "tests"):
         return CaseReply()
     truth = spec.oracle == "float64"
@@ -63,6 +65,25 @@ def case(module: types.ModuleType, about: Description, request: CaseRequest) -> 
     unstable = tuple(p for (p, a), (_, b) in zip(found, again, strict=False) if not _same(a, b))
     narrow = tuple(watch.seen)[:20] if watch else ()
     return CaseReply(tuple(expected), tuple(state), tuple(gradients), narrow, unstable)
+
+
+def _sketch(module: types.ModuleType, spec: Spec, request: CaseRequest) -> CaseReply:
+    """Where a module's state and the gradients fed in would lie, without any value."""
+    state: list[Slot] = []
+    gradients: list[Slot] = []
+    if spec.contract == "module":
+        init = {name: domain.scalar(item, name, request.sizes) for name, item in spec.init.items()}
+        with torch.device("meta"):  # initial values would take longer than all else
+            state = [_slot(name, value) for name, value in reference(module, spec)(**init).state_dict().items()]
+    if spec.contract == "gradient":
+        if spec.outputs is None:
+            raise Refusal("the spec does not declare its outputs, so the gradients fed in are not known")
+        for path, tensor in _declared(spec):
+            shape = domain.shape(tensor.shape, request.sizes)
+            strides = layout.contiguous(shape[::-1])[::-1]
+            gradients.append(Slot(path or "0", "fp32", shape, strides))
+    placed = layout.place(state, start=layout.extent(request.slots))
+    return CaseReply((), placed, layout.place(gradients, start=layout.extent((*request.slots, *placed))))
 
 
 def _native(run: _Run) -> Outputs | None:
@@ -254,7 +275,7 @@ def _inputs(module: types.ModuleType, about: Description, request: CaseRequest, 
             values[name] = arena.tensor(slots[name])
             if name in made:
                 _accept(name, made[name], values[name])
-            else:
+            elif not request.sketch or not values[name].is_floating_point():
                 # Each input from a generator of its own: redrawing one leaves the others as they are.
                 own = torch.Generator().manual_seed(request.seed ^ zlib.crc32(name.encode()))
                 _fill(spec, item, slots[name], values[name], request, own)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.utils._pytree import tree_leaves
@@ -16,9 +16,13 @@ from geak_evaluator.children.tensors import Arena, dtype_of
 from geak_evaluator.sandbox.channel import REFUSED, Channel
 from geak_evaluator.sandbox.confine import FIRST_SHARED
 from geak_evaluator.schema import codec, plan
+from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.exchange import Replay, Replayed, Trouble
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.machine_code import Handed
+
+if TYPE_CHECKING:
+    from geak_evaluator.estimate.trace import Observer
 
 
 def main(channel: Channel, job: dict[str, Any]) -> None:
@@ -35,17 +39,22 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     while (body := channel.receive()) is not None:
         asked = codec.from_json(Replay, codec.loads(body))
         launches: list[Any] = []
+        observers: list[Observer] = []
         wrong = None
         try:
-            replay(kernels, asked, launches.append)
+            if asked.trace:
+                trace(kernels, asked, launches.append, observers)
+            else:
+                replay(kernels, asked, launches.append)
         except Exception as error:
             wrong = trouble(error, "kernel")
         handed = Handed()
         if asked.lower:
             from geak_evaluator.machine_code import frontend
 
-            handed = frontend.lower(launches, (asked.target,))
-        channel.reply(codec.dumps(Replayed(wrong, handed, _conflicts(launches))).encode())
+            handed = frontend.lower(launches, (asked.target, *asked.also))
+        works = tuple(observer.work() for observer in observers)
+        channel.reply(codec.dumps(Replayed(wrong, handed, _conflicts(launches), works)).encode())
 
 
 def _conflicts(launches: list[Any]) -> tuple[str, ...]:
@@ -78,16 +87,64 @@ def replay(kernels: jit_only.Kernels, asked: Replay, on_launch: Callable[[Any], 
             elif isinstance(step, plan.Library):
                 _operate(step, memory)
             else:
-                kernel = kernels.find(step.kernel, step.module)
-                if jit_only.fingerprint(kernel.src) != step.text:
-                    raise jit_only.NotPlain(f"kernel {step.kernel} was launched with a text that is not its file's")
-                arguments = [_argument(item, memory, kernels) for item in step.arguments]
-                options = {k: v for k, v in step.options.items() if k not in kernel.arg_names}
-                kernel[step.grid](*arguments, **options)
+                _launch(step, memory, kernels)
     outputs = Arena(FIRST_SHARED + 1)
     for output, slot in zip(asked.plan.outputs, asked.outputs, strict=True):
         _check(output, slot)
         outputs.tensor(slot).copy_(memory.tensor(output.view))
+
+
+def trace(
+    kernels: jit_only.Kernels, asked: Replay, on_launch: Callable[[Any], None], observers: list[Observer]
+) -> None:
+    """Counts what each launch of a plan asks for; memory is there, and of values only those that may steer."""
+    from geak_evaluator import device
+    from geak_evaluator.estimate.trace import Observer
+
+    memory = _Memory(asked)
+
+    def observe(launch: Any) -> Observer:
+        observers.append(Observer(launch.kernel, launch.grid))
+        return observers[-1]
+
+    with device.activate(asked.target, on_launch=on_launch, compile=False, observe=observe):
+        for step in asked.plan.steps:
+            if isinstance(step, plan.Allocate):
+                memory.reserve(step)
+            elif isinstance(step, plan.Launch):
+                before = len(observers)
+                try:
+                    _launch(step, memory, kernels)
+                except Exception as error:
+                    if len(observers) == before:
+                        raise
+                    observers[-1].stopped(trouble(error, "kernel").message)
+            elif any(_steers(view) for view in _changed(step)):
+                if isinstance(step, plan.Fill):
+                    memory.tensor(step.view).fill_(step.value)
+                elif isinstance(step, plan.Copy):
+                    memory.tensor(step.target).copy_(memory.tensor(step.source))
+                else:
+                    _operate(step, memory)
+
+
+def _changed(step: plan.Fill | plan.Copy | plan.Library) -> tuple[plan.View, ...]:
+    if isinstance(step, plan.Library):
+        return step.results
+    return (step.view if isinstance(step, plan.Fill) else step.target,)
+
+
+def _steers(view: plan.View) -> bool:
+    return resolve(view.format).kind != "float"
+
+
+def _launch(step: plan.Launch, memory: _Memory, kernels: jit_only.Kernels) -> None:
+    kernel = kernels.find(step.kernel, step.module)
+    if jit_only.fingerprint(kernel.src) != step.text:
+        raise jit_only.NotPlain(f"kernel {step.kernel} was launched with a text that is not its file's")
+    arguments = [_argument(item, memory, kernels) for item in step.arguments]
+    options = {k: v for k, v in step.options.items() if k not in kernel.arg_names}
+    kernel[step.grid](*arguments, **options)
 
 
 def _operate(step: plan.Library, memory: _Memory) -> None:
@@ -133,6 +190,10 @@ class _Memory:
         storage = torch.UntypedStorage(step.bytes)  # type: ignore[no-untyped-call]
         torch.empty(0, dtype=torch.uint8).set_(storage).fill_(self._poison)
         self._storages[step.storage] = storage
+
+    def reserve(self, step: plan.Allocate) -> None:
+        """New memory of zeros, whose pages are none until they are written."""
+        self._storages[step.storage] = torch.zeros(step.bytes, dtype=torch.uint8).untyped_storage()
 
     def tensor(self, view: plan.View) -> torch.Tensor:
         """A view as a tensor; torch would let a storage grow under one that reaches past it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -21,7 +22,7 @@ def run(entry: Callable[..., Any], contract: str, request: RunRequest, launches:
     """Calls the entry and copies its outputs to where they are asked for, or records what it asked of the device."""
     inputs, outputs = Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)
     # Memory that the kernel does not write then shows as NaN, instead of as whatever lay there before.
-    torch._C._set_deterministic_algorithms(True, warn_only=True)
+    torch._C._set_deterministic_algorithms(not request.sketch, warn_only=True)
     tensors = {slot.path: inputs.tensor(slot) for slot in request.slots}
     state = {slot.path: inputs.tensor(slot) for slot in request.state}
     gradients = {slot.path: inputs.tensor(slot) for slot in request.gradients}
@@ -37,7 +38,7 @@ def run(entry: Callable[..., Any], contract: str, request: RunRequest, launches:
         return list(destination.items()) if contract == "destination" else leaves(returned)
 
     wanted = [slot for slot in request.outputs or () if not slot.path.startswith("changed.")]
-    in_place = not wanted and bool(request.outputs)  # whatever it returns besides is of no account
+    in_place = (not wanted and bool(request.outputs)) or request.sketch  # whatever it returns besides is of no account
     if request.capture:
         known = [*tensors.values(), *state.values(), *gradients.values(), *destination.values()]
         launches.driver.calls += 1
@@ -77,7 +78,8 @@ def _check(path: str, value: Any, slot: Slot) -> None:
 
 
 def _module(entry: Callable[..., Any], request: RunRequest, state: dict[str, torch.Tensor]) -> Callable[..., Any]:
-    built = entry(**request.init)
+    with torch.device("meta") if request.sketch else contextlib.nullcontext():
+        built = entry(**request.init)
     own = built.state_dict() if hasattr(built, "state_dict") else {}
     missing, extra = sorted(set(state) - set(own)), sorted(set(own) - set(state))
     if missing or extra:

@@ -38,12 +38,19 @@ def activate(
     execute: bool = True,
     strict: bool = True,
     configuration: int = 0,
+    observe: "Callable[[Launch], Any] | None" = None,
 ) -> "AbstractContextManager[SimulatedDriver]":
     """Make a described device Triton's device for the length of a with block (see `simulated.activate`)."""
     from geak_evaluator.device import simulated
 
     return simulated.activate(
-        target, on_launch=on_launch, compile=compile, execute=execute, strict=strict, configuration=configuration
+        target,
+        on_launch=on_launch,
+        compile=compile,
+        execute=execute,
+        strict=strict,
+        configuration=configuration,
+        observe=observe,
     )
 
 

@@ -74,6 +74,11 @@ class Memory:
                 raise Unsupported(f"argument '{name}' of kernel {self.kernel} has an address but no known extent")
             self._put(name, value.data_ptr(), value.numel() * value.element_size(), value)
 
+    @property
+    def extents(self) -> list[tuple[int, int]]:
+        """Where each storage begins and ends."""
+        return [(region.start, region.end) for region in self._regions]
+
     def _put(self, name: str, start: int, nbytes: int, owner: Any) -> None:
         if nbytes and all(region.start != start for region in self._regions):
             self._regions.append(_Region(start, start + nbytes, name, {}, owner))

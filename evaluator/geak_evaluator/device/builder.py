@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -47,13 +48,17 @@ class Builder(Arithmetic):
     @contextmanager
     def recorded(self, recording: Recording) -> Iterator[None]:
         """Note down every call that is made from outside within a with block."""
+        kind = type(self)
         self.recording = recording
-        self.__class__ = _Recorded
+        self.__class__ = _recorded(kind)  # type: ignore[arg-type] # mypy wants classes to hash as their instances
         try:
             yield
         finally:
-            self.__class__ = Builder
+            self.__class__ = kind
             self.recording = None
+
+    def next_turn(self) -> None:
+        """Called where a loop begins its next turn; for builders that count."""
 
     # -- reductions and scans, and the regions of those with a combine function of the kernel's own --
 
@@ -198,8 +203,8 @@ class Builder(Arithmetic):
             raise KernelAssertion("tl.assume is given something false")
 
 
-class _Recorded(Builder):
-    """The builder while a pass is recorded."""
+class _Recorded:
+    """A builder while a pass is recorded."""
 
     def __getattribute__(self, name: str) -> Any:
         value = super().__getattribute__(name)
@@ -219,6 +224,11 @@ class _Recorded(Builder):
             return result
 
         return call
+
+
+@cache
+def _recorded(kind: type[Builder]) -> type[Builder]:
+    return type(f"_Recorded{kind.__name__}", (_Recorded, kind), {})
 
 
 def _full(data: Array, shape: tuple[int, ...]) -> Array:

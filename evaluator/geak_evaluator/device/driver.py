@@ -116,6 +116,7 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         self.executes = execute
         self.strict = strict
         self.probing = False
+        self.observe: Callable[[Launch], Any] | None = None
         # Which of an autotuned kernel's configurations wins, and the longest list of them that was seen.
         self.configuration = 0
         # How often a wrapper was called; a first call that tries configurations out is the first each time.

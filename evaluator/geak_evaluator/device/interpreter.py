@@ -9,10 +9,10 @@ import ast
 import copy
 import inspect
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import triton.language as tl
@@ -230,6 +230,7 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         """Loop while the condition holds."""
         while self.truth(self.visit(node.test)):
             self.visit_compound_statement(node.body)
+            self.builder.next_turn()
 
     def visit_For(self, node: ast.For) -> None:
         """Loop over range, tl.range or tl.static_range."""
@@ -261,6 +262,7 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         for i in range(*(int(t.handle.data.reshape(-1)[0]) for t in tensors)):
             self.set_value(target.id, tl.tensor(upstream.TensorHandle(np.array([i], dtype), scalar), scalar))
             self.visit_compound_statement(node.body)
+            self.builder.next_turn()
 
     # -- calls --
 
@@ -339,17 +341,36 @@ def _quietly_typed() -> Iterator[None]:
         tl.dtype.to_ir = original
 
 
+class Observer(Protocol):
+    """Somebody who watches a launch instead of judging it: which programs are run, and by which builder."""
+
+    def programs(self, count: int) -> Iterable[int]:
+        """The numbers of those to run, of so many."""
+
+    def builder(self, options: Any, module_map: dict[str, Any], memory: Memory) -> Builder:
+        """What they are run by."""
+
+
 def run(
-    code: Code, grid: tuple[int, int, int], args: Sequence[Any], *, strict: bool = True
+    code: Code,
+    grid: tuple[int, int, int],
+    args: Sequence[Any],
+    *,
+    strict: bool = True,
+    observer: Observer | None = None,
 ) -> tuple[list[Conflict], list[OutOfBounds]]:
     """Interpret one launch on the memory of its arguments; the conflicting stores, and what was out of bounds.
 
-    The latter is always empty if the launch is strict: it ends with the first access out of bounds.
+    The latter is always empty if the launch is strict: it ends with the first access out of bounds. An observer may
+    leave out programs, so there is nothing to be said of conflicts then.
     """
     function = code.function
     names = function.arg_names
-    memory = Memory(function.__name__, dict(zip(names, args, strict=True)), grid[0] * grid[1] * grid[2], strict=strict)
-    builder = Builder(code.options, code.module_map, memory)
+    count = grid[0] * grid[1] * grid[2]
+    reached = dict(zip(names, args, strict=True))
+    memory = Memory(function.__name__, reached, count if observer is None else 1, strict=strict)
+    build = Builder if observer is None else observer.builder
+    builder = build(code.options, code.module_map, memory)
     semantic = Semantic(builder)
     frames: dict[int, Frame] = {}
     builder.set_grid_dim(*grid)
@@ -360,13 +381,10 @@ def run(
                 name: argument(value, code.signature[name], (i,), code, semantic)
                 for i, (name, value) in enumerate(zip(names, args, strict=True))
             }
-            number = 0
-            for x in range(grid[0]):
-                for y in range(grid[1]):
-                    for z in range(grid[2]):
-                        builder.enter_program(number, x, y, z)
-                        frame.call(dict(values))
-                        number += 1
+            for number in range(count) if observer is None else observer.programs(count):
+                row, z = divmod(number, grid[2])
+                builder.enter_program(number, *divmod(row, grid[1]), z)
+                frame.call(dict(values))
     except Exception as error:
         raise _translated(error, function.__name__) from error
     return memory.conflicts, memory.strays

@@ -51,7 +51,7 @@ class Launcher:
         if driver.on_launch is not None:
             driver.on_launch(launch)
         if driver.executes:
-            _execute(launch, driver.strict)
+            _execute(launch, driver)
         if leave is not None:
             leave(launch_metadata)
 
@@ -91,7 +91,7 @@ def _backend(target: Target) -> Any:
     return triton.compiler.make_backend(gpu_target(target))
 
 
-def _execute(launch: Launch, strict: bool) -> None:
+def _execute(launch: Launch, driver: SimulatedDriver) -> None:
     # Here, so that a process which only compiles does not load it.
     from geak_evaluator.device import arguments, interpreter
 
@@ -104,7 +104,8 @@ def _execute(launch: Launch, strict: bool) -> None:
         options={**known, **{k: v for k, v in launch.options.items() if k in known}},
         module_map=backend.get_module_map(),
     )
-    conflicts, strays = interpreter.run(code, launch.grid, launch.args, strict=strict)
+    observer = None if driver.observe is None else driver.observe(launch)
+    conflicts, strays = interpreter.run(code, launch.grid, launch.args, strict=driver.strict, observer=observer)
     launch.conflicts.extend(conflicts)
     launch.strays.extend(strays)
 
@@ -216,6 +217,7 @@ def activate(
     execute: bool = True,
     strict: bool = True,
     configuration: int = 0,
+    observe: Callable[[Launch], Any] | None = None,
 ) -> Iterator[SimulatedDriver]:
     """Make a described device Triton's device; launches inside are compiled for it and interpreted on CPU tensors.
 
@@ -224,11 +226,12 @@ def activate(
     compiles and reports launches without interpreting them. `strict=False` leaves out the lanes that are out of
     bounds (they load zero and store nothing), notes them on the launch, and goes on: for surveys, not for a judgement.
     An autotuned kernel is launched with its configuration of that number, or with its first where it has fewer; with
-    FIRST_CALL its trial launches count as well.
+    FIRST_CALL its trial launches count as well. `observe` gives the observer of each launch (see `interpreter.run`).
     """
     described = find(target) if isinstance(target, str) else target
     driver = SimulatedDriver(described, on_launch, Launcher, compile=compile, execute=execute, strict=strict)
     driver.configuration = configuration
+    driver.observe = observe
     config = triton.runtime.driver
     with ExitStack() as undo:
         undo.enter_context(_set(triton.compiler, "compile", _compile_or_not(triton.compiler.compile)))

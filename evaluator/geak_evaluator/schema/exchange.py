@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from geak_evaluator.schema.estimate import Work
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.plan import Plan
@@ -32,6 +33,8 @@ class CaseRequest:
     """Also look for what makes a reference a poor oracle; for lint."""
     native: bool = False
     """Also say what the reference gives in the formats that it was given, where the oracle is float64."""
+    sketch: bool = False
+    """Only what steers a kernel is needed: integers and booleans, and where all else would lie."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,8 @@ class RunRequest:
     gradients: tuple[Slot, ...] = ()
     capture: bool = False
     """Record a plan instead of copying outputs."""
+    sketch: bool = False
+    """Only the plan is wanted: values are of no account, nor what comes back."""
 
 
 @dataclass(frozen=True)
@@ -166,6 +171,10 @@ class Replay:
     """Interpret the launches; else only their IR is wanted."""
     poison: int = 0xFF
     """What every byte of new memory holds."""
+    trace: bool = False
+    """Count what each launch asks for, on a few of its programs, instead of carrying the plan out."""
+    also: tuple[str, ...] = ()
+    """Further targets that launches are lowered for."""
 
 
 @dataclass(frozen=True)
@@ -176,3 +185,5 @@ class Replayed:
     handed: Handed = field(default_factory=Handed)
     conflicts: tuple[str, ...] = ()
     """Stores of different programs to one address, in words."""
+    works: tuple[Work, ...] = ()
+    """Of each launch in order, where they were to be counted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+_SHOWN = 4
 How = Literal["compiled", "measured"]
 SPILLS = "spills"
 
@@ -71,3 +72,13 @@ class Tuning:
     """What looks tunable and was left as it is, with the reason."""
     note: str = ""
     """What the order means, or why there is nothing to tune, in a sentence."""
+
+    @property
+    def changes(self) -> str:
+        """What `source` has otherwise than the file, in a few words."""
+        first = next((ranking for ranking in self.rankings if ranking.feasible), None)
+        if first is None:
+            return "nothing changed"
+        changed = [(n, v) for n, v in first.feasible[0].values.items() if first.present.get(n) != v]
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        return ", ".join(f"{name}={value}" for name, value in changed[:_SHOWN]) + more or "nothing changed"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass
 
+from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Figures
 from geak_evaluator.schema.spec import Case
 
@@ -187,6 +188,8 @@ class Verdict:
     """What the tier holds and this kernel never came to."""
     notes: tuple[str, ...] = ()
     """What a reader should know besides: what was not examined, what looks like a race."""
+    estimates: tuple[Estimate, ...] = ()
+    """How long it would take on each target, by a model: of a full verdict alone, and never a measurement."""
     version: int = VERSION
 
     @property
@@ -245,6 +248,7 @@ class Verdict:
         lines += [f"{c.target}: {c.cause.value}: {c.message.splitlines()[0]}" for c in others if c.cause]
         if self.library:
             lines.append(f"{self.share:.0%} of the bytes are touched by library operations: {', '.join(self.library)}")
+        lines += [one.brief for one in self.estimates[:2]]
         lines += self.notes
         if self.unreached:
             lines.append(f"not reached: {', '.join(self.unreached)}")

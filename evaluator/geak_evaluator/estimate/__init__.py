@@ -1,0 +1,1 @@
+"""What a plan would cost on a device, from counts and machine code: estimated, never measured."""

@@ -1,0 +1,141 @@
+"""An estimate: what each launch of a plan asks for, counted, and how long a device would take for it, by a model.
+
+It is never a measurement and never a claim of speed; two estimates whose intervals meet say nothing of each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from geak_evaluator.schema.spec import Case
+
+Bound = Literal["memory", "cache", "matrix", "vector", "latency", "atomics", "launch"]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Global memory, as the programs of one launch read or write it; in bytes where nothing else is said."""
+
+    asked: float = 0.0
+    """What all active lanes ask for together."""
+    sectors: float = 0.0
+    """32-byte sectors: those of one instruction of a program, counted once, summed over instructions."""
+    lines: float = 0.0
+    """Lines of 128 bytes, counted so."""
+    own: float = 0.0
+    """Bytes of different sectors that one program touches, summed over programs."""
+    unique: float = 0.0
+    """Bytes of different sectors that the launch touches."""
+
+    @property
+    def coalescing(self) -> float:
+        """The share of the bytes moved that some lane asked for; above 1 where lanes ask for the same ones."""
+        return self.asked / (32 * self.sectors) if self.sectors else 1.0
+
+    @property
+    def reuse(self) -> float:
+        """How often each byte that is touched is moved."""
+        return 32 * self.sectors / self.unique if self.unique else 1.0
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one launch asks for, counted while its programs are interpreted."""
+
+    kernel: str
+    grid: tuple[int, int, int] = (1, 1, 1)
+    traced: int = 0
+    """How many programs were run; with fewer than all, every count is scaled up from theirs."""
+    read: Traffic = field(default_factory=Traffic)
+    written: Traffic = field(default_factory=Traffic)
+    dots: dict[str, float] = field(default_factory=dict)
+    """Operations of `tl.dot` (a product and a sum are two), by the operands' format."""
+    vector: float = 0.0
+    """Elementwise and reducing operations on floats."""
+    special: float = 0.0
+    """Of another kind: exponentials, logarithms, roots, divisions."""
+    integer: float = 0.0
+    """Elementwise operations on blocks of integers and addresses."""
+    atomics: float = 0.0
+    """Lanes of atomic operations."""
+    lanes: float = 0.0
+    """Lanes of loads, stores and atomics."""
+    masked: float = 0.0
+    """Those of them that a mask switches off."""
+    turns: float = 0.0
+    """How often one program waits for memory before it can go on: the mean."""
+    longest: float = 0.0
+    """The most that any of them waits."""
+    steps: float = 0.0
+    """How often the warps of one program meet: reductions, scans and products; the mean."""
+    trouble: str = ""
+    """Why nothing, or less than all, is known of it."""
+
+    @property
+    def programs(self) -> int:
+        """How many programs it has."""
+        return self.grid[0] * self.grid[1] * self.grid[2]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One step of a plan: how long it takes, and why."""
+
+    step: str
+    """The kernel's name; "fill", "copy", or a library's operation."""
+    us: float
+    bound: Bound
+    sol: float
+    """The least that the device could need: bytes at the peak bandwidth, or operations at the peak rate."""
+    times: dict[Bound, float] = field(default_factory=dict)
+    """Microseconds that each of its bounds asks for, if it were alone."""
+    work: Work | None = None
+    """None for what is no launch."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """How long one case would take on one target: estimated, not measured."""
+
+    target: str
+    case: Case
+    us: float = 0.0
+    """Microseconds on the device, from the first launch's begin to the last one's end."""
+    low: float = 0.0
+    high: float = 0.0
+    """Within these the time lies four times out of five, by the calibration (docs/estimate.md)."""
+    bound: Bound = "launch"
+    """What most of the time goes to."""
+    sol: float = 0.0
+    """The speed-of-light bound: no kernels of this traffic and these operations could be faster."""
+    parts: tuple[Part, ...] = ()
+    note: str = ""
+    """What a reader should know: another case than the one that is timed, programs left out."""
+    trouble: str = ""
+    """Why there is none."""
+
+    @property
+    def brief(self) -> str:
+        """The estimate as a person reads it."""
+        if self.trouble:
+            return f"{self.target}: no estimate: {self.trouble}"
+        times = f"{_time(self.us)} ({_time(self.low)} to {_time(self.high)})"
+        bounds = f"bound by {self.bound}, speed of light {_time(self.sol)}"
+        return f"{self.target} estimated {times}, {bounds} [{self.case}]"
+
+
+APART = 1.25
+"""How far apart two intervals must be at the least: below that the calibration found pairs in the wrong order."""
+
+
+def surely_faster(a: Estimate, b: Estimate) -> bool:
+    """Whether the calibration would call `a` faster than `b`; False both ways where it cannot tell them apart."""
+    comparable = not (a.trouble or b.trouble) and (a.target, a.case) == (b.target, b.case)
+    return comparable and a.us * APART < b.us
+
+
+def _time(us: float) -> str:
+    if us >= 1e6:
+        return f"{us / 1e6:.3g} s"
+    return f"{us / 1000:.3g} ms" if us >= 1000 else f"{us:.3g} us"

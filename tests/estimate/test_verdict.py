@@ -1,0 +1,95 @@
+"""Estimates in a verdict: where they are, what they say, and that they never change what it says of the kernel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from geak_evaluator.judge import Judge
+from geak_evaluator.oracle import SpecFile
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.verdict import Status, Tier, Verdict
+
+SPEC = '''"""Twice each element that the table names."""
+from geak_evaluator import Axis, Spec, Tensor
+
+spec = Spec(
+    axes={"N": Axis(choices=(96, 1 << 20, 1 << 40))},
+    inputs={"x": Tensor("N"), "table": Tensor("N", "int32", fill="permutation(N)")},
+    outputs=Tensor("N"),
+    cases=[{"N": 96}],
+    bench=[{"N": 1 << 20}],
+)
+
+
+def reference(x, table):
+    return x[table.long()] * 2
+'''
+
+KERNEL = """import torch
+import triton
+import triton.language as tl
+
+@triton.jit
+def _take(x, table, y, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.load(table + at, mask=at < n, other=0)
+    tl.store(y + at, tl.load(x + place, mask=at < n) * 2, mask=at < n)
+
+
+def take(x, table):
+    y = torch.empty_like(x)
+    n = x.numel()
+    assert n < LIMIT
+    _take[(triton.cdiv(n, 64),)](x, table, y, n, BLOCK=64)
+    return y
+
+
+LIMIT = 1 << 30
+"""
+
+
+def verdict(judge: Judge, *, spec: str = SPEC, kernel: str = KERNEL, tier: Tier = Tier.FULL) -> Verdict:
+    file = SpecFile(Path("/specs/take.py"), spec.encode())
+    return judge.evaluate(file, kernel.encode(), targets=["gfx942", "sm_90"], tier=tier)
+
+
+def test_a_full_verdict_estimates_the_timed_case_on_every_target(judge: Judge) -> None:
+    said = verdict(judge)
+    assert said.status is Status.ACCEPTED
+    assert [(one.target, one.case.sizes, one.trouble) for one in said.estimates] == [
+        ("gfx942", {"N": 1 << 20}, ""),
+        ("sm_90", {"N": 1 << 20}, ""),
+    ]
+    for one in said.estimates:
+        assert 0 < one.sol <= one.low <= one.us <= one.high
+        (part,) = one.parts
+        assert part.work is not None
+        assert part.work.read.asked == 8 << 20
+        assert part.work.turns == 2, "the table, and what it names"
+        assert part.work.read.coalescing < 0.5, "what the table names is all over the place"
+    assert any(line.startswith("gfx942 estimated ") for line in said.details())
+    assert "estimated" not in said.line()
+    assert codec.from_json(Verdict, codec.loads(codec.dumps(said))) == said
+
+
+def test_other_tiers_and_refused_kernels_have_none(judge: Judge) -> None:
+    assert verdict(judge, tier=Tier.GATE).estimates == ()
+    wrong = verdict(judge, kernel=KERNEL.replace("* 2, mask", "* 3, mask"))
+    assert wrong.status is Status.REJECTED
+    assert wrong.estimates == ()
+
+
+def test_what_cannot_be_estimated_changes_no_status(judge: Judge) -> None:
+    said = verdict(judge, kernel=KERNEL.replace("1 << 30", "1 << 10"))
+    assert said.status is Status.ACCEPTED
+    for one in said.estimates:
+        assert one.case.sizes == {"N": 96}, "the largest that was run"
+        assert "AssertionError" in one.note
+        assert one.us > 0
+
+
+def test_a_case_that_does_not_fit_gives_way_to_the_largest_that_was_run(judge: Judge) -> None:
+    said = verdict(judge, spec=SPEC.replace('bench=[{"N": 1 << 20}]', 'bench=[{"N": 1 << 40}]'))
+    assert said.status is Status.ACCEPTED
+    assert {one.case.sizes["N"] for one in said.estimates} == {96}
+    assert all("larger than a case may be here" in one.note for one in said.estimates)
