@@ -217,7 +217,9 @@ class _Tuner:
         best = picks[0].values
         data = self._final(best, rankings)
         if data == space.source.data:
-            return replace(done, note=f"the present configuration comes first of {tried}, {_ORDER}")
+            alone = all(len(one.configurations) == 1 for one in rankings)
+            only = "only the present configuration was tried in this time: give it more minutes"
+            return replace(done, note=only if alone else f"the present configuration comes first of {tried}, {_ORDER}")
         verdict = self._variants.gate(data, self._targets[0])
         if verdict.status is not Status.ACCEPTED:
             return replace(done, note=f"the file with the best configurations is not accepted: {verdict.line()}")
@@ -225,7 +227,7 @@ class _Tuner:
         differs = f"; the file has the first of {self._targets[0]}, and for {', '.join(others)} another comes first"
         own = bool(others) and not space.lists and not space.tables
         note = f"{_ORDER}{differs * own}"
-        return replace(done, source=data.decode("utf-8", "surrogateescape"), proved=True, note=note)
+        return replace(done, source=data.decode("utf-8", "surrogateescape"), proved=True, picked=_said(best), note=note)
 
     def _elsewhere(self, values: Values) -> bool:
         """Whether a configuration that is written into the file compiles for the other targets too."""

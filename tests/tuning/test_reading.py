@@ -59,8 +59,7 @@ def test_warps_end_where_programs_do():
 
 def test_what_follows_the_input_or_is_no_tile_stays():
     found = values(files.ROWS)
-    assert found["num_warps_least"] == (2, (1, 2, 4, 8))
-    assert found["num_warps_most"] == (8, (1, 2, 4, 8))
+    assert found["num_warps"] == (2, (1, 2, 4, 8))  # the least; what is the most is felt where nothing is compiled
     assert not {"eps", "BLOCK"} & found.keys()
     assert read(files.ROWS.encode()).left == (
         "line 17: BLOCK of whole follows a size of the input (triton.next_power_of_2(N))",

@@ -38,6 +38,8 @@ def test_configurations_are_tried_and_put_in_order(double):
 def test_the_best_is_written_in_and_proved(double):
     best = double.rankings[0].feasible[0].values
     assert double.proved
+    assert double.picked == best
+    assert double.changes.startswith(f"BLOCK={best['BLOCK']}")
     assert f"BLOCK={best['BLOCK']}" in double.source
     assert double.source.count(str(best["BLOCK"])) == 2  # in the grid too
     assert "which is no speed" in double.note
