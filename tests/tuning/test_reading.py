@@ -131,3 +131,9 @@ def test_a_number_that_two_things_could_mean_stays():
     space = read(twice.encode())
     text = written(space, {**space.present, "BM": 128}, "gfx942").decode()
     assert "cdiv(M, 64)" in text  # whose 64 it is cannot be read; the gate says whether it matters
+
+
+def test_what_covers_all_at_once_is_no_tile_even_as_a_number():
+    space = read(files.ROWS.replace("triton.next_power_of_2(N)", "1024").encode())
+    assert "BLOCK" not in space.knobs
+    assert "BLOCK of whole is as large as what it covers, and no tile" in space.left[0]
