@@ -70,14 +70,6 @@ def test_a_list_gets_the_best_few_of_each_target(judge):
         assert f'{{"BLOCK": {values["BLOCK"]}, "TWICE": 2}}, num_warps={values["num_warps"]}' in found.source
 
 
-@pytest.mark.slow
-def test_what_spills_in_a_wider_type_is_out(judge):
-    many = files.DOUBLE.replace("* 2, mask", "* 2, mask").replace("BLOCK=256", "BLOCK=256, num_warps=1")
-    spec = files.SPEC.replace('"fp16"', '"T"').replace("cases=", 'dtypes={"T": ("fp16", "fp32")}, cases=')
-    found = tuned(judge, many, spec=spec, evaluations=2)
-    assert found.rankings[0].feasible
-
-
 def test_a_number_that_somebody_counts_on_stays(judge):
     fixed = files.DOUBLE.replace("triton.cdiv(x.numel(), 256)", "4")
     found = tuned(judge, fixed, evaluations=3)
