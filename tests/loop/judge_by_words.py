@@ -74,7 +74,8 @@ def tuning(request: Request) -> Tuning:
     ranking = Ranking(request.targets[0], "compiled", (best, Configuration({"BLOCK": 256})), present={"BLOCK": 256})
     source = re.sub(r"# width: *\d+", f"# width: {width[1]}", request.kernel).replace("256", "512")
     note = "in the order of compile figures, not of speed"
-    return Tuning(rankings=(ranking,), source=source, proved=True, tried=request.evaluations, note=note)
+    tried, picked = request.evaluations, best.values
+    return Tuning(rankings=(ranking,), source=source, proved=True, picked=picked, tried=tried, note=note)
 
 
 def verdict(request: Request) -> Verdict:
