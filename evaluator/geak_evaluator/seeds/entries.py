@@ -136,7 +136,7 @@ def _sizes(spec: Spec, forward: Graph) -> dict[str, str]:
         axis, _, step = variable.rpartition("_") if variable not in spec.axes else (variable, "", "")
         if axis not in known:
             raise CannotSeed(
-                f"a parameter's size follows {axis or variable}, which is nothing that its init is given; add it to init"
+                f"a parameter's size follows {axis or variable}, which its init is not given; add it to init"
             )
         found[variable] = f"{known[axis]} // {step}" if step else known[axis]
     return found

@@ -64,8 +64,10 @@ def _fits_tiles(product: Any, other: Any) -> bool:
     for node in filter(_is_dot, product.get_nodes()):
         tile, depth = node.get_ranges()
         whole = sympy.prod(depth)
-        if not all(SIMDKernel.is_compatible((*tile, whole), n.get_ranges(), whole) for n in other.get_nodes()):
-            return False
+        for joins in other.get_nodes():
+            same = not joins.is_reduction() and joins.group[1][0] == node.group[1][0]
+            if same and not SIMDKernel.is_compatible((*tile, whole), joins.get_ranges(), whole):
+                return False
     return True
 
 
@@ -124,8 +126,9 @@ def _convolution(
     kernel = weight.get_size()[2:]
     channels = FloorDiv(x.get_size()[1], groups)
     filters = weight.get_size()[1] if transposed else FloorDiv(weight.get_size()[0], groups)
-    x.realize()
-    weight.realize()
+    for operand in (x, weight):
+        if not _moves_alone(operand):
+            operand.realize()  # it is read once for each tap and each tile of filters
     read_x, read_weight = x.make_loader(), weight.make_loader()
 
     def patch(at: Sequence[Any]) -> Any:
@@ -150,7 +153,7 @@ def _convolution(
     view = lowerings[aten.view]
     if channels == 1 and filters == 1:  # a matrix of one row would leave a matrix unit idle
         wide = view(all_filters, [images * groups, depth, 1]), view(patches, [images * groups, depth, spots])
-        y = lowerings[aten.sum](lowerings[aten.mul](*wide), [1])
+        y = lowerings[aten.sum](lowerings[aten.mul](*wide), [1], keepdims=True)
     else:
         y = lowerings[aten.bmm](
             view(all_filters, [images * groups, filters, depth]), view(patches, [images * groups, depth, spots])
@@ -160,6 +163,18 @@ def _convolution(
         y = lowerings[aten.add](y, view(rows, [images * groups, filters, 1]))
     y = view(y, [images, groups * filters, *out])
     return lowerings[aten.squeeze](y, 0) if alone else y
+
+
+_MOVES = {"load", "masked", "constant", "index_expr", "to_dtype", "and_", "eq", "ge", "gt", "le", "lt"}
+
+
+def _moves_alone(box: Any) -> bool:
+    """Whether a tensor is but another arrangement of what is in memory, as after a padding."""
+    inner = box.data
+    while isinstance(inner, ir.BaseView):
+        inner = inner.data
+    inner = getattr(inner, "data", None)
+    return isinstance(inner, ir.Pointwise) and set(inner.inner_fn_opcount().used_ops) <= _MOVES
 
 
 class _Window:

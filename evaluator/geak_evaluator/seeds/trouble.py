@@ -36,9 +36,11 @@ def sentence(error: BaseException, name: str) -> str:
     short = " ".join(told.text.split())[:200]
     kinds = {type(one).__name__ for one in chain}
     if kinds & _VALUES:
-        return f"reference decides by values what it does{_at(told.line)}, which emitted code cannot follow; write it with torch.where, or {_NEXT}"
+        what = f"reference decides by values what it does{_at(told.line)}, which emitted code cannot follow"
+        return f"{what}; write it with torch.where, or {_NEXT}"
     if any("setup_context" in str(one) for one in chain):
-        return f"reference has an autograd function of its own{_at(told.line)}, which cannot be traced; write out what it computes, or {_NEXT}"
+        what = f"reference has an autograd function of its own{_at(told.line)}, which cannot be traced"
+        return f"{what}; write out what it computes, or {_NEXT}"
     if kinds & {"MissingOperatorWithoutDecomp", "MissingOperatorWithDecomp"}:
         return f"Inductor has no code for an operation of the reference ({short}); {_NEXT}"
     if kinds & {"MemoryError"}:
