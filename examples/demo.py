@@ -1,7 +1,7 @@
 """`make demo`: a kernel from nothing, by a compiler and a tuner; then the whole loop; then what the judge refuses.
 
-No language model is asked here. The first part needs none; in the second, replies that were written by us take its
-place (`scripted:softmax`); the kernels of the third are ours too. The verdicts are the judge's own. Everything happens in a
+No language model is asked here. The first part needs none; in the second, replies that we wrote take its place
+(`scripted:softmax`); the kernels of the third are ours too. The verdicts are the judge's own. Everything happens in a
 temporary folder.
 """
 

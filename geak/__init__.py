@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         preview_async,
         resume,
         resume_async,
+        tune,
+        tune_async,
     )
 
 __all__ = [
@@ -58,6 +60,8 @@ __all__ = [
     "preview_async",
     "resume",
     "resume_async",
+    "tune",
+    "tune_async",
 ]
 
 

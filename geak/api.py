@@ -20,6 +20,7 @@ from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
 from geak.settings import ROLES, Settings, changed, load
 from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 
 Agree = Callable[[Opening], None]
@@ -196,6 +197,54 @@ def evaluate(
 
     with Judge(judge) as room:
         return room.evaluate(find(str(spec)), Path(kernel), targets=targets, tier=Tier(tier), policy=Policy(policy))
+
+
+async def tune_async(
+    spec: str | Path,
+    kernel: str | Path,
+    *,
+    targets: Sequence[str] = ("gfx942",),
+    policy: Policy | str = Policy.PURE,
+    evaluations: int = 64,
+    minutes: float = 2.0,
+    table: str | Path | None = None,
+    judge: str | list[str] | None = None,
+) -> Tuning:
+    """The configurations of one kernel file, tried and put in order."""
+    limits: dict[str, Any] = {"evaluations": evaluations, "minutes": minutes}
+    return await asyncio.to_thread(
+        tune, spec, kernel, targets=targets, policy=policy, table=table, judge=judge, **limits
+    )
+
+
+def tune(
+    spec: str | Path,
+    kernel: str | Path,
+    *,
+    targets: Sequence[str] = ("gfx942",),
+    policy: Policy | str = Policy.PURE,
+    evaluations: int = 64,
+    minutes: float = 2.0,
+    table: str | Path | None = None,
+    judge: str | list[str] | None = None,
+) -> Tuning:
+    """The configurations of one kernel file, tried and put in order; `table` is a JSON file to begin from."""
+    from geak.judge import Judge, text
+    from geak.specs import find
+
+    if evaluations < 1 or not minutes > 0:
+        raise UsageError("a tuner needs an evaluation at least and some time: evaluations from 1, minutes above 0")
+    rows = text(Path(table)) if table is not None else ""
+    with Judge(judge) as room:
+        return room.tune(
+            find(str(spec)),
+            Path(kernel),
+            targets=targets,
+            policy=Policy(policy),
+            evaluations=evaluations,
+            minutes=minutes,
+            table=rows,
+        )
 
 
 def generate(spec: str | Path | None = None, **arguments: Any) -> Result:

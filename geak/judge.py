@@ -149,10 +149,12 @@ class Judge:
         policy: Policy = Policy.PURE,
         evaluations: int = 64,
         minutes: float = 2.0,
+        table: str = "",
     ) -> Tuning:
-        """The configurations of one kernel, in order: a file, or its source."""
+        """The configurations of one kernel, in order: a file, or its source; `table` is JSON to begin from."""
         source = kernel if isinstance(kernel, str) else text(kernel)
-        asked = {"targets": list(targets), "policy": policy.value, "evaluations": evaluations, "minutes": minutes}
+        asked: dict[str, Any] = {"targets": list(targets), "policy": policy.value, "table": table}
+        asked |= {"evaluations": evaluations, "minutes": minutes}
         return self._ask(Tuning, self._request("tune", spec, kernel=source, **asked))
 
     def evaluate(

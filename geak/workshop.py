@@ -189,9 +189,7 @@ class Workshop:
             self.record.add(Tuned(candidate.name, tuning))
         if not tuning.source:
             raise NoAnswer(tuning.note or "the tuner found nothing to change")
-        best = tuning.rankings[0].feasible[0].values if tuning.rankings and tuning.rankings[0].feasible else {}
-        chosen = ", ".join(f"{name}={value}" for name, value in best.items())
-        return generator.Draft(tuning.source, f"{candidate.move.parents[-1]} with {chosen}. {tuning.note}")
+        return generator.Draft(tuning.source, f"{candidate.move.parents[-1]} with {tuning.changes}: {tuning.note}")
 
     async def _confirmed(self, candidate: Candidate | None) -> bool:
         """Whether the final tier accepts it too; of what goes wrong there, nothing returns to the loop."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from geak_evaluator.candidate import Candidate
 from geak_evaluator.machine_code.cache import Kept, Store
 from geak_evaluator.machine_code.compile import Compiler
 from geak_evaluator.oracle import Oracle, SpecFile
@@ -44,8 +45,19 @@ class Judge:
         """The verdict on one kernel file; what decides against it ends the work."""
         names = tuple(dict.fromkeys(find(target).name for target in targets))
         with self.oracle(file) as oracle:
-            trial = Trial(self._box, self._limits, self._compiler, oracle, kernel, names, tier, policy)
-            verdict = trial.verdict()
+            verdict = self.trial(oracle, kernel, names, tier, policy).verdict()
         if file.data.lstrip().startswith(UNREVIEWED.encode()):
             return replace(verdict, notes=(DRAFTED, *verdict.notes))
         return verdict
+
+    def trial(self, oracle: Oracle, kernel: bytes, targets: tuple[str, ...], tier: Tier, policy: Policy) -> Trial:
+        """All that one verdict takes, before a spec that is open already."""
+        return Trial(self._box, self._limits, self._compiler, oracle, kernel, targets, tier, policy)
+
+    def candidate(self, oracle: Oracle, kernel: bytes, target: str, policy: Policy) -> Candidate:
+        """One kernel file on one target, to be recorded and lowered without a verdict."""
+        return Candidate(self._box, self._limits, oracle, kernel, target, policy)
+
+    def compiler(self, wall_s: float) -> Compiler:
+        """A compiler that gives up on one kernel after so long; it shares this judge's cache."""
+        return self._compiler.hasty(wall_s)

@@ -149,6 +149,7 @@ def _result(judge: Judge, request: Request) -> Any:
             policy=request.policy,
             evaluations=request.evaluations,
             minutes=request.minutes,
+            table=request.table,
         )
     return judge.evaluate(file, kernel, targets=request.targets, tier=request.tier, policy=request.policy)
 

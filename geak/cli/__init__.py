@@ -8,7 +8,20 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from geak.cli import config, display, doctor, evaluate, generate, judge_command, models, optimize, resume, show, specs
+from geak.cli import (
+    config,
+    display,
+    doctor,
+    evaluate,
+    generate,
+    judge_command,
+    models,
+    optimize,
+    resume,
+    show,
+    specs,
+    tune,
+)
 from geak.cli.display import document, say
 from geak.cli.options import EPILOG, EXIT_CODES
 from geak.errors import GeakError
@@ -32,6 +45,7 @@ app.add_typer(judge_command.app, name="judge")
 app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 app.command("eval")(evaluate.evaluate)
+app.command("tune")(tune.tune)
 app.command("doctor")(doctor.doctor)
 
 

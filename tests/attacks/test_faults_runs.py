@@ -28,7 +28,7 @@ def killed(samples: int, rounds: int, *outcomes: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def sequential() -> dict[str, Any]:
-    return killed(1, 3, "verdict: rejected", "verdict: accepted", "width: 128")
+    return killed(1, 4, "verdict: rejected", "width: 256")
 
 
 def test_a_sequential_run_ends_as_the_unkilled_one(sequential: dict[str, Any]) -> None:

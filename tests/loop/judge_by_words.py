@@ -68,9 +68,10 @@ def tuning(request: Request) -> Tuning:
     if width is None:
         return Tuning(note="there is no number that could be another")
     best = Configuration({"BLOCK": 512}, {"load_bits": float(width[1])})
-    ranking = Ranking(request.targets[0], "compiled", (best, Configuration({"BLOCK": 256})))
+    ranking = Ranking(request.targets[0], "compiled", (best, Configuration({"BLOCK": 256})), present={"BLOCK": 256})
     source = re.sub(r"# width: *\d+", f"# width: {width[1]}", request.kernel).replace("256", "512")
-    return Tuning((), (ranking,), source, True, request.evaluations, "in the order of compile figures, not of speed")
+    note = "in the order of compile figures, not of speed"
+    return Tuning(rankings=(ranking,), source=source, proved=True, tried=request.evaluations, note=note)
 
 
 def verdict(request: Request) -> Verdict:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+_SHOWN = 4
 How = Literal["compiled", "measured"]
+SPILLS = "spills"
 
 
 @dataclass(frozen=True)
@@ -28,10 +30,12 @@ class Configuration:
 
     values: dict[str, int]
     figures: dict[str, float] = field(default_factory=dict)
-    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix; microseconds where measured."""
+    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix, reuse; us where measured."""
     cause: str = ""
-    """Why it is out: a word of `Cause`, or "spills"; empty for one that may be picked."""
+    """Why it is out: a word of `Cause`, or `SPILLS`; empty for one that may be picked."""
     message: str = ""
+    proved: bool = False
+    """Whether the gate accepted the kernel with it on this target."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,10 @@ class Ranking:
     target: str
     how: How
     configurations: tuple[Configuration, ...]
+    present: dict[str, int] = field(default_factory=dict)
+    """As the file has it; an option that is left to Triton is not named, here as in every configuration."""
+    table: dict[str, dict[str, int]] = field(default_factory=dict)
+    """The rows of the table that was handed over, with another configuration where theirs is out."""
 
     @property
     def feasible(self) -> tuple[Configuration, ...]:
@@ -60,5 +68,17 @@ class Tuning:
     proved: bool = False
     """Whether `source` passed the gate."""
     tried: int = 0
+    left: tuple[str, ...] = ()
+    """What looks tunable and was left as it is, with the reason."""
     note: str = ""
     """What the order means, or why there is nothing to tune, in a sentence."""
+
+    @property
+    def changes(self) -> str:
+        """What `source` has otherwise than the file, in a few words."""
+        first = next((ranking for ranking in self.rankings if ranking.feasible), None)
+        if first is None:
+            return "nothing changed"
+        changed = [(n, v) for n, v in first.feasible[0].values.items() if first.present.get(n) != v]
+        more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
+        return ", ".join(f"{name}={value}" for name, value in changed[:_SHOWN]) + more or "nothing changed"

@@ -50,6 +50,8 @@ class Request:
     """How many configurations a tuner may try for a target."""
     minutes: float = 2.0
     """How long it may try."""
+    table: str = ""
+    """JSON with configurations by size, as serving engines keep them: for a tuner to begin from."""
 
 
 @dataclass(frozen=True)
