@@ -1,5 +1,6 @@
-"""One kernel of TritonBench-G at the sizes that were timed: what each launch asks for. Not imported: estimate.py's child
-executes this text.
+"""One kernel of TritonBench-G at the sizes that were timed: what each launch asks for.
+
+Not imported: the confined child of estimate.py executes this text.
 
 `job` holds the kernel's source and the source of what timed it, the sizes that were recorded, and how many seconds each
 may take. Tensors are laid out and, unless they are small or integers, never filled: counting needs no values.
@@ -65,7 +66,9 @@ class Lean(TorchDispatchMode):
     def _result(self, func: Any, args: Any, kwargs: Any, given: list[torch.Tensor]) -> Any:
         if func.namespace == "aten" and func._schema.is_mutable and given and _large(given[0]):
             return given[0]
-        asked = max([_count(leaf) for leaf in (args[:1] if not given else ())] + [one.numel() for one in given], default=0)
+        asked = max(
+            [_count(leaf) for leaf in (args[:1] if not given else ())] + [one.numel() for one in given], default=0
+        )
         floats = all(one.dtype.is_floating_point for one in given)
         dtype = kwargs.get("dtype") or (torch.float32 if not given else None)
         if asked < LARGE or not floats or (dtype is not None and not dtype.is_floating_point) or _is_view(func):
@@ -111,7 +114,7 @@ def sizes(given: Any) -> list[Any]:
 
 def benchmark() -> Any:
     """What timed the kernel, with the inputs of every size."""
-    kernel = load(re.split(r"(?m)^#{40,}$", JOB["source"])[0].encode(), JOB["name"])
+    kernel = load(b"import torch\n" + re.split(r"(?m)^#{40,}$", JOB["source"])[0].encode(), JOB["name"])
     stub = types.ModuleType("performance_utils")
 
     class Metrics:
@@ -141,7 +144,9 @@ class Look:
         observers: list[tuple[Observer, int]] = []
 
         def observe(launch: Any) -> Observer:
-            observers.append((Observer(launch.kernel, launch.grid, 8, enough=4_000_000, too_many=40_000_000), self.code(launch)))
+            observers.append(
+                (Observer(launch.kernel, launch.grid, 8, enough=4_000_000, too_many=40_000_000), self.code(launch))
+            )
             return observers[-1][0]
 
         signal.setitimer(signal.ITIMER_PROF, JOB["seconds"])
