@@ -76,7 +76,7 @@ def launch(target: str, work: Work, code: Figures | None, reached: Reached = REA
         "memory": shape.memory(reached),
         "cache": shape.cache(reached),
         "matrix": rate / reached.matrix * shape.unevenness,
-        "vector": (operations + work.integer) / (1e6 * device.vector / 2) / reached.vector * shape.unevenness,
+        "vector": (operations + reached.integer * work.integer) / (1e6 * device.vector / 2) / reached.vector * shape.unevenness,
         "latency": shape.latency(reached),
         "atomics": work.atomics / (1e3 * device.clock * device.units),
     }
@@ -99,6 +99,10 @@ class _Shape:
         else:
             held = _THREADS / (_WARPS * described.warp_size)
         self._held = max(1.0, held)
+        # Each thread stores what its registers do not hold, and loads it again, at least once.
+        self._spilled = 0.0
+        if code is not None:
+            self._spilled = 2.0 * code.scratch_bytes * code.num_warps * described.warp_size
         self._slots = device.units * self._held
         busiest = math.ceil(self._programs / device.units)
         self.unevenness = busiest * device.units / self._programs
@@ -124,12 +128,16 @@ class _Shape:
         unique = work.read.unique * self._lines(work.read) + work.written.unique * self._lines(work.written)
         alive = work.read.own / self._programs * min(self._slots, self._programs)
         missing = max(0.0, 1 - device.cache / alive) if alive else 0.0
-        return _bytes(unique + self._again() * missing * reached.misses) / (device.memory * reached.memory)
+        aside = self._spilled * min(self._slots, self._programs)
+        spilled = self._spilled * self._programs * max(0.0, 1 - device.cache / aside) if aside else 0.0
+        moved = unique + spilled + self._again() * missing * reached.misses
+        return _bytes(moved) / (device.memory * reached.memory)
 
     def cache(self, reached: Reached) -> float:
         """Bytes through the shared cache, and through the units' own."""
         work, device = self._work, self._device
-        shared = work.read.own * self._lines(work.read) + work.written.own * self._lines(work.written) + self._again()
+        shared = work.read.own * self._lines(work.read) + work.written.own * self._lines(work.written)
+        shared += self._again() + self._spilled * self._programs
         near = 32 * (work.read.sectors * self._lines(work.read) + work.written.sectors * self._lines(work.written))
         return max(
             _bytes(shared) / (device.cache_rate * reached.cache) / self._busy,
@@ -144,7 +152,7 @@ class _Shape:
         rounds = max(1.0, self._programs / self._slots)
         one = max(work.turns, work.longest / rounds) / ahead
         waits = one * self._device.latency / 1000 * reached.waits
-        return rounds * (waits + work.steps * reached.meets)
+        return rounds * (reached.begin + waits + work.steps * reached.meets)
 
 
 def _rated(device: Device, name: str, count: float) -> float:
