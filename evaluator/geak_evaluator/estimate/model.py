@@ -17,6 +17,8 @@ from geak_evaluator.schema.target import TARGETS
 
 _WARPS, _THREADS = 4, 1024
 """What is assumed of a kernel whose machine code is not known: warps of a program, threads on a unit."""
+_STACK = 32
+"""Bytes of private memory that a sine has for arguments that are never met."""
 _SPECIAL = 4
 """Slots that a special operation takes: an eighth or a quarter of the lanes have the unit for it."""
 
@@ -71,12 +73,12 @@ def launch(target: str, work: Work, code: Figures | None, reached: Reached = REA
     shape = _Shape(target, device, work, code)
     peak = _bytes(work.read.unique + work.written.unique) / device.memory
     rate = sum(_rated(device, name, count) for name, count in work.dots.items())
-    operations = work.vector + _SPECIAL * work.special
+    operations = work.vector + _SPECIAL * work.special + reached.integer * work.integer
     times: dict[Bound, float] = {
         "memory": shape.memory(reached),
         "cache": shape.cache(reached),
         "matrix": rate / reached.matrix * shape.unevenness,
-        "vector": (operations + reached.integer * work.integer) / (1e6 * device.vector / 2) / reached.vector * shape.unevenness,
+        "vector": operations / (1e6 * device.vector / 2) / reached.vector * shape.unevenness,
         "latency": shape.latency(reached),
         "atomics": work.atomics / (1e3 * device.clock * device.units),
     }
@@ -99,10 +101,8 @@ class _Shape:
         else:
             held = _THREADS / (_WARPS * described.warp_size)
         self._held = max(1.0, held)
-        # Each thread stores what its registers do not hold, and loads it again, at least once.
-        self._spilled = 0.0
-        if code is not None:
-            self._spilled = 2.0 * code.scratch_bytes * code.num_warps * described.warp_size
+        threads = code.num_warps * described.warp_size if code is not None else 0
+        self._spilled = _spills(code) * threads if code is not None else 0.0
         self._slots = device.units * self._held
         busiest = math.ceil(self._programs / device.units)
         self.unevenness = busiest * device.units / self._programs
@@ -153,6 +153,13 @@ class _Shape:
         one = max(work.turns, work.longest / rounds) / ahead
         waits = one * self._device.latency / 1000 * reached.waits
         return rounds * (reached.begin + waits + work.steps * reached.meets)
+
+
+def _spills(code: Figures) -> float:
+    """Bytes that one thread moves since its registers do not hold them: stored and loaded again, at least once."""
+    if code.spill_store_bytes is not None and code.spill_load_bytes is not None:
+        return code.spill_store_bytes + code.spill_load_bytes
+    return 2.0 * max(0, code.scratch_bytes - _STACK)
 
 
 def _rated(device: Device, name: str, count: float) -> float:
