@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import queue
 import re
 import sys
@@ -191,6 +192,7 @@ def report(
         "figures": figures,
         "missed": record.missed(figures, goals),
         **record.facts(),
+        "load_after": os.getloadavg(),
         **more,
         "targets": TARGETS,
         "jobs": chosen.jobs,
