@@ -12,7 +12,7 @@ from geak.drafting.shapes import Reader
 from geak.drafting.source import Source, value_of
 from geak.drafting.values import Arr, Known, Num, Seq, Value
 
-_LAYER = re.compile(r"kernel|stride|pad|dilat|pool")
+_LAYER = re.compile(r"kernel|stride|pad|dilat|pool|group")
 """What a layer is made of; it stays as the file has it."""
 _FEW = 8
 
