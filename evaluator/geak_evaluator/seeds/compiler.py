@@ -25,6 +25,7 @@ VARIANTS = (
     Options(),
     Options("inductor-persistent", "each reduction holding its whole row at once", persistent=True),
     Options("inductor-unsplit", "without split reductions", {"split_reductions": False}),
+    Options("inductor-sums", "with products that another kernel reads kept in fp32", sums=True),
     Options("inductor-wide", "with halves computed in fp32 throughout", wide=True),
 )
 _HALF, _TWIN = "fp16", "bf16"
@@ -70,6 +71,10 @@ class _Author:
                 self.trouble = self.trouble or sentence(error, self.about.name)
         return Seeds(tuple(self.found.values()), "" if self.found else self.trouble)
 
+    @property
+    def _has_halves(self) -> bool:
+        return any({_HALF, _TWIN} & set(choices) for choices in self.about.spec.dtypes.values())
+
     def _is_worth(self, options: Options) -> bool:
         """Whether a variant could differ from what is there, for the better."""
         kernels = [kernel for one in self._first for kernel in one.piece.kernels.values()]
@@ -79,8 +84,9 @@ class _Author:
         if "split_reductions" in options.settings:
             return several and any(kernel.reduces for kernel in kernels)
         if options.wide:
-            halves = any({_HALF, _TWIN} & set(choices) for choices in self.about.spec.dtypes.values())
-            return halves and (not kernels or (several and not any(kernel.dots for kernel in kernels)))
+            return self._has_halves and (not kernels or (several and not any(kernel.dots for kernel in kernels)))
+        if options.sums:
+            return several and any(kernel.dots for kernel in kernels)
         return True
 
     def _write(self, options: Options) -> None:
