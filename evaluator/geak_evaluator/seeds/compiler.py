@@ -102,6 +102,7 @@ class _Author:
         self._first = self._first or compiled
         note = f"what torch.compile emits for the reference (torch {torch.__version__}, for {self.target})"
         note += f", {options.about}" if options.about else ""
+        note += _of_our_own(compiled)
         text = kernel_file(self.about, self.target, compiled, f"{note[0].upper()}{note[1:]}.")
         self.found.setdefault(text.partition('"""\n\n')[2], Seed(options.name, note, text))
 
@@ -134,6 +135,19 @@ class _Author:
         if missing := frozenset(graph.markers) - taken - self.baked:
             raise _Baked(missing)
         return Compiled(branch, part, graph, piece)
+
+
+def _of_our_own(compiled: list[Compiled]) -> str:
+    """What of a seed torch.compile would leave to a library unless it is asked, or always."""
+    called = {str(node.target) for one in compiled for node in one.graph.module.graph.nodes}
+    words = []
+    if any(kernel.dots for one in compiled for kernel in one.piece.kernels.values()):
+        words.append("products as its native_matmul writes them")
+    if any(name.startswith("geak.convolution") for name in called):
+        words.append("convolutions by GEAK as products of patches")
+    if any(one.piece.functions for one in compiled):
+        words.append("attention by a kernel of GEAK's own")
+    return f"; {', '.join(words)}" if words else ""
 
 
 def _is_twin(one: Branch, other: Branch) -> bool:

@@ -84,7 +84,7 @@ def _has_dot(a: Any, b: Any) -> bool:
         return False
     from torch._inductor.kernel.mm_common import use_native_matmul
 
-    return bool(use_native_matmul(a, b))
+    return bool(use_native_matmul(a, b))  # type: ignore[no-untyped-call]
 
 
 def _product(wide: bool) -> Callable[..., Any]:
