@@ -11,7 +11,8 @@ FAMILIES: dict[str, str] = {
     "attention": "attention_forward_triton attention_fwd_triton1 attention_fwd_triton2 attention_fwd_triton3 "
     "attention_kernel attention_kernel_aligned attention_llama attention_score attn_fwd_causal attn_fwd_triton "
     "flash_attn triton_attention parallel_attention block_sparse_attn mixed_sparse_attention",
-    "context_attention": "context_attn_bloom context_attn_fwd context_attn_llama context_attn_mistral context_attn_nopad",
+    "context_attention": "context_attn_bloom context_attn_fwd context_attn_llama context_attn_mistral "
+    "context_attn_nopad",
     "decode_attention": "flash_decode2_llama flash_decode2_phi",
     "token_attention": "token_attn_llama2 token_attn_mistral token_attn_reduceV softmax_reducev token_softmax_bloom "
     "token_softmax_llama",
@@ -48,7 +49,8 @@ FAMILIES: dict[str, str] = {
     "lora": "bgmv_expand_slice bgmv_shrink_kernel lora_expand_gemv sgmv_expand_slice",
     "index_select": "index_select_bwd index_select_cat embedding_triton_kernel",
     "reduction": "matrix_reduction max_reduction mean_reduction triton_argmax logsumexp_fwd",
-    "quantise": "dequantize_rowwise rowwise_quantization_triton quantize_global quant_transpose_kernel int8_quantization",
+    "quantise": "dequantize_rowwise rowwise_quantization_triton quantize_global quant_transpose_kernel "
+    "int8_quantization",
     "masked": "masked_add_cuda masked_select",
     "vector_matrix": "matrix_vector_multip batched_vecmat_mult",
 }

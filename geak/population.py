@@ -63,6 +63,15 @@ class Candidate:
         return self.verdict is not None and self.verdict.status is Status.ACCEPTED and final
 
     @property
+    def details(self) -> list[str]:
+        """What its last verdict says, line by line; the final tier estimates nothing, so the full one's word counts."""
+        last = self.final or self.verdict
+        if last is None:
+            return []
+        estimated = self.verdict.estimates if self.verdict and not last.estimates else ()
+        return [*last.details(), *(one.brief for one in estimated[:2])]
+
+    @property
     def developed(self) -> bool:
         """Nothing more is done with it."""
         return self.lesson is not None

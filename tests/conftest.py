@@ -27,8 +27,8 @@ def box() -> Iterator[Sandbox]:
 
 @pytest.fixture(scope="session")
 def judge(box: Sandbox) -> Judge:
-    """A judge with time enough for a busy machine."""
-    return Judge(box, limits=Limits(wall_s=60))
+    """A judge with time enough for a busy machine, which estimates nothing: that is tested elsewhere."""
+    return Judge(box, limits=Limits(wall_s=60), estimates=False)
 
 
 @pytest.fixture(scope="session")

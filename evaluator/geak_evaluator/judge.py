@@ -20,8 +20,10 @@ from geak_evaluator.trial import Trial
 class Judge:
     """Describes specs and judges kernels, inside one sandbox; machine code is looked up in a cache of its own."""
 
-    def __init__(self, box: Sandbox, *, limits: Limits | None = None, cache: Store | None = None) -> None:
-        self._box, self._limits = box, limits or Limits()
+    def __init__(
+        self, box: Sandbox, *, limits: Limits | None = None, cache: Store | None = None, estimates: bool = True
+    ) -> None:
+        self._box, self._limits, self._estimates = box, limits or Limits(), estimates
         self._compiler = Compiler(box, cache or Kept())
 
     @property
@@ -57,7 +59,7 @@ class Judge:
 
     def trial(self, oracle: Oracle, kernel: bytes, targets: tuple[str, ...], tier: Tier, policy: Policy) -> Trial:
         """All that one verdict takes, before a spec that is open already."""
-        return Trial(self._box, self._limits, self._compiler, oracle, kernel, targets, tier, policy)
+        return Trial(self._box, self._limits, self._compiler, oracle, kernel, targets, tier, policy, self._estimates)
 
     def candidate(self, oracle: Oracle, kernel: bytes, target: str, policy: Policy) -> Candidate:
         """One kernel file on one target, to be recorded and lowered without a verdict."""

@@ -48,9 +48,11 @@ class Trial:
         targets: tuple[str, ...],
         tier: Tier,
         policy: Policy,
+        estimates: bool = True,
     ) -> None:
         self._box, self._limits, self._compiler, self._oracle = box, limits, compiler, oracle
         self._kernel, self._targets, self._tier, self._policy = kernel, targets, tier, policy
+        self._estimated = estimates and tier is Tier.FULL
         spec = self._spec = oracle.about.spec
         self._shown = domain.expand(spec, spec.cases) or (Case({}),)
         self._hidden = shapes.hidden(spec, HIDDEN_CASES[tier], random.SystemRandom())
@@ -175,7 +177,7 @@ class Trial:
     # -- helpers --
 
     def _estimates(self) -> tuple[Estimate, ...]:
-        if self._tier is not Tier.FULL:
+        if not self._estimated:
             return ()
         targets = [target for target, code in self._code.items() if code.kernels]
         return estimates(self._spec, self._shown, targets, self._on, self._compiler, self._size)

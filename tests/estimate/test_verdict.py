@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import SpecFile
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Status, Tier, Verdict
 
@@ -48,6 +52,11 @@ LIMIT = 1 << 30
 """
 
 
+@pytest.fixture(scope="module")
+def judge(box: Sandbox) -> Judge:
+    return Judge(box, limits=Limits(wall_s=60))
+
+
 def verdict(judge: Judge, *, spec: str = SPEC, kernel: str = KERNEL, tier: Tier = Tier.FULL) -> Verdict:
     file = SpecFile(Path("/specs/take.py"), spec.encode())
     return judge.evaluate(file, kernel.encode(), targets=["gfx942", "sm_90"], tier=tier)
@@ -55,7 +64,7 @@ def verdict(judge: Judge, *, spec: str = SPEC, kernel: str = KERNEL, tier: Tier 
 
 def test_a_full_verdict_estimates_the_timed_case_on_every_target(judge: Judge) -> None:
     said = verdict(judge)
-    assert said.status is Status.ACCEPTED
+    assert said.status is Status.ACCEPTED, said.line()
     assert [(one.target, one.case.sizes, one.trouble) for one in said.estimates] == [
         ("gfx942", {"N": 1 << 20}, ""),
         ("sm_90", {"N": 1 << 20}, ""),

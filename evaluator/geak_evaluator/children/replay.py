@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch.utils._pytree import tree_leaves
 
@@ -193,7 +194,8 @@ class _Memory:
 
     def reserve(self, step: plan.Allocate) -> None:
         """New memory of zeros, whose pages are none until they are written."""
-        self._storages[step.storage] = torch.zeros(step.bytes, dtype=torch.uint8).untyped_storage()
+        # By way of numpy, whose zeros are the system's; torch would write them.
+        self._storages[step.storage] = torch.from_numpy(np.zeros(step.bytes, dtype=np.uint8)).untyped_storage()
 
     def tensor(self, view: plan.View) -> torch.Tensor:
         """A view as a tensor; torch would let a storage grow under one that reaches past it."""

@@ -181,8 +181,12 @@ class Reached:
     """Of the matrix units' rate."""
     vector: float = 0.4
     """Of the vector rate, one operation an instruction: half of what data sheets count."""
+    integer: float = 0.15
+    """Of operations on integers and addresses, the share that is left when a lane's neighbours share them."""
     waits: float = 1.0
     """Of the latency, what one wait of a program costs."""
+    begin: float = 0.7
+    """Microseconds that a program takes to begin and to end."""
     meets: float = 0.05
     """Microseconds that the warps of a program take to meet."""
     launch: float = 1.0

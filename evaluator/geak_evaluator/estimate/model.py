@@ -17,6 +17,8 @@ from geak_evaluator.schema.target import TARGETS
 
 _WARPS, _THREADS = 4, 1024
 """What is assumed of a kernel whose machine code is not known: warps of a program, threads on a unit."""
+_STACK = 32
+"""Bytes of private memory that a sine has for arguments that are never met."""
 _SPECIAL = 4
 """Slots that a special operation takes: an eighth or a quarter of the lanes have the unit for it."""
 
@@ -71,12 +73,12 @@ def launch(target: str, work: Work, code: Figures | None, reached: Reached = REA
     shape = _Shape(target, device, work, code)
     peak = _bytes(work.read.unique + work.written.unique) / device.memory
     rate = sum(_rated(device, name, count) for name, count in work.dots.items())
-    operations = work.vector + _SPECIAL * work.special
+    operations = work.vector + _SPECIAL * work.special + reached.integer * work.integer
     times: dict[Bound, float] = {
         "memory": shape.memory(reached),
         "cache": shape.cache(reached),
         "matrix": rate / reached.matrix * shape.unevenness,
-        "vector": (operations + work.integer) / (1e6 * device.vector / 2) / reached.vector * shape.unevenness,
+        "vector": operations / (1e6 * device.vector / 2) / reached.vector * shape.unevenness,
         "latency": shape.latency(reached),
         "atomics": work.atomics / (1e3 * device.clock * device.units),
     }
@@ -99,6 +101,8 @@ class _Shape:
         else:
             held = _THREADS / (_WARPS * described.warp_size)
         self._held = max(1.0, held)
+        threads = code.num_warps * described.warp_size if code is not None else 0
+        self._spilled = _spills(code) * threads if code is not None else 0.0
         self._slots = device.units * self._held
         busiest = math.ceil(self._programs / device.units)
         self.unevenness = busiest * device.units / self._programs
@@ -124,12 +128,16 @@ class _Shape:
         unique = work.read.unique * self._lines(work.read) + work.written.unique * self._lines(work.written)
         alive = work.read.own / self._programs * min(self._slots, self._programs)
         missing = max(0.0, 1 - device.cache / alive) if alive else 0.0
-        return _bytes(unique + self._again() * missing * reached.misses) / (device.memory * reached.memory)
+        aside = self._spilled * min(self._slots, self._programs)
+        spilled = self._spilled * self._programs * max(0.0, 1 - device.cache / aside) if aside else 0.0
+        moved = unique + spilled + self._again() * missing * reached.misses
+        return _bytes(moved) / (device.memory * reached.memory)
 
     def cache(self, reached: Reached) -> float:
         """Bytes through the shared cache, and through the units' own."""
         work, device = self._work, self._device
-        shared = work.read.own * self._lines(work.read) + work.written.own * self._lines(work.written) + self._again()
+        shared = work.read.own * self._lines(work.read) + work.written.own * self._lines(work.written)
+        shared += self._again() + self._spilled * self._programs
         near = 32 * (work.read.sectors * self._lines(work.read) + work.written.sectors * self._lines(work.written))
         return max(
             _bytes(shared) / (device.cache_rate * reached.cache) / self._busy,
@@ -144,7 +152,14 @@ class _Shape:
         rounds = max(1.0, self._programs / self._slots)
         one = max(work.turns, work.longest / rounds) / ahead
         waits = one * self._device.latency / 1000 * reached.waits
-        return rounds * (waits + work.steps * reached.meets)
+        return rounds * (reached.begin + waits + work.steps * reached.meets)
+
+
+def _spills(code: Figures) -> float:
+    """Bytes that one thread moves since its registers do not hold them: stored and loaded again, at least once."""
+    if code.spill_store_bytes is not None and code.spill_load_bytes is not None:
+        return code.spill_store_bytes + code.spill_load_bytes
+    return 2.0 * max(0, code.scratch_bytes - _STACK)
 
 
 def _rated(device: Device, name: str, count: float) -> float:

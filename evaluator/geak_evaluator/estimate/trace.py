@@ -22,6 +22,8 @@ from geak_evaluator.estimate.sampling import PROGRAMS, Sample, Sectors, chosen, 
 from geak_evaluator.schema.estimate import Traffic, Work
 
 SECTOR, LINE = 32, 128
+_LEAST = 4
+"""How many programs are looked at, however dear: causal masks and tails make the first and the last unlike others."""
 _CALL = 8000
 """What one call costs, in elements: deciding is dearer than computing."""
 ENOUGH = 12_000_000
@@ -56,7 +58,7 @@ class Observer:
         """All of them where they are few, else the first, the last, and some between."""
         assert self.counting is not None
         for number in chosen(count, self._most):
-            if len(self._samples) >= 2 and self.counting.cost > self._enough:
+            if len(self._samples) >= _LEAST and self.counting.cost > self._enough:
                 self._trouble = f"{len(self._samples)} of its {count} programs were looked at"
                 return
             self.counting.begin(number)
