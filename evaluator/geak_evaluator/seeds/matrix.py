@@ -132,8 +132,8 @@ def _convolution(
     if alone:
         x = lowerings[aten.unsqueeze](x, 0)
     groups, out = sympy.sympify(groups), [sympy.sympify(size) for size in out]
-    window = _Window(stride, padding, dilation, transposed, x.get_size()[2:])
     kernel = weight.get_size()[2:]
+    window = _Window(stride, padding, dilation, transposed, x.get_size()[2:], kernel)
     channels = FloorDiv(x.get_size()[1], groups)
     filters = weight.get_size()[1] if transposed else FloorDiv(weight.get_size()[0], groups)
     for operand in (x, weight):
@@ -197,20 +197,25 @@ class _Window:
         dilation: Sequence[Any],
         transposed: bool,
         sizes: Sequence[Any],
+        kernel: Sequence[Any],
     ) -> None:
-        self._dims = [tuple(map(sympy.sympify, one)) for one in zip(stride, padding, dilation, sizes, strict=True)]
+        self._dims = [
+            tuple(map(sympy.sympify, one)) for one in zip(stride, padding, dilation, sizes, kernel, strict=True)
+        ]
         self._transposed = transposed
 
     def place(self, taps: Sequence[Any], spots: Sequence[Any]) -> tuple[list[Any], Callable[[], Any] | None]:
         """The indices of what is read, and the test whether that is inside of the image; None where it always is."""
         place, tests = [], []
-        for tap, spot, (stride, padding, dilation, size) in zip(taps, spots, self._dims, strict=True):
+        for tap, spot, (stride, padding, dilation, size, kernel) in zip(taps, spots, self._dims, strict=True):
             if self._transposed:
                 at = spot + padding - tap * dilation
                 tests.append((ops.ge, at, sympy.S.Zero))
+                # No remainder is taken of what may be below 0: nobody agrees what it is.
+                shift = dilation * (kernel - 1)
                 if stride != 1:
-                    tests.append((ops.eq, Mod(at, stride), sympy.S.Zero))
-                at = FloorDiv(at, stride)
+                    tests.append((ops.eq, Mod(at + stride * shift, stride), sympy.S.Zero))
+                at = FloorDiv(at + stride * shift, stride) - shift
                 tests.append((ops.lt, at, size))
             else:
                 at = spot * stride + tap * dilation - padding
