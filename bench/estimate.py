@@ -11,11 +11,13 @@ Triton that still has block pointers: 3.6.
 The kernels were split by operation beforehand (estimate_families.py); `--fit` looks at one half alone and prints what
 constants it would choose. What follows is of the other half:
 
-* `held_factor`      the median factor between an estimate and the time, whichever is larger; `_low` and `_high` hold
-                     nine of ten medians of resampled operations
-* `held_within`      the share of times that lie within their interval
-* `pairs_*`          of two kernels of one operation at one size: where the times differ by over 10 %, how many the
-                     estimates put in order, call equal, or reverse; where they do not, how many are told apart
+* `held_factor`       the median factor between an estimate and the time, whichever is larger; `_low` and `_high` hold
+                      nine of ten medians of resampled operations
+* `held_factor_long`  the same of times over 50 microseconds, where launching no longer matters
+* `held_factor_light` what the speed-of-light bound and the cost of a launch alone would give, for comparison
+* `held_within`       the share of times that lie within their interval
+* `pairs_*`           of two kernels of one operation at one size: where the times differ by over 10 %, how many the
+                      estimates put in order, call equal, or reverse; where they do not, how many are told apart
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ import tempfile
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +43,7 @@ from typing import Any
 import record
 from estimate_families import family, held_out
 
-from geak_evaluator.estimate.devices import REACHED, Reached
+from geak_evaluator.estimate.devices import DEVICES, REACHED, Reached
 from geak_evaluator.estimate.model import launch, total
 from geak_evaluator.machine_code.cache import Cache
 from geak_evaluator.machine_code.compile import Compiler
@@ -72,6 +74,7 @@ LIMITS = Limits(
 )
 QUICK = ("add_value", "softmax_triton1", "relu_triton_kernel", "vector_addition", "swiglu_fwd")
 DIFFERENT = math.log(1.1)
+LONG_US = 50.0
 GOALS = {"held_factor": ("<=", 1.4), "pairs_reversed": ("<=", 0.0)}
 _BOUNDS = {"launch": (0.5, 2.0), "blend": (1.5, 8.0), "waits": (0.3, 3.0), "begin": (0.1, 3.0), "meets": (0.005, 0.5)}
 _FORMATS = {"float16": "fp16", "bfloat16": "bf16", "float32": "fp32", "float64": "fp64"}
@@ -109,6 +112,8 @@ class Row:
 def collect(checkout: Path, keep: Path, names: list[str], jobs: int, rows: int) -> None:
     """Counts what is not counted yet, each worker in a sandbox of its own."""
     missing = [name for name in names if not (keep / f"{name}.json").exists()]
+    if not missing:
+        return
     context = multiprocessing.get_context("spawn")
     waiting: Any = context.Queue()
     for name in [*missing, *[None] * jobs]:
@@ -217,10 +222,12 @@ def measure(rows: list[Row]) -> tuple[record.Figures, dict[str, Any]]:
             errors = [row.error() for row in half]
             figures[f"{label}_times"] = len(half)
             figures[f"{label}_operations"] = len({family(row.kernel) for row in half})
-            figures[f"{label}_factor"] = math.exp(statistics.median(map(abs, errors)))
+            figures[f"{label}_factor"] = _factor(errors)
             figures[f"{label}_bias"] = math.exp(statistics.median(errors))
             figures[f"{label}_within"] = statistics.mean(_inside(row) for row in half)
     if held:
+        figures["held_factor_long"] = _factor(row.error() for row in held if row.us > LONG_US)
+        figures["held_factor_light"] = _factor(map(_light, held))
         figures["held_factor_low"], figures["held_factor_high"] = _resampled(held)
         figures |= pairs(held)
     factors = defaultdict(list)
@@ -228,6 +235,15 @@ def measure(rows: list[Row]) -> tuple[record.Figures, dict[str, Any]]:
         factors[row.kernel].append(round(math.exp(row.error()), 3))
     halves = {name: {"held_out": held_out(name), "estimated_over_recorded": found} for name, found in factors.items()}
     return {name: round(float(value), 3) for name, value in figures.items()}, halves
+
+
+def _factor(errors: Iterable[float]) -> float:
+    return math.exp(statistics.median(map(abs, errors)))
+
+
+def _light(row: Row) -> float:
+    launched = REACHED.launch * DEVICES[TARGET].launch
+    return math.log((row.estimate().sol + launched) / row.us)
 
 
 def _inside(row: Row) -> bool:

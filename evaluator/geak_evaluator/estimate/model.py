@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from geak_evaluator.estimate.devices import DEVICES, REACHED, SPREAD, Device, Reached
+from geak_evaluator.estimate.devices import DEVICES, REACHED, SPREAD, UNKNOWN_SPREAD, Device, Reached
 from geak_evaluator.schema import plan
 from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.estimate import Bound, Estimate, Part, Traffic, Work
@@ -51,6 +51,7 @@ def total(target: str, case: Case, parts: Sequence[Part], note: str = "", reache
     starts = cost * (reached.launch + reached.follow * (len(parts) - 1))
     us = starts + sum(part.us for part in parts)
     sol = sum(part.sol for part in parts)
+    least, most = SPREAD.get(target, UNKNOWN_SPREAD)
     times: dict[Bound, float] = {"launch": starts}
     for part in parts:
         times[part.bound] = times.get(part.bound, 0.0) + part.us
@@ -58,8 +59,8 @@ def total(target: str, case: Case, parts: Sequence[Part], note: str = "", reache
         target=target,
         case=case,
         us=us,
-        low=max(us * SPREAD[0], sol),
-        high=max(us * SPREAD[1], sol),
+        low=max(us * least, sol),
+        high=max(us * most, sol),
         bound=max(times, key=lambda bound: times[bound]),
         sol=sol,
         parts=tuple(replace(part, times={k: round(v, 4) for k, v in part.times.items()}) for part in parts),
