@@ -74,7 +74,7 @@ async def compiled(folder: Path) -> bool:
         print(f"the run did not go as it must: {result.message}")
         return False
     print(f"\nthe best is candidate {best.name}, judged once more on cases that nobody saw:")
-    print("\n".join(f"    {line}" for line in (best.final.line(), *best.final.details())))
+    print("\n".join(f"    {line}" for line in (best.final.line(), *best.details)))
     print("a spec of yours goes the same way: geak generate my_spec.py (`geak specs new` writes one)")
     return (folder / "embedded" / "best.py").is_file()
 

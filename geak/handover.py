@@ -109,7 +109,7 @@ def _provenance(population: Population, candidate: Candidate, about: Description
     if verdict is None:
         rows.append(("verdict", f"NONE: {candidate.trouble or 'it has not been judged'}"))
     else:
-        rows += [("verdict", f"{verdict.line()} (tier {verdict.tier.value})"), *(("", d) for d in verdict.details())]
+        rows += [("verdict", f"{verdict.line()} (tier {verdict.tier.value})"), *(("", d) for d in candidate.details)]
     judge = ", ".join(f"{name} {said}" for name, said in population.judge.items())
     rows += [("judge", judge)] if judge else []
     return [f"{name:<11}{said}" for name, said in rows]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Figures, Limit
 from geak_evaluator.schema.spec import Description, leaves
 from geak_evaluator.schema.target import TARGETS, Target
@@ -12,6 +14,7 @@ from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Code, 
 
 _MOST_FIGURES = 6
 _MOST_NOTES = 4
+_MOST_PARTS = 4
 _STANDING_NOTE = "races not examined"
 _ABOUT_RESOURCES = frozenset({Cause.OUT_OF_RESOURCES, Cause.TIMEOUT})
 _HIDDEN = "The sizes are not told: look for what holds at the shown sizes alone, a mask, a tail, a tile that divides"
@@ -104,6 +107,8 @@ class Facts:
     target: str = ""
     """Which target the figures are of."""
     figures: tuple[str, ...] = ()
+    estimates: tuple[str, ...] = ()
+    """What the first target would take for the timed cases, and what for: estimated, never measured."""
     refusals: tuple[str, ...] = ()
     """What other targets say."""
     notes: tuple[str, ...] = ()
@@ -118,6 +123,7 @@ def facts(verdict: Verdict, source: str) -> Facts:
         headline=headline(verdict),
         target=known.target if known else "",
         figures=figures(known) if known else (),
+        estimates=tuple(line for one in verdict.estimates if one.target == verdict.target for line in _estimated(one)),
         refusals=tuple(_refusal(code) for code in verdict.code if code.cause is not None and code is not misfit),
         notes=_notes(verdict),
         unreached=verdict.unreached,
@@ -128,6 +134,23 @@ def facts(verdict: Verdict, source: str) -> Facts:
         means, where = MEANS[misfit.cause], f"target {misfit.target}"
         return replace(told, cause=misfit.cause.value, means=means, where=where, said=misfit.message)
     return told
+
+
+def _estimated(estimate: Estimate) -> Iterator[str]:
+    yield estimate.brief
+    for part in sorted(estimate.parts, key=lambda part: -part.us)[:_MOST_PARTS]:
+        line = f"  {part.step}: {part.us:.3g} us, bound by {part.bound}"
+        if part.work is not None and not part.work.trouble:
+            read, written = part.work.read, part.work.written
+            line += (
+                f"; {part.work.programs} programs, reads {_bytes(read.unique)} {read.reuse:.2g} times over (coalescing "
+                f"{read.coalescing:.0%}), writes {_bytes(written.unique)} (coalescing {written.coalescing:.0%})"
+            )
+        yield line
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 1e6:.3g} MB" if count >= 1e5 else f"{count:.0f} bytes"
 
 
 def _with_failure(told: Facts, failure: CaseResult, cause: Cause, verdict: Verdict, source: str) -> Facts:

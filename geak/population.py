@@ -25,6 +25,7 @@ from geak.journal.events import (
     Unwritten,
     Written,
 )
+from geak_evaluator.schema.estimate import surely_faster
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Cause, Status, Tier, Verdict
 
@@ -60,6 +61,15 @@ class Candidate:
         """Accepted by the full tier, and not refused by the final one."""
         final = self.final is None or self.final.status is Status.ACCEPTED
         return self.verdict is not None and self.verdict.status is Status.ACCEPTED and final
+
+    @property
+    def details(self) -> list[str]:
+        """What its last verdict says, line by line; the final tier estimates nothing, so the full one's word counts."""
+        last = self.final or self.verdict
+        if last is None:
+            return []
+        estimated = self.verdict.estimates if self.verdict and not last.estimates else ()
+        return [*last.details(), *(one.brief for one in estimated[:2])]
 
     @property
     def developed(self) -> bool:
@@ -133,7 +143,10 @@ class Population:
         for candidate in self.candidates.values():
             if candidate.accepted:
                 seen.setdefault(candidate.source, candidate)
-        return sorted(seen.values(), key=lambda c: c.rank)
+        # What an estimate cannot tell apart it does not decide; of the rest, those come first whom none surely beats.
+        found = list(seen.values())
+        beaten = {c.name: sum(_surely_faster(other, c) for other in found) for c in found}
+        return sorted(found, key=lambda c: (-beaten[c.name], c.rank))
 
     @property
     def best(self) -> Candidate | None:
@@ -213,6 +226,16 @@ def _compiled(verdict: Verdict) -> tuple[float, ...]:
                     bits, accesses = bits + int(width) * count, accesses + count
     occupancy = min(k.occupancy / k.occupancy_limit for k in kernels)
     return (-float(sum(k.spills for k in kernels)), bits / max(accesses, 1), occupancy)
+
+
+def _surely_faster(a: Candidate, b: Candidate) -> bool:
+    """Whether one is faster on the first target as far as can be estimated: in some timed case, and slower in none."""
+    if a.verdict is None or b.verdict is None:
+        return False
+    target = a.verdict.target
+    mine, theirs = ({str(e.case): e for e in c.estimates if e.target == target} for c in (a.verdict, b.verdict))
+    pairs = [(mine[case], theirs[case]) for case in mine.keys() & theirs.keys()]
+    return any(surely_faster(x, y) for x, y in pairs) and not any(surely_faster(y, x) for x, y in pairs)
 
 
 def _order(name: str) -> tuple[int, ...]:

@@ -22,7 +22,7 @@ from geak.record import Opening, Record, Waiting, Watch
 from geak.roles.brief import Brief
 from geak.settings import ROLES, Settings
 from geak.strategies.base import strategy
-from geak.tasks import Task, ready
+from geak.tasks import Task, begun_from, ready
 from geak.version import __version__
 from geak.workplace import Workplace, asked_of, at, conditions, most, targets
 from geak.workshop import Workshop
@@ -113,7 +113,7 @@ async def begin(
 async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Opening, Task, Description]:
     """What a run would be asked to do, checked; nothing is written yet."""
     about, verdict = await ready(task, place.judges, targets=targets(place), policy=place.settings.policy)
-    task = replace(task, verdict=verdict)
+    task = begun_from(replace(task, verdict=verdict), about)
     asked = conditions(task, about, place)
     _check(asked)
     await rehearse(brief(task, about, asked, place))

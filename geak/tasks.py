@@ -9,7 +9,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from geak import drafting, specs
@@ -108,6 +108,14 @@ async def ready(
     if fault in _MISDRAFTED or (fault in _WRONG and about.spec.oracle == "peer"):
         raise SpecError(_mend(task, f"the kernel itself is refused: {verdict.line()}"))
     return about, verdict
+
+
+def begun_from(task: Task, about: Description) -> Task:
+    """The task with the kernel that its spec names to begin from, where nobody named another."""
+    if task.original_path or not about.spec.starter:
+        return task
+    starter = task.spec.parent / about.spec.starter
+    return replace(task, original=text(starter), original_path=str(starter))
 
 
 # Ways to fail that say more of a drafted spec, or of how tests are run, than of a kernel that works elsewhere.

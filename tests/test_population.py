@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,9 @@ from hypothesis import strategies as st
 
 from geak.journal.events import Announced, Event, Failed, Judged, Lesson, Move, Moved, Received, Unjudged, Written
 from geak.population import GIVEN, Candidate, Population, fold
+from geak_evaluator.schema.estimate import APART, Estimate
 from geak_evaluator.schema.machine_code import Counts, Figures
+from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.verdict import Code, Status, Tier, Verdict
 from tests.journal.samples import begun, conditions, developed, unwritten, verdict
 
@@ -141,3 +145,32 @@ def test_the_ledger_is_short_and_says_nothing_twice() -> None:
     assert len({lesson.cause for _, lesson in told}) == 12
     assert sum(lesson.outcome == "worked" for _, lesson in told) == 4
     assert [c.move.round for c, _ in told] == sorted(c.move.round for c, _ in told)
+
+
+def estimated(name: str, call: int, us: float, **more: Any) -> list[Event]:
+    """A candidate that is accepted, with an estimate for the first target."""
+    said = replace(
+        verdict(), estimates=(Estimate("gfx942", Case({"N": 64}), us, us / 2, us * 2), *more.get("also", ()))
+    )
+    return [e if not isinstance(e, Judged) else replace(e, verdict=said) for e in developed(name, call)]
+
+
+@given(st.lists(st.sampled_from([80.0, 100.0, 110.0, 130.0, 150.0, 400.0]), min_size=2, max_size=5))
+def test_the_best_is_one_that_no_other_surely_beats(times: list[float]) -> None:
+    population = fold(conditions(), [begun()])
+    for number, us in enumerate(times, 1):
+        for event in estimated(f"{number}.1", 2 * number, us):
+            population.add(event)
+    best = population.best
+    assert best is not None
+    own = times[best.move.lineage - 1]
+    assert own <= APART * min(times)
+    undecided = [number for number, us in enumerate(times, 1) if us <= APART * min(times)]
+    assert best.move.lineage == undecided[0], "an estimate decided between two that it cannot tell apart"
+
+
+def test_estimates_of_other_cases_and_targets_decide_nothing() -> None:
+    slow = Estimate("sm_90", Case({"N": 64}), 900.0)
+    population = fold(conditions(), [begun(), *estimated("1.1", 0, 100.0, also=[slow]), *estimated("2.1", 2, 100.0)])
+    assert population.best is not None
+    assert population.best.name == "1.1"

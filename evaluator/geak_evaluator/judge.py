@@ -26,6 +26,11 @@ class Judge:
         self._box, self._limits, self._estimates = box, limits or Limits(), estimates
         self._compiler = Compiler(box, cache or Kept())
 
+    @property
+    def box(self) -> Sandbox:
+        """Where it runs what is not its own."""
+        return self._box
+
     def oracle(self, file: SpecFile) -> Oracle:
         """A spec, ready to answer for its cases; a context manager."""
         return Oracle(self._box, file, self._limits)

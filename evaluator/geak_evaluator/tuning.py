@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from geak_evaluator import source
-from geak_evaluator.code import compiled
 from geak_evaluator.judge import Judge
-from geak_evaluator.oracle import Answer, Oracle, SpecFile, SpecProblem
-from geak_evaluator.outcome import Ran
-from geak_evaluator.schema.machine_code import Handed
-from geak_evaluator.schema.spec import Case
+from geak_evaluator.oracle import Oracle, SpecFile
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.tuning import SPILLS, Configuration, Ranking, Tunable, Tuning
-from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Policy, Status, Tier, Verdict
-from geak_evaluator.tune import order
-from geak_evaluator.tune.cases import ordinary
+from geak_evaluator.schema.verdict import UNDECIDABLE, Cause, Policy, Status
 from geak_evaluator.tune.knobs import Space, Values
 from geak_evaluator.tune.reading import Untunable, read
-from geak_evaluator.tune.search import Key, Search
+from geak_evaluator.tune.search import Search
 from geak_evaluator.tune.tables import NoTable, parse
 from geak_evaluator.tune.writing import handed, written
+from geak_evaluator.variants import Variants, gate
 
-_COMPILE_S = 20.0
-"""A configuration that takes longer to compile is none that anybody wants."""
 _PICKS = 3
 """How many of the best are proved for each target, and how many a list in the source gets of each."""
 _REFUSALS = 3
@@ -87,10 +79,6 @@ class _Tuner:
         self._judge, self._oracle, self._space, self._targets = judge, oracle, space, targets
         self._policy, self._evaluations = policy, evaluations
         self._end, self._search_end = begun + seconds, begun + seconds * (1 - _FOR_PROOFS)
-        self._compiler = judge.compiler(_COMPILE_S)
-        self._known = _Remembered(oracle)
-        self._dot = any(knob.dot for knob in space.knobs.values())
-        self._found: dict[tuple[str, bytes], Configuration] = {}
         self._choices: dict[str, dict[str, tuple[int, ...]]] = {target: space.choices(target) for target in targets}
 
     def tune(self, rows: Mapping[str, Values]) -> Tuning:
@@ -104,10 +92,10 @@ class _Tuner:
         if rows and not any(map(space.speaks_of, names)):
             why = f"the table names {', '.join(names)}, and what is tunable in this kernel is {', '.join(space.knobs)}"
             return Tuning(left=space.left, note=why)
-        first = self._gate(space.source.data, self._targets[0])
+        first = gate(self._judge, self._oracle, space.source.data, self._targets[0], self._policy)
         if first.status is not Status.ACCEPTED:
             return Tuning(left=space.left, note=f"the gate does not accept this kernel as it stands: {first.line()}")
-        self._case = self._settled()
+        self._variants = Variants(self._judge, self._oracle, space, self._targets, self._policy)
         left = [*space.left, *self._narrow()]
         rankings = []
         for number, target in enumerate(self._targets):
@@ -116,16 +104,6 @@ class _Tuner:
             rankings.append(self._search(target, rows, share))
         rankings = [self._prove(ranking) for ranking in rankings]
         return self._concluded(rankings, rows, tuple(left))
-
-    def _settled(self) -> Case:
-        """The first of the cases to compile for in which this kernel can be recorded."""
-        cases = list(ordinary(self._oracle.about.spec, self._targets[0]))
-        for case in cases[:-1]:
-            with contextlib.suppress(SpecProblem):  # what lies behind a size that was made smaller is not the author's
-                candidate = self._judge.candidate(self._known, self._space.source.data, self._targets[0], self._policy)
-                if not isinstance(candidate.capture(case), Ran):
-                    return case
-        return cases[-1]
 
     # -- what may be changed --
 
@@ -161,7 +139,7 @@ class _Tuner:
 
     def _right(self, values: Values, target: str) -> bool:
         """Whether a change leaves the result as it was; that it does not fit a device says nothing on that."""
-        verdict = self._gate(written(self._space, values, target), target)
+        verdict = self._variants.gate(written(self._space, values, target), target)
         causes = {found.cause for found in (verdict.failure, verdict.misfit) if found is not None}
         return causes <= {Cause.OUT_OF_RESOURCES, Cause.TIMEOUT, *UNDECIDABLE}
 
@@ -169,8 +147,7 @@ class _Tuner:
 
     def _search(self, target: str, rows: Mapping[str, Values], end: float) -> Ranking:
         space, choices = self._space, self._choices[target]
-        self._evaluate([space.present], target)
-        if self._known_as(space.present, target).figures.get("full") == 1:
+        if self._variants.of(space.present, target).figures.get("full") == 1:
             for name, knob in space.knobs.items():
                 if knob.name == "waves_per_eu":  # it trades registers for waves, and no wave is missing
                     choices[name] = tuple(dict.fromkeys((knob.value, *knob.known)))
@@ -181,7 +158,7 @@ class _Tuner:
                 name: tuple({**dict.fromkeys(values), **{one[name]: None for one in starts}})
                 for name, values in choices.items()
             },
-            evaluate=lambda batch: self._evaluate(batch, target),
+            evaluate=lambda batch: self._variants.keys(batch, target),
             admits=space.admits,
             over=lambda: time.monotonic() > end,
             limit=self._evaluations,
@@ -190,65 +167,17 @@ class _Tuner:
         tried = [dict(zip(choices, place, strict=True)) for place in search.tried]
         ranked = sorted(tried, key=lambda values: search.tried[tuple(values.values())])
         present = space.present
-        configurations = tuple(self._known_as(values, target) for values in ranked)
+        configurations = tuple(self._variants.of(values, target) for values in ranked)
         return Ranking(target, "compiled", configurations, present)
 
-    def _evaluate(self, batch: Sequence[Values], target: str) -> list[Key]:
-        """A figure for each configuration: what is smaller is better. A measurement would take this place."""
-        sources = {written(self._space, values, target): values for values in batch}
-        lowered: dict[bytes, Ran | list[Handed]] = {}
-        for data in sources:
-            if (target, data) not in self._found:
-                lowered[data] = self._lowered(data, target)
-        # All at once first, so that every processor has something to compile; one by one they are looked up then.
-        together = [one for found in lowered.values() if isinstance(found, list) for one in found]
-        if together:
-            compiled(self._compiler, together, target, eight_bit=False)
-        for data, found in lowered.items():
-            self._found[target, data] = self._figured(found, sources[data], target)
-        return [self._key(values, target) for values in batch]
-
-    def _lowered(self, data: bytes, target: str) -> Ran | list[Handed]:
-        candidate = self._judge.candidate(self._known, data, target, self._policy)
-        captured = candidate.capture(self._case)
-        if isinstance(captured, Ran):
-            return captured
-        ran = candidate.lower(captured)
-        return ran if ran.result.cause is not None else [ran.handed]
-
-    def _figured(self, found: Ran | list[Handed], values: Values, target: str) -> Configuration:
-        if isinstance(found, Ran):
-            return _out(values, found.result)
-        code = compiled(self._compiler, found, target, eight_bit=True)
-        if code.cause is not None:
-            return Configuration(values, cause=code.cause.value, message=_first(code.message))
-        if not code.kernels:
-            return Configuration(values, cause=Cause.NO_KERNEL.value, message="it launches no kernel in this case")
-        told = order.figures(code.kernels, order.reuse(self._space, values))
-        if told["spills"]:
-            return Configuration(values, told, SPILLS, "registers are spilled to memory")
-        return Configuration(values, told)
-
-    def _key(self, values: Values, target: str) -> Key:
-        one = self._known_as(values, target)
-        far = order.distance(self._space, values)
-        if one.cause:
-            return (1.0, far, 0.0)
-        return (0.0, order.badness(one.figures, dot=self._dot), far)
-
-    def _known_as(self, values: Values, target: str) -> Configuration:
-        return replace(self._found[target, written(self._space, values, target)], values=values)
-
     # -- proving --
-
-    def _gate(self, data: bytes, target: str) -> Verdict:
-        return self._judge.trial(self._oracle, data, (target,), Tier.GATE, self._policy).verdict()
 
     def _prove(self, ranking: Ranking) -> Ranking:
         """Proves the best few; the first of a target even where the time is over, since it may be handed out."""
         proved: list[Configuration] = []
         refused: list[Configuration] = []
         alike: list[Configuration] = []
+        spilling: list[Configuration] = []
         rest = [one for one in ranking.configurations if not one.cause]
         out = [one for one in ranking.configurations if one.cause]
         while rest and len(proved) < _PICKS and len(refused) < _REFUSALS + len(proved):
@@ -258,14 +187,17 @@ class _Tuner:
             if any(one.figures == other.figures for other in proved):
                 alike.append(one)  # nothing here tells them apart: what is tried on a GPU should differ
                 continue
-            verdict = self._gate(written(self._space, one.values, ranking.target), ranking.target)
+            if case := self._variants.spills_anew(one.values, ranking.target):
+                spilling.append(replace(one, cause=SPILLS, message=f"registers are spilled to memory in case {case}"))
+                continue
+            verdict = self._variants.gate(written(self._space, one.values, ranking.target), ranking.target)
             if verdict.status is Status.ACCEPTED:
                 proved.append(replace(one, proved=True))
             else:
                 wrong = verdict.failure or verdict.misfit
                 cause = wrong.cause.value if wrong is not None and wrong.cause is not None else "rejected"
                 refused.append(replace(one, cause=cause, message=verdict.line()))
-        return replace(ranking, configurations=(*proved, *alike, *rest, *refused, *out))
+        return replace(ranking, configurations=(*proved, *alike, *rest, *refused, *spilling, *out))
 
     # -- handing out --
 
@@ -285,29 +217,23 @@ class _Tuner:
         best = picks[0].values
         data = self._final(best, rankings)
         if data == space.source.data:
-            return replace(done, note=f"the present configuration comes first of {tried}, {_ORDER}")
-        verdict = self._gate(data, self._targets[0])
+            alone = all(len(one.configurations) == 1 for one in rankings)
+            only = "only the present configuration was tried in this time: give it more minutes"
+            return replace(done, note=only if alone else f"the present configuration comes first of {tried}, {_ORDER}")
+        verdict = self._variants.gate(data, self._targets[0])
         if verdict.status is not Status.ACCEPTED:
             return replace(done, note=f"the file with the best configurations is not accepted: {verdict.line()}")
         others = [one.target for one in rankings[1:] if not one.feasible or one.feasible[0].values != best]
         differs = f"; the file has the first of {self._targets[0]}, and for {', '.join(others)} another comes first"
         own = bool(others) and not space.lists and not space.tables
         note = f"{_ORDER}{differs * own}"
-        return replace(done, source=data.decode("utf-8", "surrogateescape"), proved=True, note=note)
+        return replace(done, source=data.decode("utf-8", "surrogateescape"), proved=True, picked=_said(best), note=note)
 
     def _elsewhere(self, values: Values) -> bool:
         """Whether a configuration that is written into the file compiles for the other targets too."""
         if self._space.lists or self._space.tables:
             return True  # a list is chosen from on each target; what a table holds for one, no other looks up
-        for target in self._targets[1:]:
-            present = self._space.present
-            known = {n: v if v in self._choices[target][n] else present[n] for n, v in values.items()}
-            data = written(self._space, values, target)
-            if (target, data) not in self._found:
-                self._found[target, data] = self._figured(self._lowered(data, target), known, target)
-            if self._found[target, data].cause not in ("", SPILLS):
-                return False
-        return True
+        return all(self._variants.of(values, target).cause in ("", SPILLS) for target in self._targets[1:])
 
     def _final(self, best: Values, rankings: Sequence[Ranking]) -> bytes:
         """The file to hand out: a list gets the best few of every target, a table each target's own best."""
@@ -336,31 +262,6 @@ class _Tuner:
         return found
 
 
-class _Remembered(Oracle):
-    """A spec whose answers are given once: what is only compiled needs no fresh values."""
-
-    def __init__(self, oracle: Oracle) -> None:
-        self.about, self.file = oracle.about, oracle.file
-        self._ask: Callable[[Case, str], Answer] = oracle.case
-        self._answers: dict[tuple[str, str], Answer] = {}
-
-    def case(
-        self,
-        case: Case,
-        target: str,
-        *,
-        seed: int | None = None,
-        fills: dict[str, str] | None = None,
-        examine: bool = False,
-        native: bool = False,
-    ) -> Answer:
-        """The inputs of a case, the same every time."""
-        key = (str(case), target)
-        if key not in self._answers:
-            self._answers[key] = self._ask(case, target)
-        return self._answers[key]
-
-
 def _beside(choices: Sequence[int], value: int) -> list[int]:
     """The neighbours of a value, the smaller one first: it asks for less."""
     smaller, larger = [n for n in choices if n < value], [n for n in choices if n > value]
@@ -379,15 +280,6 @@ def _said(values: Values) -> Values:
 
 def _told_apart(found: Sequence[Values]) -> list[Values]:
     return [one for n, one in enumerate(found) if one not in found[:n]]
-
-
-def _out(values: Values, result: CaseResult) -> Configuration:
-    assert result.cause is not None
-    return Configuration(values, cause=result.cause.value, message=_first(result.message))
-
-
-def _first(message: str) -> str:
-    return next((line.strip() for line in message.splitlines() if line.strip()), "")[:300]
 
 
 def _why_none(rankings: Sequence[Ranking]) -> str:

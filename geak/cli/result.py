@@ -18,7 +18,7 @@ def page(result: Result) -> list[str]:
     """The verdict on the best (or nearest), where the kernel is, what was spent, how to go on."""
     shown = result.best or result.population.nearest
     verdict = (shown.final or shown.verdict) if shown is not None else None
-    lines = [verdict.line(), *(f"  {line}" for line in verdict.details())] if verdict is not None else []
+    lines = [verdict.line(), *(f"  {line}" for line in shown.details)] if shown and verdict is not None else []
     if shown is not None and verdict is None:
         lines.append(f"not judged: {flat(shown.trouble or 'the run ended before')}")
     return [

@@ -1,6 +1,7 @@
 """A judge for tests of the loop: it speaks the wire's words, and a kernel's own comments decide its verdict.
 
-In a spec, "# seeds: 2" is how many kernels a compiler has for it, "# trouble: ..." why it has none. In a kernel:
+In a spec, "# seeds: 2" is how many kernels a compiler has for it, "# trouble: ..." why it has none, "# starter:
+mine.py" the kernel that it names to begin from. In a kernel:
 
 
 # verdict: accepted | rejected | undecided      at the full tier (accepted, if nothing is said)
@@ -44,8 +45,10 @@ def main() -> None:
     for line in sys.stdin:
         request = codec.from_json(Request, codec.loads(line))
         if request.op == "describe":
+            starter = "".join(re.findall(r"^# starter: *(.*)$", request.source, re.MULTILINE))
+            about = replace(ABOUT, spec=replace(ABOUT.spec, starter=starter))
             digest = hashlib.sha256(request.source.encode("utf-8", "surrogateescape")).hexdigest()
-            say(Response(request.id, codec.to_json(replace(ABOUT, sha256=digest))))
+            say(Response(request.id, codec.to_json(replace(about, sha256=digest))))
         elif request.op == "seed":
             say(Response(request.id, codec.to_json(seeds(request))))
         elif request.op == "tune":
@@ -71,7 +74,8 @@ def tuning(request: Request) -> Tuning:
     ranking = Ranking(request.targets[0], "compiled", (best, Configuration({"BLOCK": 256})), present={"BLOCK": 256})
     source = re.sub(r"# width: *\d+", f"# width: {width[1]}", request.kernel).replace("256", "512")
     note = "in the order of compile figures, not of speed"
-    return Tuning(rankings=(ranking,), source=source, proved=True, tried=request.evaluations, note=note)
+    tried, picked = request.evaluations, best.values
+    return Tuning(rankings=(ranking,), source=source, proved=True, picked=picked, tried=tried, note=note)
 
 
 def verdict(request: Request) -> Verdict:

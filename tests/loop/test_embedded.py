@@ -60,6 +60,15 @@ def test_a_given_kernel_is_tuned_where_there_is_no_reference(tmp_path: Path) -> 
     assert (result.exit_code, result.best.name, result.best.move.parents) == (0, "1.2", ("0",))
 
 
+def test_a_spec_may_name_the_kernel_to_begin_from(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(stage.kernel(0, "width: 32", "tuned: 128"))
+    options = asked(tmp_path, "starter: mine.py\n# trouble: it draws random numbers")
+    result = geak.generate(tmp_path / "double.py", **options)
+    assert kinds(result) == ["0 given", "1.1 seed", "1.2 tune"]
+    assert result.population.conditions.original == str(tmp_path / "mine.py")
+    assert geak.resume(tmp_path / "run").best == result.best
+
+
 def test_a_given_kernel_with_nothing_to_tune_is_left_as_it_is(tmp_path: Path) -> None:
     mine = tmp_path / "mine.py"
     mine.write_text(stage.kernel(0, "width: 32"))

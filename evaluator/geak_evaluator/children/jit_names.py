@@ -36,6 +36,8 @@ _OWN_NAMES = {
 """Names by which definitions are recognised, and what alone they may be bound to."""
 SAFE_CALLS = frozenset({"float", "int", "bool", "min", "max", "abs", "round", "len"})
 """Functions of Python's that a constant may be computed with."""
+_FLAGS = frozenset({"ALL", "NONE"})
+"""What `tl.PropagateNan` has, an enumeration of Triton's compiled part."""
 
 
 UNKNOWN = object()
@@ -136,7 +138,9 @@ class _Body:
 
     def _check_attribute(self, node: ast.Attribute) -> None:
         owner = self._meaning(node.value)
-        if not isinstance(owner, types.ModuleType):
+        if _is_flags(owner):
+            fine = node.attr in _FLAGS
+        elif not isinstance(owner, types.ModuleType):
             fine = node.attr in of_values() or (self._is_field(node) and node.attr not in of_others())
         elif owner.__name__ == "triton":
             fine = node.attr in _OF_TRITON
@@ -184,11 +188,18 @@ def missing(tree: ast.FunctionDef, scope: dict[str, Any]) -> list[ast.Name]:
     return [n for n in names if n.id not in own and n.id not in scope and not hasattr(builtins, n.id)]
 
 
+def _is_flags(value: Any) -> bool:
+    """Whether this is the enumeration that says what a maximum does with a NaN."""
+    return value is not UNKNOWN and value is getattr(sys.modules.get(LANGUAGE), "PropagateNan", UNKNOWN)
+
+
 def _may_be_named(value: Any) -> bool:
     if isinstance(value, types.ModuleType):
         return value.__name__ in MODULES and value is sys.modules.get(value.__name__)
     if value is UNKNOWN or isinstance(value, _PLAIN) or hasattr(value, "arg_names"):
         return True  # what is not there, Triton itself says
+    if _is_flags(value):
+        return True
     home = str(getattr(value, "__module__", "") or type(value).__module__)
     if home in ("math", LANGUAGE) or home.startswith(f"{LANGUAGE}."):
         return True

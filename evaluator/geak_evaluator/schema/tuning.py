@@ -30,7 +30,7 @@ class Configuration:
 
     values: dict[str, int]
     figures: dict[str, float] = field(default_factory=dict)
-    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix, reuse; us where measured."""
+    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix, reuse; measured: microseconds."""
     cause: str = ""
     """Why it is out: a word of `Cause`, or `SPILLS`; empty for one that may be picked."""
     message: str = ""
@@ -67,6 +67,8 @@ class Tuning:
     """The file with the first target's best configuration in it; empty where there is nothing to change."""
     proved: bool = False
     """Whether `source` passed the gate."""
+    picked: dict[str, int] = field(default_factory=dict)
+    """The configuration of the first target that is in `source`."""
     tried: int = 0
     left: tuple[str, ...] = ()
     """What looks tunable and was left as it is, with the reason."""
@@ -76,9 +78,7 @@ class Tuning:
     @property
     def changes(self) -> str:
         """What `source` has otherwise than the file, in a few words."""
-        first = next((ranking for ranking in self.rankings if ranking.feasible), None)
-        if first is None:
-            return "nothing changed"
-        changed = [(n, v) for n, v in first.feasible[0].values.items() if first.present.get(n) != v]
+        present = self.rankings[0].present if self.rankings else {}
+        changed = [(name, value) for name, value in self.picked.items() if present.get(name) != value]
         more = f" and {len(changed) - _SHOWN} more" if len(changed) > _SHOWN else ""
         return ", ".join(f"{name}={value}" for name, value in changed[:_SHOWN]) + more or "nothing changed"

@@ -77,7 +77,7 @@ class Knob:
         if self.name in AMD_OPTIONS:
             tried: tuple[int, ...] = _AMD_VALUES[self.name] if amd else (0,)
             return tuple(sorted({*tried, *(self.known if amd else ())}))
-        if self.name.startswith("num_warps"):
+        if self.name == "num_warps":
             threads = 512 if target.warp_size == 64 else 1024
             return self._options((n for n in _WARPS if n * target.warp_size <= threads or n == 1), 4)
         if self.name == "num_stages":  # only the loads of a product are pipelined

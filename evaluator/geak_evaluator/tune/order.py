@@ -20,6 +20,8 @@ _ENOUGH_REUSE = 64.0
 """Of a tile of 128 by 128: beyond it, caches see to the rest."""
 _NO_MATRIX_UNIT = 4.0
 """A product without matrix instructions is slower by about this many factors of two."""
+_SCALAR_SPILLS = 0.25
+"""Kept in lanes of vector registers, they cost an instruction each time."""
 _WIDTH = 0.5
 """Narrow accesses of neighbouring lanes are joined by the hardware: they cost issue slots, not traffic."""
 _ENOUGH_WARPS, _DISPATCH = 4.0, 0.25
@@ -29,7 +31,8 @@ _ENOUGH_WARPS, _DISPATCH = 4.0, 0.25
 def figures(found: tuple[Figures, ...], reuse: float) -> dict[str, float]:
     """The figures of all kernels of one configuration, of each the worst."""
     told: dict[str, float] = {
-        "spills": sum(_spilled(one) for one in found),
+        "spills": sum(spilled(one) for one in found),
+        "scalar_spills": sum(one.sgpr_spills or 0 for one in found),
         "registers": max((one.vgprs if one.vgprs is not None else one.registers or 0) for one in found),
         "shared": max(one.shared_bytes for one in found),
         "warps": min(one.num_warps for one in found),
@@ -52,6 +55,8 @@ def badness(told: Mapping[str, float], *, dot: bool) -> float:
         bad += _NO_MATRIX_UNIT
     enough = _ENOUGH_BESIDE_PRODUCTS if dot else _ENOUGH_OCCUPANCY
     bad += _short(told["full"], enough) + _DISPATCH * _short(told["warps"], _ENOUGH_WARPS)
+    if told.get("scalar_spills"):
+        bad += _SCALAR_SPILLS
     for name in ("load_bits", "store_bits"):
         bad += _WIDTH * _short(told.get(name, _ENOUGH_BITS), _ENOUGH_BITS)
     return round(bad + _short(told.get("reuse", _ENOUGH_REUSE), _ENOUGH_REUSE), 3)
@@ -77,8 +82,10 @@ def distance(space: Space, values: Values) -> float:
     return far
 
 
-def _spilled(one: Figures) -> int:
-    return sum(n or 0 for n in (one.vgpr_spills, one.sgpr_spills, one.spill_store_bytes, one.spill_load_bytes))
+def spilled(one: Figures) -> int:
+    """Registers, or on NVIDIA bytes, that go to memory; AMD keeps scalar ones in lanes of vector registers."""
+    scalar = one.sgpr_spills if one.scratch_bytes else 0
+    return sum(n or 0 for n in (one.vgpr_spills, scalar, one.spill_store_bytes, one.spill_load_bytes))
 
 
 def _width(*tables: Mapping[str, int]) -> float:

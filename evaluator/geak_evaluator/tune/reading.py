@@ -12,6 +12,8 @@ from geak_evaluator.tune.lists import configurations
 from geak_evaluator.tune.syntax import Source, Span, integer
 from geak_evaluator.tune.tables import tables
 
+_COMPUTED = "is computed"
+
 
 class Untunable(ValueError):
     """A file that no tuner can do anything with; the message says why and what to do."""
@@ -156,9 +158,10 @@ class _Reader:
         if said is not None:
             found = self._bounds(call, said, caps=("min", "max"))
             for node in found:
+                if len(found) > 1 and self._bounded_above(node):
+                    continue  # what is large enough to feel it may be larger than anything that is compiled here
                 place = Literal((self._source.span(node),))
-                kind = "" if len(found) == 1 else "_" + self._bound_by(node)
-                self._knobs.append(Knob(name + kind, kernel.name, integer(node) or 0, where, place, False, kernel.dot))
+                self._knobs.append(Knob(name, kernel.name, integer(node) or 0, where, place, False, kernel.dot))
             return
         tabled = any(name in entry.values for table in self.tables for entry in table.entries)
         if spread or tabled or name in kernel.parameters or (name in AMD_OPTIONS and not self._amd(kernel, name)):
@@ -179,10 +182,12 @@ class _Reader:
             self.left.append(self._why_not(call, kernel, name, value, "is as large as what it covers, and no tile"))
         return role.block
 
-    def _why_not(self, call: ast.Call, kernel: Kernel, name: str, value: ast.expr, why: str = "is computed") -> str:
+    def _why_not(self, call: ast.Call, kernel: Kernel, name: str, value: ast.expr, why: str = _COMPUTED) -> str:
         settled = self._source.bound(value.id, call) if isinstance(value, ast.Name) else value
         if isinstance(settled, ast.Call) and self._source.full(settled.func).endswith("next_power_of_2"):
             why = f"follows a size of the input ({ast.unparse(settled)})"
+        elif settled is not None and why == _COMPUTED:
+            why = f"{why} ({ast.unparse(settled)[:60]})"
         return f"line {call.lineno}: {name} of {kernel.name} {why}"
 
     # -- expressions --
@@ -190,9 +195,9 @@ class _Reader:
     def _constant(self, node: ast.expr) -> ast.expr | None:
         return node if integer(node) is not None else None
 
-    def _bound_by(self, node: ast.expr) -> str:
+    def _bounded_above(self, node: ast.expr) -> bool:
         above = self._source.above(node)
-        return "most" if isinstance(above, ast.Call) and ast.unparse(above.func) == "min" else "least"
+        return isinstance(above, ast.Call) and ast.unparse(above.func) == "min"
 
     def _literals(self, call: ast.Call, node: ast.expr, caps: tuple[str, ...]) -> tuple[list[Span], int]:
         found = self._bounds(call, node, caps)

@@ -38,7 +38,9 @@ class Search:
         """Tries as many as it may, those to begin from first."""
         self._try(starts)
         if prod(map(len, self._choices.values())) <= self._limit:
-            self._try([dict(zip(self._choices, values, strict=True)) for values in product(*self._choices.values())])
+            every = [dict(zip(self._choices, values, strict=True)) for values in product(*self._choices.values())]
+            # Those beside the first start come first, should time run out.
+            self._try(sorted(every, key=lambda one: sum(one[name] != starts[0][name] for name in one)))
             return
         for start in sorted(starts, key=lambda one: self._key(one) or (2.0,)):
             self._descend(start)
