@@ -41,6 +41,10 @@ def seeds(module: types.ModuleType, about: Description, target: str) -> Seeds:
     return _Author(module, about, target).seeds()
 
 
+_NARROW = "Offsets have 32 bits: no tensor may have 2**31 elements or more."
+"""What Inductor guards a kernel by, and no size that can be tried here would show."""
+
+
 class _Baked(Exception):
     """Numbers on whose value the emitted code depends, so that they cannot be arguments."""
 
@@ -96,7 +100,7 @@ class _Author:
         self._first = self._first or compiled
         note = f"what torch.compile emits for the reference (torch {torch.__version__}, for {self.target})"
         note += f", {options.about}" if options.about else ""
-        text = kernel_file(self.about, self.target, compiled, f"{note[0].upper()}{note[1:]}.")
+        text = kernel_file(self.about, self.target, compiled, f"{note[0].upper()}{note[1:]}.\n\n{_NARROW}")
         self.found.setdefault(text.partition('"""\n\n')[2], Seed(options.name, note, text))
 
     def _compiled(self, options: Options) -> Iterator[Compiled]:
