@@ -42,6 +42,8 @@ class Argument:
     """Tensors that are used as it is."""
     extent: str = ""
     """For a vector: its size, by the name that the code has for it."""
+    fixed: bool = False
+    """A number that stays as it is: no size that could be another one."""
 
     @property
     def literal(self) -> object:

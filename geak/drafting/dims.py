@@ -18,7 +18,7 @@ _CONSTANT: dict[str, Callable[[int, int], int]] = {
 class Dim:
     """One size: a variable, a number, or a formula of two others."""
 
-    __slots__ = ("divisors", "floors", "formula", "limit", "link", "name", "strength", "value")
+    __slots__ = ("divisors", "floors", "formula", "limit", "link", "name", "strength", "value", "window")
 
     def __init__(
         self,
@@ -38,6 +38,8 @@ class Dim:
         """For a loop's variable: where the loop ends."""
         self.floors: list[Dim] = []
         """What is cut out of it, and so what it is at least."""
+        self.window: tuple[Dim, Callable[[int], int]] | None = None
+        """What a window that slides over it made this of, and how much of that a size of this takes."""
 
     def root(self) -> Dim:
         """The one that stands for all that were found equal."""
@@ -51,6 +53,15 @@ class Dim:
         """Neither a number nor worked out from others."""
         root = self.root()
         return root.value is None and root.formula is None
+
+    def at_least(self, size: int) -> None:
+        """What is done with it needs so much of it."""
+        root = self.root()
+        if root.window is not None:
+            source, needed = root.window
+            source.at_least(needed(size))
+        elif root.formula is None and root.value is None and size > 1:
+            root.floors.append(Dim(size))
 
     def call(self, name: str, strength: int) -> None:
         """Proposes a name; the strongest stays."""
@@ -144,6 +155,7 @@ def unify(a: Dim, b: Dim) -> None:
         a.link = b
         b.divisors += a.divisors
         b.floors += a.floors
+        b.window = b.window or a.window
         return
     for x, y in ((a, b), (b, a)):
         if _solve(x, y):

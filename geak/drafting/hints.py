@@ -70,8 +70,9 @@ class Hint:
     """What was written about one argument."""
 
     shape: tuple[str, ...] | None = None
-    """As expressions; `...` for any leading sizes."""
+    """As expressions; `...` for any leading sizes, `?` for any one size, `?a` for the same wherever it stands."""
     dtype: str = ""
+    fill: str = ""
 
 
 def shape_in(text: str) -> tuple[tuple[str, ...], int] | None:

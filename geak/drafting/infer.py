@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from geak.drafting.arguments import Argument
@@ -57,10 +58,9 @@ def read(
     arguments: list[Argument],
     module: ast.ClassDef | None,
     init: list[Argument],
-    known: dict[str, int] | None = None,
 ) -> Reading:
     """Reads a function again and again, each time with the ranks that the last reading settled."""
-    ranks: dict[str, int] = dict(known or {})
+    ranks: dict[str, int] = {}
     guessed: set[str] = set()
     tensors = [a for a in flat(arguments) if a.kind == "tensor"]
     for _ in range(2 * len(tensors) + 3):
@@ -160,7 +160,7 @@ def _once(
     written: dict[str, Dim] = {}
 
     def named(name: str) -> Dim:
-        return written.setdefault(name, Dim(name=name, strength=1))
+        return written.setdefault(name, Dim() if name.startswith("?") else Dim(name=name, strength=1))
 
     reading = Reading()
     for number in flat([*arguments, *init]):
@@ -184,27 +184,29 @@ def _once(
 
 
 def _fixed(argument: Argument) -> bool:
-    """A number that names a dimension, and so is no size."""
+    """A number that names a dimension, or that stays, and so is no size."""
     value = argument.literal
-    return isinstance(value, int) and (value < 0 or argument.name in _DIMENSION)
+    return argument.fixed or (isinstance(value, int) and (value < 0 or argument.name in _DIMENSION))
 
 
 def _absent(value: Value) -> bool:
     return type(value) is Value
 
 
-def _value(argument: Argument, ranks: dict[str, int], named: object, reading: Reading) -> Value:
+def _value(argument: Argument, ranks: dict[str, int], named: Callable[[str], Dim], reading: Reading) -> Value:
     if argument.kind == "bundle" and argument.passed[:1] == "{":
         return Config({f.name: _value(f, ranks, named, reading) for f in argument.fields})
     if argument.kind == "bundle":
         inner = {f.name: _value(f, ranks, named, reading) for f in argument.fields}
+        if all(f.kind == "int" for f in argument.fields) and argument.passed[:1] == "(":
+            return _tuple(argument.passed, named)
         return Seq(list(inner.values())) if argument.passed[:1] in "[(" else Config(inner)
     if argument.kind == "tensor":
         array = Arr(origin=argument.name, dtype=argument.hint.dtype)
         shape = argument.hint.shape
         if shape is not None:
             parts = [p for p in shape if p != "..."]
-            array.dims = [parse(p, named) or Dim() for p in parts]  # type: ignore[arg-type]
+            array.dims = [(named(p) if p[1:] and p[0] == "?" else parse(p, named)) or Dim() for p in parts]
             if len(parts) < len(shape):
                 array.dims.insert(shape.index("..."), Dim())
         elif argument.name in ranks:
@@ -217,7 +219,14 @@ def _value(argument: Argument, ranks: dict[str, int], named: object, reading: Re
         return Num(dim if dim is not None else Dim(int(str(argument.literal))))
     if argument.kind in ("float", "bool"):
         return Known(0.5 if argument.kind == "float" else argument.literal)
-    return constant(argument.default)
+    return _tuple(argument.passed, named) if argument.passed[:1] == "(" else constant(argument.default)
+
+
+def _tuple(text: str, named: Callable[[str], Dim]) -> Value:
+    """What stands for a tuple of sizes."""
+    node = ast.parse(text, mode="eval").body
+    parts = node.elts if isinstance(node, ast.Tuple) else []
+    return Seq([Num(parse(ast.unparse(part), named) or Dim()) for part in parts])
 
 
 def names(reading: Reading, order: list[str], taken: set[str]) -> dict[int, str]:

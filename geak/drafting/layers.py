@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING
 
-from geak.drafting import torch_ops
+from geak.drafting import torch_ops, windows
 from geak.drafting.dims import Dim, unify
 from geak.drafting.source import Function, dotted
 from geak.drafting.values import Arr, Layer, Num, Seq, Value, arguments_of, constant, sizes
@@ -80,21 +80,24 @@ def applied(reader: Reader, layer: Layer, args: list[Value], keywords: dict[str,
     if layer.kind in _CONVOLUTIONS:
         x.rank(_CONVOLUTIONS[layer.kind])
         _channels(x, _size(layer, 0, "in_channels"))
-        assert x.dims is not None
-        kernel = layer.arg(2, "kernel_size")
-        for size in x.dims[2:]:
-            size.root().floors.extend([kernel.dim] if isinstance(kernel, Num) else [])
-        return x.like([x.dims[0], _size(layer, 1, "out_channels"), *(Dim() for _ in x.dims[2:])])
+        _divided(_size(layer, 1, "out_channels"), layer.arg(6 + ("Transpose" in layer.kind), "groups"))
+        _divided(_size(layer, 0, "in_channels"), layer.arg(6 + ("Transpose" in layer.kind), "groups"))
+        return windows.convolved(layer, x, _size(layer, 1, "out_channels"))
     if layer.kind in _NORMS:
         x.rank(_NORMS[layer.kind])
-        _channels(x, _size(layer, 0, "num_features"))
+        if not layer.kind.startswith("Instance"):  # that takes any number of channels
+            _channels(x, _size(layer, 0, "num_features"))
+        _several(x)
         return x.like()
     if layer.kind in _POOLS:
+        # One dimension less is a pool as well, of one sample; what is known to be so keeps its channels.
         x.rank(_POOLS[layer.kind])
-        return x.like([*(x.dims or [])[:2], *(Dim() for _ in (x.dims or [])[2:])])
+        return windows.pooled(layer, x, _POOLS[layer.kind] - 2)
     if layer.kind == "GroupNorm":
         x.least = max(x.least, 2)
+        _divided(_size(layer, 1, "num_channels"), layer.arg(0, "num_groups"))
         _channels(x, _size(layer, 1, "num_channels"))
+        _several(x)
         return x.like()
     if layer.kind in ("Flatten", "Softmax", "LogSoftmax"):
         return torch_ops.function(reader, layer.kind.lower(), [x, Num(Dim(1))], {}) if layer.kind == "Flatten" else x
@@ -104,6 +107,17 @@ def applied(reader: Reader, layer: Layer, args: list[Value], keywords: dict[str,
 def _size(layer: Layer, position: int, name: str) -> Dim:
     value = layer.arg(position, name)
     return value.dim if isinstance(value, Num) else Dim()
+
+
+def _divided(size: Dim, by: Value | None) -> None:
+    if isinstance(by, Num) and size.free and by.dim.root() is not size.root():
+        size.root().divisors.append(by.dim)
+
+
+def _several(x: Arr) -> None:
+    """A norm over a batch or a group wants more than one value, whatever the channels."""
+    if x.dims:
+        x.dims[0 if len(x.dims) == 2 else -1].at_least(2)
 
 
 def _channels(x: Arr, size: Dim) -> None:

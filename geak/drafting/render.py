@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from geak.drafting.sketch import TYPES, Sketch, quoted
+from geak.drafting.sketch import Sketch, quoted
 
 
 def spec_text(result: Sketch, more: list[str]) -> str:
@@ -12,7 +12,7 @@ def spec_text(result: Sketch, more: list[str]) -> str:
     lines = ["spec = Spec("]
     lines += _mapping("axes", {a.name: a.text for a in result.axes}, result)
     if any(f'"{result.type_name}"' in t for t in result.inputs.values()):
-        lines.append(f'    dtypes={{"{result.type_name}": {tuple_text(list(TYPES))}}},')
+        lines.append(f'    dtypes={{"{result.type_name}": {tuple_text(list(result.wanted.formats))}}},')
     lines += _mapping("inputs", result.inputs, result)
     if result.init:
         lines += _mapping("init", result.init, result)

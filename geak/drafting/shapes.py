@@ -7,7 +7,7 @@ import ast
 from geak.drafting import dims, layers, ops, products
 from geak.drafting.dims import Dim, unify
 from geak.drafting.hints import DTYPES
-from geak.drafting.source import Function, Source, dotted
+from geak.drafting.source import Function, Source, dotted, value_of
 from geak.drafting.syntax import is_method, is_none, is_sizes, load
 from geak.drafting.values import Arr, Config, DType, Known, Layer, Num, Seq, Shape, Value, broadcast, items, sizes
 
@@ -209,9 +209,8 @@ class Reader:
     def _Name(self, node: ast.Name) -> Value:
         if node.id in self.names:
             return self.names[node.id]
-        constant = self.source.constants.get(node.id)
-        given = constant.value if isinstance(constant, ast.Assign | ast.AnnAssign) else None
-        return self.value(given) if isinstance(given, ast.Constant) else Value()
+        given = value_of(self.source, node.id)
+        return self.value(given) if isinstance(given, ast.Constant | ast.Tuple | ast.UnaryOp) else Value()
 
     def _Tuple(self, node: ast.Tuple | ast.List) -> Value:
         return Seq([self.value(item) for item in node.elts])

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from geak_evaluator.schema import domain, expr
 from geak_evaluator.schema.spec import Axis, Spec, Value
 
-_SMALL = 100_000
 _LARGE = 1 << 27
 
 
@@ -79,11 +78,11 @@ def _role(name: str) -> tuple[int, ...]:
     return (1, 17, 64, 1024, 8192)
 
 
-def cases(axes: list[AxisDraft], spec: Spec) -> tuple[list[dict[str, Value]], list[dict[str, Value]]]:
+def cases(axes: list[AxisDraft], spec: Spec, most: int) -> tuple[list[dict[str, Value]], list[dict[str, Value]]]:
     """Three small cases and one for timing, all inside the domain; fewer where it leaves no more."""
     small = []
     for number in range(3):
-        sizes = _repaired(axes, spec, _shrunk(axes, spec, {a.name: a.size(number) for a in axes}, _SMALL))
+        sizes = _repaired(axes, spec, _shrunk(axes, spec, {a.name: a.size(number) for a in axes}, most))
         if sizes not in small and fits(spec, sizes):
             small.append(sizes)
     rng = random.Random(0)
@@ -94,7 +93,7 @@ def cases(axes: list[AxisDraft], spec: Spec) -> tuple[list[dict[str, Value]], li
         if drawn is None:
             break
         named = {a.name: drawn[a.name] for a in axes}
-        if fits(spec, named) and elements(spec, named) <= _SMALL:
+        if fits(spec, named) and elements(spec, named) <= most:
             small.append(named)
     large = _repaired(axes, spec, _shrunk(axes, spec, {a.name: a.size(3) for a in axes}, _LARGE))
     return small, [large] if axes and fits(spec, large) else []

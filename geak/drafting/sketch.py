@@ -12,13 +12,27 @@ from geak.drafting.sizes import AxisDraft, cases
 from geak.drafting.values import Arr, Seq, Value
 from geak_evaluator.schema.spec import Axis, Scalar, Spec, SpecError, Tensor
 
-TYPES = ("fp16", "bf16", "fp32")
+TYPES = frozenset(["fp16", "bf16", "fp32"])
 _FLAGS = 4  # flags that are tried both ways: each doubles how often a case is run
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a drafted spec asks for beyond what the code says."""
+
+    formats: tuple[str, ...] = ("fp16", "bf16", "fp32")
+    elements: int = 100_000
+    """How many elements the inputs of a case have together, at most."""
+
+
+USUAL = Wanted()
 
 
 @dataclass
 class Sketch:
     """A spec between reading and writing."""
+
+    wanted: Wanted = USUAL
 
     axes: list[AxisDraft] = field(default_factory=list)
     inputs: dict[str, str] = field(default_factory=dict)
@@ -45,9 +59,9 @@ class Sketch:
         return tuple(dict.fromkeys(q for asked in self.checks.values() for q in asked))
 
 
-def sketch(reading: Reading, arguments: list[Argument], init: list[Argument]) -> Sketch:
+def sketch(reading: Reading, arguments: list[Argument], init: list[Argument], wanted: Wanted = USUAL) -> Sketch:
     """Names the axes, declares the inputs and picks the cases."""
-    result = Sketch()
+    result = Sketch(wanted)
     items = flat(arguments)
     order = [*(a.name for a in flat(init)), *(a.name for a in items)]
     tensors_first = sorted(order, key=lambda n: n not in reading.tensors)
@@ -190,7 +204,7 @@ def _format(result: Sketch, argument: Argument, array: Arr, called: dict[int, st
     if said.startswith("int") or said == "uint8":
         result.ask(name, f"the values of {name} are a guess")
         return said, "integers(0, 8)"
-    return (said if said and said not in TYPES else result.type_name), ""
+    return (said if said and said not in TYPES else result.type_name), argument.hint.fill
 
 
 def quoted(text: str) -> str:
@@ -271,7 +285,7 @@ def _cases(result: Sketch) -> None:
     inputs = {n: _build(t) for n, t in {**result.init, **result.inputs}.items()}
     try:
         spec = Spec(axes=axes, inputs=inputs, cases=(), where=tuple(result.where))
-        small, large = cases(result.axes, spec)
+        small, large = cases(result.axes, spec, result.wanted.elements)
     except SpecError:
         small, large = [], []
     if not small and result.axes:

@@ -116,6 +116,18 @@ def _file(source: Source, node: ast.stmt) -> None:
                     source.constants[name.id] = node
 
 
+def value_of(source: Source, name: str) -> ast.expr | None:
+    """What a name of the file is assigned, also as one of several."""
+    node = source.constants.get(name)
+    for target in node.targets if isinstance(node, ast.Assign) else ():
+        parts = node.value.elts if isinstance(node, ast.Assign) and isinstance(node.value, ast.Tuple) else []
+        if isinstance(target, ast.Tuple) and len(target.elts) == len(parts):
+            return next(v for t, v in zip(target.elts, parts, strict=True) if isinstance(t, ast.Name) and t.id == name)
+        if isinstance(target, ast.Name) and target.id == name and isinstance(node, ast.Assign):
+            return node.value
+    return node.value if isinstance(node, ast.AnnAssign) else None
+
+
 def dotted(node: ast.AST) -> str:
     """`torch.nn.functional.softmax` of a name, an attribute or a call of one; "" for anything else."""
     if isinstance(node, ast.Call):

@@ -13,20 +13,20 @@ from pathlib import Path
 from geak.drafting import source as files
 from geak.drafting.arguments import Argument, arguments
 from geak.drafting.draft import Draft, DraftError
+from geak.drafting.example import follow
 from geak.drafting.infer import read
 from geak.drafting.layers import find
 from geak.drafting.render import spec_text, tuple_text, uses
 from geak.drafting.shapes import Reader
-from geak.drafting.sketch import Sketch, sketch
+from geak.drafting.sketch import USUAL, Sketch, Wanted, sketch
 from geak.drafting.source import Definition, Function, Source, dotted
-from geak.drafting.values import Arr, Seq
 
 NOT_MEANT = re.compile(r"^(test_|bench|main$|get_inputs$|get_init_inputs$|_|run_|check_|setup|plot|profile)")
 _HEAVY = ("torch", "math", "numpy", "functools", "typing", "dataclasses", "collections", "itertools", "enum", "types",
           "__future__", "operator", "abc", "typing_extensions")  # fmt: skip
 
 
-def from_torch(path: Path, function: str | None = None, entry: str = "") -> Draft:
+def from_torch(path: Path, function: str | None = None, entry: str = "", *, wanted: Wanted = USUAL) -> Draft:
     """Drafts a spec from a function or an `nn.Module` class of a Python file, which is parsed and never run.
 
     `entry` is what a kernel file must define, where it is called otherwise than the function.
@@ -35,7 +35,8 @@ def from_torch(path: Path, function: str | None = None, entry: str = "") -> Draf
     target = pick(source, function, _candidates(source))
     if isinstance(target, ast.AsyncFunctionDef):
         raise DraftError(f"{path}:{target.lineno}: {target.name} is asynchronous; a reference is an ordinary function")
-    return _module(source, target, entry) if isinstance(target, ast.ClassDef) else _function(source, target, entry)
+    draft = _module if isinstance(target, ast.ClassDef) else _function
+    return draft(source, target, entry, wanted)  # type: ignore[arg-type]
 
 
 def is_module(source: Source, node: ast.ClassDef) -> bool:
@@ -79,10 +80,11 @@ def pick(source: Source, name: str | None, candidates: list[Definition]) -> Defi
     raise DraftError(f"{source.path} has several to draft from: {listed}; name one")
 
 
-def _function(source: Source, node: ast.FunctionDef, entry: str) -> Draft:
+def _function(source: Source, node: ast.FunctionDef, entry: str, wanted: Wanted) -> Draft:
     given = arguments(source, node, also=(source.tree,))
-    reading = read(source, node, given, None, [], _given_ranks(source, given))
-    made = sketch(reading, given, [])
+    follow(source, [], given)
+    reading = read(source, node, given, None, [])
+    made = sketch(reading, given, [], wanted)
     strange = _strange(node)
     simple = all(a.kind not in ("bound", "bundle") for a in given) and not node.args.posonlyargs and not strange
     body, imports, missing = _needed(source, node, given)
@@ -106,74 +108,25 @@ def _strange(node: Definition) -> bool:
     return any(dotted(d) not in plain for d in node.decorator_list)
 
 
-def _module(source: Source, node: ast.ClassDef, entry: str) -> Draft:
+def _module(source: Source, node: ast.ClassDef, entry: str, wanted: Wanted) -> Draft:
     reader = Reader(source)
     forward, init = find(reader, node, "forward"), find(reader, node, "__init__")
     if forward is None:
         raise DraftError(f"{source.path}:{node.lineno}: {node.name} has no forward")
     given = arguments(source, forward, skip=1, also=(node,))
     built = arguments(source, init, skip=1) if init is not None else []
-    _constructor(source, built)
+    follow(source, built, given)
     for argument in built:
         if argument.kind == "tensor":
             argument.kind, argument.passed = "bound", "None" if argument.default is None else ""
             argument.question = f"the constructor's {argument.name} is nothing that a spec can pass"
-    made = sketch(read(source, forward, given, node, built, _given_ranks(source, given)), given, built)
+    made = sketch(read(source, forward, given, node, built), given, built, wanted)
     simple = all(a.kind not in ("bound", "bundle") for a in [*given, *built]) and not _strange(node)
     body, imports, missing = _needed(source, node, [*given, *built])
     texts = [_definition(source, s, node if simple else None, "Reference") for s in body]
     if not simple:
         texts.append(_subclass(node.name, given, built, made))
     return _draft(source, node, made, imports, missing, texts, ['contract="module"'], entry)
-
-
-def _constructor(source: Source, built: list[Argument]) -> None:
-    """Constructor arguments without a type: numbers, by what `get_init_inputs` passes or by their names."""
-    example = source.functions.get("get_init_inputs")
-    passed: list[ast.expr] = []
-    for node in ast.walk(example) if example is not None else ():
-        if isinstance(node, ast.Return) and isinstance(node.value, ast.List):
-            passed = node.value.elts
-    plural = any(_example(source, node) is None for node in passed)
-    for i, argument in enumerate(built):
-        given = passed[i] if i < len(passed) else None
-        value = _example(source, given)
-        if argument.default is None and given is not None and value is None:
-            argument.kind, argument.passed = "bound", ast.unparse(given)
-            argument.question = f"the constructor's {argument.name} is left at {argument.passed}"
-        elif argument.default is None and isinstance(value, bool | float):
-            argument.kind = "bool" if isinstance(value, bool) else "float"
-            argument.default, argument.question = ast.Constant(value), ""
-        elif argument.default is None and isinstance(value, int):
-            argument.kind, argument.question = "int", ""
-            if value <= 8 or plural:  # a dimension, a kernel's size; or tied to what is left as it is
-                argument.default = ast.Constant(value)
-        elif argument.kind == "tensor" and not argument.optional and "a tensor" in argument.question:
-            number = re.search(r"factor|slope|value|rate|prob|_min|_max|scale", argument.name)
-            argument.kind = "float" if number else "int"
-            argument.question = f"the constructor's {argument.name} is taken for one {argument.kind}"
-
-
-def _example(source: Source, node: ast.expr | None) -> int | float | bool | None:
-    """The number that an example passes, itself or by a constant's name."""
-    for _ in range(5):
-        constant = source.constants.get(node.id) if isinstance(node, ast.Name) else None
-        if not isinstance(constant, ast.Assign) or isinstance(constant.targets[0], ast.Tuple):
-            break
-        node = constant.value
-    value = node.value if isinstance(node, ast.Constant) else None
-    return value if isinstance(value, int | float) else None
-
-
-def _given_ranks(source: Source, given: list[Argument]) -> dict[str, int]:
-    """How many dimensions the tensors have that the file's own `get_inputs` makes."""
-    example = source.functions.get("get_inputs")
-    tensors = [a.name for a in given if a.kind == "tensor"]
-    if example is None:
-        return {}
-    value = Reader(source).call(example, {}, name_sizes=False)
-    items = value.items if isinstance(value, Seq) else []
-    return {n: len(v.dims) for n, v in zip(tensors, items, strict=False) if isinstance(v, Arr) and v.dims is not None}
 
 
 def _needed(source: Source, node: Definition, given: list[Argument]) -> tuple[list[ast.stmt], list[str], set[str]]:

@@ -49,6 +49,8 @@ def function(reader: Reader, name: str, args: list[Value], keywords: dict[str, V
         return handler(args, keywords)
     if name in _CREATE or name.endswith("_like"):
         return _created(name, args, keywords)
+    if name == "randint":
+        return _drawn(args, keywords)
     if name in _REDUCTIONS:
         return _reduced(name, args, keywords)
     if name in _ELEMENTWISE or name.startswith("bitwise_"):
@@ -56,7 +58,9 @@ def function(reader: Reader, name: str, args: list[Value], keywords: dict[str, V
     first_tensor = tensors[0] if tensors else None
     if first_tensor is None:
         return Value()
-    return first_tensor.like(dtype=_CAST.get(name)) if first_tensor.dims is not None else first_tensor
+    made = first_tensor.like(dtype=_CAST.get(name)) if first_tensor.dims is not None else first_tensor
+    made.roles |= {"share"} if name in ("softmax", "sigmoid") else set()
+    return made
 
 
 def _elementwise(reader: Reader, name: str, tensors: list[Arr]) -> Value:
@@ -100,6 +104,14 @@ def _reduced(name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
     left = [Dim(1) if i in gone else d for i, d in enumerate(x.dims) if kept or i not in gone]
     result = x.like(left, dtype)
     return Seq([result, x.like(left, "int64")]) if name in _PAIRS else result
+
+
+def _drawn(args: list[Value], keywords: dict[str, Value]) -> Value:
+    """Integers of `randint(high, size)` or `randint(low, high, size)`."""
+    high, shape = (args[-2], args[-1]) if len(args) > 1 else (keywords.get("high"), keywords.get("size"))
+    made = Arr(sizes(shape) if shape is not None else None, "int64")
+    made.high = high.dim if isinstance(high, Num) else None
+    return made
 
 
 def _created(name: str, args: list[Value], keywords: dict[str, Value]) -> Value:

@@ -233,4 +233,6 @@ def constant(node: ast.expr | None) -> Value:
         value = ast.literal_eval(node)
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return Value()
+    if isinstance(value, tuple) and all(type(part) is int for part in value):
+        return Seq([Num(Dim(part)) for part in value])
     return Num(Dim(value)) if isinstance(value, int) and not isinstance(value, bool) else Known(value)

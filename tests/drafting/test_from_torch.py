@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import torch
 
-from geak.drafting import Draft, DraftError, blank, from_torch
+from geak.drafting import Draft, DraftError, Wanted, blank, from_torch
+from geak.drafting.sizes import elements
 from geak_evaluator.schema import domain, expr
 from geak_evaluator.schema.spec import Case, Description, Scalar, Spec
 
@@ -143,7 +144,16 @@ EXPECTED: dict[str, tuple[str | None, dict[str, str]]] = {
             "num_kv_heads": "int KV",
         },
     ),
-    "kernelbench": (None, {"x": "T[M, K]"}),
+    "kernelbench": (None, {"x": "T[batch_size, K]"}),
+    "kernelbench_convolution": (None, {"x": "T[batch_size, 3, height, width]", "scale": "float 2.5"}),
+    "kernelbench_norm": (
+        None,
+        {
+            "x": "T[B, C, LENGTH]",
+            "targets": "T[B, C, LENGTH] uniform(0, 1)",
+            "weight": "T[B, C, LENGTH * 2]",
+        },
+    ),
     "inplace": ("add_scaled_", {"x": "T[M, N]", "y": "T[M, N]", "alpha": "float 0.5"}),
     "recursive": (None, {"x": "T[M, N]", "n": "int 3"}),
     "quant": (
@@ -220,6 +230,36 @@ def test_a_configuration_from_elsewhere_stands_in(draft: Make) -> None:
     assert {n: str(i) for n, i in spec.init.items()} == {"hidden_size": "int D", "num_experts": "int E"}
     assert "transformers" not in made.text
     assert "SimpleNamespace(hidden_size=hidden_size, num_experts=num_experts)" in made.text
+
+
+def test_what_the_file_itself_passes_settles_the_constructor(draft: Make) -> None:
+    spec = runs(draft((FILES / "kernelbench_convolution.txt").read_text()))
+    axes = {name: str(axis) for name, axis in spec.axes.items()}
+    assert axes == {
+        "batch_size": "1..256",
+        "height": "9..1024",
+        "width": "19..1024",
+        "O": "1..8192",
+        "G": "1..64",
+    }
+    assert spec.where == ("O % G == 0",)
+    init = {name: str(item) for name, item in spec.init.items()}
+    assert init == {
+        "in_channels": "int 3",
+        "out_channels": "int O",
+        "stride": "int 2",
+        "pool": "int 4",
+        "num_groups": "int G",
+        "low": "float -1.0",
+    }
+
+
+def test_a_draft_for_a_benchmark_is_of_one_format_and_small(tmp_path: Path) -> None:
+    path = tmp_path / "model.py"
+    path.write_text((FILES / "kernelbench_convolution.txt").read_text())
+    spec = runs(from_torch(path, wanted=Wanted(("fp32",), 2000)))
+    assert spec.dtypes == {"T": ("fp32",)}
+    assert max(elements(spec, case.sizes) for case in spec.cases) <= 2000
 
 
 def test_recursion_and_positions_reach_the_reference(draft: Make) -> None:

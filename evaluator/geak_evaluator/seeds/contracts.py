@@ -175,7 +175,8 @@ def _initial(made: World, item: Scalar) -> Any:
 @contextlib.contextmanager
 def _unset() -> Iterator[None]:
     """Lets modules be made without first values: drawing them needs sizes that are numbers."""
-    kinds = [k for k in vars(torch.nn).values() if isinstance(k, type) and "reset_parameters" in vars(k)]
+    public = [kind for kind in vars(torch.nn).values() if isinstance(kind, type)]
+    kinds = {base for kind in public for base in kind.__mro__ if "reset_parameters" in vars(base)}
     drawn = [n for n, f in vars(torch.nn.init).items() if n.endswith("_") and not n.startswith("_") and callable(f)]
     before: list[tuple[Any, str, Any]] = [(k, "reset_parameters", vars(k)["reset_parameters"]) for k in kinds]
     before += [(torch.nn.init, name, getattr(torch.nn.init, name)) for name in drawn]

@@ -1,0 +1,144 @@
+"""What a file's own `get_init_inputs` and `get_inputs` pass: which numbers are sizes, and which sizes are one."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+
+from geak.drafting.arguments import Argument
+from geak.drafting.dims import Dim, parse
+from geak.drafting.shapes import Reader
+from geak.drafting.source import Source, value_of
+from geak.drafting.values import Arr, Known, Num, Seq, Value
+
+_LAYER = re.compile(r"kernel|stride|pad|dilat|pool")
+"""What a layer is made of; it stays as the file has it."""
+_FEW = 8
+
+
+def follow(source: Source, built: list[Argument], given: list[Argument]) -> None:
+    """Settles the constructor's and the call's arguments by what the file passes itself."""
+    called: dict[str, str] = {}
+    passed = _returned(source, "get_init_inputs")
+    pairs = list(zip(built, passed, strict=False))
+    for argument, node in pairs:
+        value = _literal(source, node)
+        if isinstance(value, int | float):
+            _number(argument, node, value, called)
+    for argument, node in pairs:
+        if not isinstance(_literal(source, node), int | float):
+            _bind(source, argument, node, called)
+    for argument in built[len(pairs) :]:
+        argument.fixed = "get_init_inputs" in source.functions
+    for argument in built:
+        if argument.kind == "tensor" and not argument.optional and "a tensor" in argument.question:
+            number = re.search(r"factor|slope|value|rate|prob|_min|_max|scale", argument.name)
+            argument.kind = "float" if number else "int"
+            argument.question = f"the constructor's {argument.name} is taken for one {argument.kind}"
+    _shapes(source, given, called)
+
+
+def _number(argument: Argument, node: ast.expr, value: float, called: dict[str, str]) -> None:
+    """A number that is passed: a size that may be another one, or what the module is made of."""
+    size = isinstance(value, int) and not isinstance(value, bool) and value > _FEW and not _LAYER.search(argument.name)
+    if size and argument.kind in ("int", "tensor"):
+        argument.kind, argument.default, argument.question = "int", None, ""
+        if isinstance(node, ast.Name):
+            called.setdefault(node.id, argument.name)
+    elif not argument.passed and not (isinstance(value, bool) and argument.kind == "bound"):  # nothing random comes in
+        if isinstance(value, bool | float) or argument.kind != "float":
+            argument.kind = "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "float"
+        argument.default, argument.question, argument.fixed = ast.Constant(value), "", True
+
+
+def _bind(source: Source, argument: Argument, node: ast.expr, called: dict[str, str]) -> None:
+    """A tuple of sizes, or what no spec can pass: it stands in the constructor's call."""
+    fields: list[Argument] = []
+    text = ast.unparse(_Inlined(source, called, fields).visit(ast.parse(ast.unparse(node), mode="eval").body))
+    names = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
+    argument.kind = "bundle" if names & {*called.values()} else "bound"
+    argument.passed, argument.fields, argument.optional = text, tuple(fields), False
+    argument.question = f"the constructor's {argument.name} is left at {text}" if argument.kind == "bound" else ""
+
+
+class _Inlined(ast.NodeTransformer):
+    """An expression in terms of the constructor's arguments: constants of the file become numbers or arguments."""
+
+    def __init__(self, source: Source, called: dict[str, str], fields: list[Argument]) -> None:
+        self.source, self.called, self.fields = source, called, fields
+        self.open: set[str] = set()
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id in self.called:
+            return ast.Name(self.called[node.id])
+        given, value = value_of(self.source, node.id), _literal(self.source, node)
+        if isinstance(value, int) and value > _FEW and not _LAYER.search(node.id):
+            self.called[node.id] = node.id
+            self.fields.append(Argument(node.id, "int"))
+            return node
+        if value is not None:
+            return ast.parse(repr(value), mode="eval").body
+        if given is None or node.id in self.open:
+            return node
+        self.open.add(node.id)
+        inner: ast.expr = self.visit(ast.parse(ast.unparse(given), mode="eval").body)
+        return inner
+
+
+def _shapes(source: Source, given: list[Argument], called: dict[str, str]) -> None:
+    """The inputs' shapes and kinds, by the names of the sizes that they are made with."""
+    example = source.functions.get("get_inputs")
+    if example is None:
+        return
+    passed = {n.id for node in _returned(source, "get_init_inputs") for n in ast.walk(node) if isinstance(n, ast.Name)}
+    sizes = {
+        name: Dim(name=called.get(name, name))
+        for name in source.constants
+        if isinstance(value := _literal(source, ast.Name(name)), int)
+        and (name in called or (name not in passed and value > 0))
+    }
+    known: dict[str, Value] = {name: Num(dim) for name, dim in sizes.items()}
+    names = {id(dim): dim.name for dim in sizes.values()}
+    for name in source.constants:
+        value = _literal(source, ast.Name(name))
+        if isinstance(value, tuple) and all(type(size) is int for size in value):
+            parts = [Dim() for _ in value]
+            known[name] = Seq([Num(part) for part in parts])
+            names |= {id(part): f"?{name}{i}" for i, part in enumerate(parts)}
+    value = Reader(source).call(example, known, name_sizes=False)
+    for argument, item in zip(given, value.items if isinstance(value, Seq) else [], strict=False):
+        if isinstance(item, Arr) and item.dims is not None and argument.kind == "tensor":
+            argument.hint.shape = tuple(_text(dim, names) for dim in item.dims)
+            argument.hint.dtype = item.dtype if item.dtype != "fp32" else ""
+            argument.hint.fill = "uniform(0, 1)" if "share" in item.roles else ""
+            argument.role, argument.question = argument.role or ("arithmetic" if item.dtype == "fp32" else ""), ""
+        elif isinstance(item, Known) and isinstance(item.value, float) and argument.literal is None:
+            argument.kind, argument.default, argument.question = "float", ast.Constant(item.value), ""
+
+
+def _text(dim: Dim, names: dict[int, str]) -> str:
+    known = all(id(v) in names for v in dim.variables())
+    return dim.text(names) if known and (dim.root().formula or dim.free) else "?"
+
+
+def _returned(source: Source, name: str) -> list[ast.expr]:
+    example = source.functions.get(name)
+    found: Iterator[ast.expr | None] = (n.value for n in ast.walk(example or ast.Pass()) if isinstance(n, ast.Return))
+    return next((node.elts for node in found if isinstance(node, ast.List | ast.Tuple)), [])
+
+
+def _literal(source: Source, node: ast.expr) -> object:
+    """What an expression of literals and constants of the file is; None where it is more."""
+    for _ in range(5):
+        if isinstance(node, ast.Name) and (given := value_of(source, node.id)) is not None:
+            node = given
+    if isinstance(node, ast.BinOp):
+        size = parse(
+            ast.unparse(node), lambda name: Dim(n if type(n := _literal(source, ast.Name(name))) is int else None)
+        )
+        return size.root().value if size is not None else None
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
