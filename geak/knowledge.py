@@ -140,7 +140,7 @@ def _estimated(estimate: Estimate) -> Iterator[str]:
     yield estimate.brief
     for part in sorted(estimate.parts, key=lambda part: -part.us)[:_MOST_PARTS]:
         line = f"  {part.step}: {part.us:.3g} us, bound by {part.bound}"
-        if part.work is not None and not part.work.trouble:
+        if part.work is not None and part.work.traced:
             read, written = part.work.read, part.work.written
             line += (
                 f"; {part.work.programs} programs, reads {_bytes(read.unique)} {read.reuse:.2g} times over (coalescing "

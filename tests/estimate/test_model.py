@@ -114,6 +114,8 @@ def test_only_what_lies_far_apart_is_told_apart() -> None:
     near = replace(slow, us=slow.us / (APART * 0.99))
     assert surely_faster(fast, slow)
     assert not any([surely_faster(slow, fast), surely_faster(near, slow), surely_faster(slow, near)])
+    assert not surely_faster(replace(fast, bound="latency"), slow), "another thing binds it"
+    assert surely_faster(replace(fast, bound="latency", us=slow.us / 1.5), slow)
     assert not surely_faster(replace(fast, target="sm_80"), slow), "another device"
     assert not surely_faster(replace(fast, case=Case({"N": 2})), slow), "another case"
     assert not surely_faster(replace(fast, trouble="none"), slow)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from geak_evaluator.estimate.devices import DEVICES, REACHED, SPREAD, Device, Reached
+from geak_evaluator.estimate.devices import DEVICES, Device, Reached, known_of
 from geak_evaluator.schema import plan
 from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.estimate import Bound, Estimate, Part, Traffic, Work
@@ -45,12 +45,14 @@ def estimate(
     return total(target, case, parts, "; ".join(filter(None, (note, *partial))))
 
 
-def total(target: str, case: Case, parts: Sequence[Part], note: str = "", reached: Reached = REACHED) -> Estimate:
+def total(target: str, case: Case, parts: Sequence[Part], note: str = "", reached: Reached | None = None) -> Estimate:
     """All steps, one after the other."""
+    reached = reached or known_of(target)[0]
     cost = DEVICES[target].launch
     starts = cost * (reached.launch + reached.follow * (len(parts) - 1))
     us = starts + sum(part.us for part in parts)
     sol = sum(part.sol for part in parts)
+    least, most = known_of(target)[1]
     times: dict[Bound, float] = {"launch": starts}
     for part in parts:
         times[part.bound] = times.get(part.bound, 0.0) + part.us
@@ -58,8 +60,8 @@ def total(target: str, case: Case, parts: Sequence[Part], note: str = "", reache
         target=target,
         case=case,
         us=us,
-        low=max(us * SPREAD[0], sol),
-        high=max(us * SPREAD[1], sol),
+        low=max(us * least, sol),
+        high=max(us * most, sol),
         bound=max(times, key=lambda bound: times[bound]),
         sol=sol,
         parts=tuple(replace(part, times={k: round(v, 4) for k, v in part.times.items()}) for part in parts),
@@ -67,8 +69,9 @@ def total(target: str, case: Case, parts: Sequence[Part], note: str = "", reache
     )
 
 
-def launch(target: str, work: Work, code: Figures | None, reached: Reached = REACHED) -> Part:
+def launch(target: str, work: Work, code: Figures | None, reached: Reached | None = None) -> Part:
     """One launch, without what it costs to begin it."""
+    reached = reached or known_of(target)[0]
     device = DEVICES[target]
     shape = _Shape(target, device, work, code)
     peak = _bytes(work.read.unique + work.written.unique) / device.memory

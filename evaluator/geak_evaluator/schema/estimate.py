@@ -104,7 +104,7 @@ class Estimate:
     """Microseconds on the device, from the first launch's begin to the last one's end."""
     low: float = 0.0
     high: float = 0.0
-    """Within these the time lies four times out of five, by the calibration (docs/estimate.md)."""
+    """Within these the time lies four times out of five on a device that was calibrated (docs/estimate.md)."""
     bound: Bound = "launch"
     """What most of the time goes to."""
     sol: float = 0.0
@@ -125,14 +125,14 @@ class Estimate:
         return f"{self.target} estimated {times}, {bounds} [{self.case}]"
 
 
-APART = 1.25
-"""How far apart two intervals must be at the least: below that the calibration found pairs in the wrong order."""
+APART, APART_OTHERWISE = 1.2, 1.4
+"""How far apart two times must be: where one thing binds both, most of the model's error is the same for both."""
 
 
 def surely_faster(a: Estimate, b: Estimate) -> bool:
     """Whether the calibration would call `a` faster than `b`; False both ways where it cannot tell them apart."""
     comparable = not (a.trouble or b.trouble) and (a.target, a.case) == (b.target, b.case)
-    return comparable and a.us * APART < b.us
+    return comparable and a.us * (APART if a.bound == b.bound else APART_OTHERWISE) < b.us
 
 
 def _time(us: float) -> str:

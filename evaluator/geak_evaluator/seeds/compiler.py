@@ -25,6 +25,7 @@ VARIANTS = (
     Options(),
     Options("inductor-persistent", "each reduction holding its whole row at once", persistent=True),
     Options("inductor-unsplit", "without split reductions", {"split_reductions": False}),
+    Options("inductor-sums", "with products that another kernel reads kept in fp32", sums=True),
     Options("inductor-wide", "with halves computed in fp32 throughout", wide=True),
 )
 _HALF, _TWIN = "fp16", "bf16"
@@ -39,6 +40,10 @@ def seeds(module: types.ModuleType, about: Description, target: str) -> Seeds:
             trouble=f"oracle {about.spec.oracle!r} has no reference to compile; begin from the original kernel"
         )
     return _Author(module, about, target).seeds()
+
+
+_NARROW = "Offsets have 32 bits: no tensor may have 2**31 elements or more."
+"""What Inductor guards a kernel by, and no size that can be tried here would show."""
 
 
 class _Baked(Exception):
@@ -70,6 +75,10 @@ class _Author:
                 self.trouble = self.trouble or sentence(error, self.about.name)
         return Seeds(tuple(self.found.values()), "" if self.found else self.trouble)
 
+    @property
+    def _has_halves(self) -> bool:
+        return any({_HALF, _TWIN} & set(choices) for choices in self.about.spec.dtypes.values())
+
     def _is_worth(self, options: Options) -> bool:
         """Whether a variant could differ from what is there, for the better."""
         kernels = [kernel for one in self._first for kernel in one.piece.kernels.values()]
@@ -79,8 +88,9 @@ class _Author:
         if "split_reductions" in options.settings:
             return several and any(kernel.reduces for kernel in kernels)
         if options.wide:
-            halves = any({_HALF, _TWIN} & set(choices) for choices in self.about.spec.dtypes.values())
-            return halves and (not kernels or (several and not any(kernel.dots for kernel in kernels)))
+            return self._has_halves and (not kernels or (several and not any(kernel.dots for kernel in kernels)))
+        if options.sums:
+            return several and any(kernel.dots for kernel in kernels)
         return True
 
     def _write(self, options: Options) -> None:
@@ -96,7 +106,8 @@ class _Author:
         self._first = self._first or compiled
         note = f"what torch.compile emits for the reference (torch {torch.__version__}, for {self.target})"
         note += f", {options.about}" if options.about else ""
-        text = kernel_file(self.about, self.target, compiled, f"{note[0].upper()}{note[1:]}.")
+        note += _of_our_own(compiled)
+        text = kernel_file(self.about, self.target, compiled, f"{note[0].upper()}{note[1:]}.\n\n{_NARROW}")
         self.found.setdefault(text.partition('"""\n\n')[2], Seed(options.name, note, text))
 
     def _compiled(self, options: Options) -> Iterator[Compiled]:
@@ -128,6 +139,19 @@ class _Author:
         if missing := frozenset(graph.markers) - taken - self.baked:
             raise _Baked(missing)
         return Compiled(branch, part, graph, piece)
+
+
+def _of_our_own(compiled: list[Compiled]) -> str:
+    """What of a seed torch.compile would leave to a library unless it is asked, or always."""
+    called = {str(node.target) for one in compiled for node in one.graph.module.graph.nodes}
+    words = []
+    if any(kernel.dots for one in compiled for kernel in one.piece.kernels.values()):
+        words.append("products as its native_matmul writes them")
+    if any(name.startswith("geak.convolution") for name in called):
+        words.append("convolutions by GEAK as products of patches")
+    if any(one.piece.functions for one in compiled):
+        words.append("attention by a kernel of GEAK's own")
+    return f"; {', '.join(words)}" if words else ""
 
 
 def _is_twin(one: Branch, other: Branch) -> bool:

@@ -46,6 +46,8 @@ class Options:
     settings: dict[str, Any] = field(default_factory=dict)
     wide: bool = False
     """Halves are computed with as fp32 throughout, also between kernels."""
+    sums: bool = False
+    """Products of halves that a later kernel reads stay in fp32 between the two."""
     persistent: bool = False
     """Reductions hold all that they reduce at once, however much that is."""
     exact: bool = False
@@ -61,7 +63,7 @@ def emit(graph: Graph, target: Target, options: Options) -> str:
 
     known = {**_SETTINGS, **(_EXACT if options.exact else {}), **options.settings}
     settings = {name: value for name, value in known.items() if _is_setting(config, name)}
-    with described(target), taken_over(), _changed(options), config.patch(settings):
+    with described(target), taken_over(wide=options.sums), _changed(options), config.patch(settings):
         lowering = GraphLowering(
             graph.module, example_inputs=graph.inputs, shape_env=graph.env, is_inference=True, graph_id=0
         )

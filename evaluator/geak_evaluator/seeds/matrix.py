@@ -11,7 +11,7 @@ import torch
 from torch._inductor import config, ir
 from torch._inductor.choices import InductorChoices
 from torch._inductor.codegen.simd import SIMDKernel
-from torch._inductor.lowering import lowerings
+from torch._inductor.lowering import broadcast_tensors, lowerings, make_pointwise, make_reduction
 from torch._inductor.virtualized import V, ops
 from torch.utils._sympy.functions import FloorDiv, Mod
 
@@ -22,11 +22,14 @@ DOTS = hasattr(config.triton, "native_matmul")
 
 
 @contextlib.contextmanager
-def taken_over() -> Iterator[None]:
-    """Lets Inductor lower products and convolutions to kernels of its own, for the length of a with block."""
+def taken_over(*, wide: bool = False) -> Iterator[None]:
+    """Lets Inductor lower products and convolutions to kernels of its own, for the length of a with block.
+
+    With `wide` a product that a later kernel reads stays in fp32 between the two.
+    """
     own: dict[Any, Callable[..., Any]] = {
-        aten.mm: _product(lowerings.get(aten.mm)),
-        aten.bmm: _product(lowerings.get(aten.bmm)),
+        aten.mm: _product(wide),
+        aten.bmm: _product(wide),
         aten.addmm: lambda *args, **kwargs: _added(aten.mm, *args, **kwargs),
         aten.baddbmm: lambda *args, **kwargs: _added(aten.bmm, *args, **kwargs),
         torch.ops.geak.convolution: _convolution,
@@ -81,19 +84,26 @@ def _has_dot(a: Any, b: Any) -> bool:
         return False
     from torch._inductor.kernel.mm_common import use_native_matmul
 
-    return bool(use_native_matmul(a, b))
+    return bool(use_native_matmul(a, b))  # type: ignore[no-untyped-call]
 
 
-def _product(inductors: Any) -> Callable[..., Any]:
-    def product(a: Any, b: Any, out_dtype: Any = None, **kwargs: Any) -> Any:
-        if out_dtype is None and _has_dot(a, b):
-            return inductors(a, b, **kwargs)
-        # Vectors, and numbers that no `tl.dot` takes: each product by itself, and their sum.
-        depth = len(a.get_size()) - 1
-        products = lowerings[aten.mul](lowerings[aten.unsqueeze](a, -1), lowerings[aten.unsqueeze](b, -3))
-        return lowerings[aten.sum](products, [depth], dtype=out_dtype or a.get_dtype())
+def _product(wide: bool) -> Callable[..., Any]:
+    def product(a: Any, b: Any, out_dtype: Any = None, **_: Any) -> Any:
+        dtype, depth = out_dtype or a.get_dtype(), len(a.get_size()) - 1
+        pair = lowerings[aten.unsqueeze](a, -1), lowerings[aten.unsqueeze](b, -3)
+        if not _has_dot(a, b):
+            # Vectors, and numbers that no `tl.dot` takes: each product by itself, and their sum.
+            return lowerings[aten.sum](lowerings[aten.mul](*pair), [depth], dtype=dtype)
+        operands = [make_pointwise(_as(box.get_dtype()))(box) for box in broadcast_tensors(*pair)]
+        kept = torch.float32 if wide and dtype.is_floating_point else dtype
+        sums = make_reduction("dot", override_return_dtype=kept)(make_pointwise(ops.dot)(*operands), depth)
+        return sums if kept == dtype else lowerings[torch.ops.prims.convert_element_type](sums, dtype)
 
     return product
+
+
+def _as(dtype: Any) -> Callable[[Any], Any]:
+    return lambda value: ops.to_dtype(value, dtype, use_compute_types=False)
 
 
 def _added(product: Any, to: Any, a: Any, b: Any, *, beta: Any = 1, alpha: Any = 1, **_: Any) -> Any:
@@ -122,8 +132,8 @@ def _convolution(
     if alone:
         x = lowerings[aten.unsqueeze](x, 0)
     groups, out = sympy.sympify(groups), [sympy.sympify(size) for size in out]
-    window = _Window(stride, padding, dilation, transposed, x.get_size()[2:])
     kernel = weight.get_size()[2:]
+    window = _Window(stride, padding, dilation, transposed, x.get_size()[2:], kernel)
     channels = FloorDiv(x.get_size()[1], groups)
     filters = weight.get_size()[1] if transposed else FloorDiv(weight.get_size()[0], groups)
     for operand in (x, weight):
@@ -187,20 +197,25 @@ class _Window:
         dilation: Sequence[Any],
         transposed: bool,
         sizes: Sequence[Any],
+        kernel: Sequence[Any],
     ) -> None:
-        self._dims = [tuple(map(sympy.sympify, one)) for one in zip(stride, padding, dilation, sizes, strict=True)]
+        self._dims = [
+            tuple(map(sympy.sympify, one)) for one in zip(stride, padding, dilation, sizes, kernel, strict=True)
+        ]
         self._transposed = transposed
 
     def place(self, taps: Sequence[Any], spots: Sequence[Any]) -> tuple[list[Any], Callable[[], Any] | None]:
         """The indices of what is read, and the test whether that is inside of the image; None where it always is."""
         place, tests = [], []
-        for tap, spot, (stride, padding, dilation, size) in zip(taps, spots, self._dims, strict=True):
+        for tap, spot, (stride, padding, dilation, size, kernel) in zip(taps, spots, self._dims, strict=True):
             if self._transposed:
                 at = spot + padding - tap * dilation
                 tests.append((ops.ge, at, sympy.S.Zero))
+                # No remainder is taken of what may be below 0: nobody agrees what it is.
+                shift = dilation * (kernel - 1)
                 if stride != 1:
-                    tests.append((ops.eq, Mod(at, stride), sympy.S.Zero))
-                at = FloorDiv(at, stride)
+                    tests.append((ops.eq, Mod(at + stride * shift, stride), sympy.S.Zero))
+                at = FloorDiv(at + stride * shift, stride) - shift
                 tests.append((ops.lt, at, size))
             else:
                 at = spot * stride + tap * dilation - padding

@@ -10,7 +10,9 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._sympy.printers import PythonPrinter
 
-_LIBRARY = torch.library.Library("geak", "FRAGMENT")  # type: ignore[no-untyped-call]
+from geak_evaluator.seeds.branches import CannotSeed
+
+_LIBRARY: Any = torch.library.Library("geak", "FRAGMENT")  # type: ignore[no-untyped-call]
 _LIBRARY.define(
     "convolution(Tensor x, Tensor weight, Tensor? bias, SymInt[] stride, SymInt[] padding, SymInt[] dilation, "
     "bool transposed, SymInt groups, SymInt[] out) -> Tensor"
@@ -20,13 +22,13 @@ CONVOLUTION = torch.ops.geak.convolution.default
 _sdpa = torch.nn.functional.scaled_dot_product_attention
 
 
-@torch.library.register_fake("geak::convolution", lib=_LIBRARY)
+@torch.library.register_fake("geak::convolution", lib=_LIBRARY)  # type: ignore[untyped-decorator]
 def _(x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: Any, groups: Any, out: Any):  # type: ignore[no-untyped-def]
     filters = weight.shape[1] * groups if transposed else weight.shape[0]
     return x.new_empty((*x.shape[: -len(out) - 1], filters, *out))
 
 
-@torch.library.register_fake("geak::attention", lib=_LIBRARY)
+@torch.library.register_fake("geak::attention", lib=_LIBRARY)  # type: ignore[untyped-decorator]
 def _(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: Any):  # type: ignore[no-untyped-def]
     return q.new_empty((*q.shape[:-1], v.shape[-1]))
 
@@ -38,6 +40,11 @@ class Whole(TorchFunctionMode):
         self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: Any = None
     ) -> Any:
         """Called by torch for each of its functions."""
+        if func in (torch.tensor_split, torch.Tensor.tensor_split) and isinstance(args[1], torch.Tensor):
+            raise CannotSeed(
+                "the rows that belong together are told by values (tensor_split), and a grouped product "
+                "over them has no template here; draft the kernel with a model, or begin from one of your own"
+            )
         return (_attention if func is _sdpa else func)(*args, **(kwargs or {}))
 
 

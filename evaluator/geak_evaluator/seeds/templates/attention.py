@@ -1,3 +1,4 @@
+# mypy: ignore-errors
 """Attention in one pass over the keys: the scores are never stored."""
 
 import torch
@@ -6,7 +7,7 @@ import triton.language as tl
 
 
 @triton.jit
-def attention_kernel(
+def _attention_kernel(
     q_ptr, k_ptr, v_ptr, mask_ptr, o_ptr, scale, heads, group, S, L, D, DV,
     q_batch, q_head, q_row, q_lane, k_batch, k_head, k_row, k_lane, v_batch, v_head, v_row, v_lane,
     m_batch, m_head, m_row, m_lane, o_batch, o_head, o_row, o_lane,
@@ -63,7 +64,7 @@ def attention_kernel(
     tl.store(o_tile, out.to(o_ptr.dtype.element_ty), mask=(rows < S)[:, None] & (outer < DV)[None, :])
 
 
-def attention(q, k, v, mask, causal, scale):
+def _attention(q, k, v, mask, causal, scale):
     """softmax(scale * q @ k.mT + mask) @ v for up to two leading dimensions; the scores are never stored."""
     S, D = q.shape[-2:]
     L, DV = v.shape[-2:]
@@ -80,7 +81,7 @@ def attention(q, k, v, mask, causal, scale):
         strides = mask.stride()
     BD, BDV = max(16, triton.next_power_of_2(D)), max(16, triton.next_power_of_2(DV))
     BM = BN = 64 if max(BD, BDV) * q.element_size() <= 256 else 32 if max(BD, BDV) * q.element_size() <= 512 else 16
-    attention_kernel[(B * H * triton.cdiv(S, BM),)](
+    _attention_kernel[(B * H * triton.cdiv(S, BM),)](
         q, k, v, mask, out, scale, H, H // k.shape[1], S, L, D, DV, *q.stride(), *k.stride(), *v.stride(), *strides,
         *out.stride(), CAUSAL=causal, BM=BM, BN=BN, BD=BD, BDV=BDV, num_warps=4, num_stages=1,
     )  # fmt: skip
