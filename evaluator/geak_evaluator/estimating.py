@@ -36,7 +36,7 @@ def estimates(
     found: list[Estimate] = []
     for case in wanted:
         made = list(_of_case(case, targets, on, compiler, note=""))
-        if all(one.trouble for one in made) and case != fallback:
+        if made and all(one.trouble for one in made) and case != fallback:  # there may be no target left
             note = f"of the largest case, since of [{case}] there is none: {made[0].trouble}"
             made = list(_of_case(fallback, targets, on, compiler, note=note))
         found += [one for one in made if one not in found]
