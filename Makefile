@@ -62,6 +62,7 @@ bench: $(READY)
 	$(BIN)/python bench/sandbox.py --write
 	$(BIN)/python bench/judge.py --write
 	$(BIN)/python bench/starter.py --write
+	$(BIN)/python bench/embedded.py --write
 	$(BIN)/python bench/loop.py --write
 
 clean:
