@@ -143,6 +143,9 @@ def tell(what: Entry | Waiting) -> None:
             print(f"     nothing  {_short(why)}")
         case Judged(_, Tier.FULL, verdict):
             print(f"     verdict  {_short(verdict.line())}")
+            for one in verdict.estimates:
+                if one.case == verdict.estimates[0].case:
+                    print(f"     {_short(one.brief)}")
         case Explained(_, lesson):
             print(f"     lesson   {_short(lesson.cause)}")
         case _:
