@@ -46,6 +46,17 @@ def test_a_seed_stands_alone_and_is_right_at_every_tier(judge: Judge) -> None:
     assert verdict.status is Status.ACCEPTED, verdict
 
 
+def test_a_size_of_1_is_a_constant_to_triton_and_does_no_harm(judge: Judge) -> None:
+    declared = (
+        'axes={"N": Axis(1, 4096), "P": Axis(1, 64)}, cases=[{"N": 5, "P": 1}], outputs=Tensor("2 * N"), '
+        'inputs={"x": Tensor("N"), "table": Tensor("P"), "at": Tensor("N", "int64", fill="integers(0, P)")}'
+    )
+    body = "def reference(x, table, at):\n    return torch.cat((x, table[at]))\n"
+    file = SpecFile(Path("wanted.py"), f'"""Both."""\n{HEAD}spec = Spec({declared})\n{body}'.encode())
+    verdict = judge.evaluate(file, seed(judge, file).seeds[0].source.encode(), tier=Tier.GATE)
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
 TROUBLES = {
     "a loop over a size": (
         "def reference(x):\n    for i in range(x.shape[1]):\n        x = x + i\n    return x\n",

@@ -305,17 +305,21 @@ def _opened(function: ast.FunctionDef) -> bool:
 
 
 def _sizes_as_numbers(function: ast.FunctionDef) -> None:
-    """A size of 1 reaches a kernel as a constant, which has no method `to`."""
+    """A size of 1 reaches a kernel as a constant, which has no method `to`, and which cannot be broadcast."""
     sizes = {a.arg for a in function.args.args if a.arg.startswith("ks") or a.arg.endswith("numel")}
+
+    def of_sizes(node: ast.expr) -> bool:
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        return bool(names) and names <= sizes
 
     class Cast(ast.NodeTransformer):
         def visit_Call(self, node: ast.Call) -> ast.expr:
             self.generic_visit(node)
             method = node.func
-            if isinstance(method, ast.Attribute) and method.attr == "to":
-                names = {n.id for n in ast.walk(method.value) if isinstance(n, ast.Name)}
-                if names and names <= sizes:
-                    return ast.Call(_dotted("tl.cast"), [method.value, *node.args], node.keywords)
+            if isinstance(method, ast.Attribute) and method.attr == "to" and of_sizes(method.value):
+                return ast.Call(_dotted("tl.cast"), [method.value, *node.args], node.keywords)
+            if ast.unparse(method) == "tl.broadcast_to" and of_sizes(node.args[0]):
+                return ast.Call(_dotted("tl.full"), [node.args[1], node.args[0], _dotted("tl.int64")], [])
             return node
 
     function.body = [Cast().visit(node) for node in function.body]
