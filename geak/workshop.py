@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from geak.budget import left
 from geak.desk import Desk
 from geak.errors import BudgetSpent, GeakError, JudgeDied, MachineError, ModelError
 from geak.goal import Goal
@@ -23,6 +24,8 @@ from geak.strategies.base import Strategy
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Status, Tier, Verdict
 
+_TUNING = 2.0
+"""Minutes that a tuner may search, where the run has so many left."""
 _PATIENCE = 3
 """Candidates in a row over which every judge died, before the judge is to blame and not they."""
 
@@ -180,9 +183,17 @@ class Workshop:
         parent, asked, tuning = self._past(candidate.move.parents[-1]), self.population.conditions, candidate.tuning
         if tuning is None:
             self.proceed()
+            minutes = left(self.population.caps, self.population.account, self.record.minutes).minutes
+            if minutes is not None and minutes <= 0:
+                raise BudgetSpent(f"the {self.population.caps.minutes:g} minutes are over; --minutes allows more")
             try:
                 tuning = await self.judges.tune(
-                    self.spec, parent.source, targets=asked.targets, policy=asked.policy, evaluations=asked.tune
+                    self.spec,
+                    parent.source,
+                    targets=asked.targets,
+                    policy=asked.policy,
+                    evaluations=asked.tune,
+                    minutes=_TUNING if minutes is None else min(_TUNING, minutes),
                 )
             except JudgeDied as error:
                 raise NoAnswer(str(error)) from None
