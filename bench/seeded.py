@@ -42,7 +42,7 @@ def tried(judge: Judge, spec: Path, policies: tuple[Policy, ...] = (Policy.PURE,
 
 def _under(judge: Judge, spec: Path, policy: Policy, told: Record) -> bool:
     """Tries the seeds of one policy; whether another policy is of no use."""
-    found = judge.seed(spec, targets=TARGETS[:1], policy=policy)
+    found = judge.seed(spec, target=TARGETS[0])
     told["seeds"][policy.value] = len(found.seeds)
     if not found.seeds:
         if not told["tried"]:

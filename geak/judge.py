@@ -135,10 +135,9 @@ class Judge:
         """What is weak about a spec."""
         return self._ask(Findings, self._request("lint", spec))
 
-    def seed(self, spec: Path, *, targets: Sequence[str] = ("gfx942",), policy: Policy = Policy.PURE) -> Seeds:
+    def seed(self, spec: Path, *, target: str = "gfx942") -> Seeds:
         """Kernels for a spec that a compiler writes."""
-        asked = {"targets": list(targets), "policy": policy.value}
-        return self._ask(Seeds, self._request("seed", spec, **asked))
+        return self._ask(Seeds, self._request("seed", spec, targets=[target]))
 
     def tune(
         self,

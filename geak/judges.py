@@ -86,9 +86,9 @@ class Judges:
         """What is weak about a spec."""
         return await self._ask(lambda judge: judge.lint(spec))
 
-    async def seed(self, spec: Path, *, targets: Sequence[str] = ("gfx942",), policy: Policy = Policy.PURE) -> Seeds:
+    async def seed(self, spec: Path, *, target: str = "gfx942") -> Seeds:
         """Kernels for a spec that a compiler writes."""
-        return await self._ask(lambda judge: judge.seed(spec, targets=targets, policy=policy))
+        return await self._ask(lambda judge: judge.seed(spec, target=target))
 
     async def tune(
         self,

@@ -118,7 +118,7 @@ def at(place: Workplace, spec: Path, asked: Conditions) -> dict[Role, Model]:
     """The models as one run asks them: a compiler writes for its spec."""
 
     async def emit() -> Seeds:
-        return await place.judges.seed(spec, targets=asked.targets, policy=asked.policy)
+        return await place.judges.seed(spec, target=asked.targets[0])
 
     bound = {name: model.at(emit) for name, model in _compilers(place).items()}
     return {role: bound.get(model.name, model) for role, model in place.models.items()}

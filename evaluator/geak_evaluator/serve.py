@@ -138,7 +138,7 @@ def _result(judge: Judge, request: Request) -> Any:
     if request.op == "lint":
         return lint(judge, file)
     if request.op == "seed":
-        return seed(judge, file, target=request.targets[0], policy=request.policy)
+        return seed(judge, file, target=request.targets[0])
     kernel = _bytes(request.kernel)
     if request.op == "tune":
         return tune(

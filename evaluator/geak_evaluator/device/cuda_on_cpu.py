@@ -12,7 +12,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from geak_evaluator.device.driver import Event
-from geak_evaluator.device.simulated import _set
+from geak_evaluator.device.simulated import replaced
 from geak_evaluator.schema.target import Target, find
 
 _CUDA = torch.device("cuda", 0)
@@ -229,25 +229,25 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
     real_default, real_generator = torch.set_default_device, torch.Generator
     with ExitStack() as undo:
         for name, stub in _cuda_stubs(described).items():
-            undo.enter_context(_set(torch.cuda, name, stub))
+            undo.enter_context(replaced(torch.cuda, name, stub))
         for name, stub in (("_cuda_getCurrentRawStream", _always(0)), ("_cuda_getDevice", _always(0))):
-            undo.enter_context(_set(torch._C, name, stub))
+            undo.enter_context(replaced(torch._C, name, stub))
         # What Inductor writes into the wrappers that it generates, instead of torch.empty_strided.
         guards: Any = getattr(getattr(torch._C, "_dynamo", None), "guards", None)
         if hasattr(guards, "_empty_strided_cuda"):
-            undo.enter_context(_set(guards, "_empty_strided_cuda", guards._empty_strided_cpu))
+            undo.enter_context(replaced(guards, "_empty_strided_cuda", guards._empty_strided_cpu))
         if hasattr(torch, "accelerator"):
             stubs = {"current_accelerator": _CUDA, "is_available": True, "device_count": 1, "current_device_index": 0}
             for name, value in stubs.items():
-                undo.enter_context(_set(torch.accelerator, name, _always(value)))
-            undo.enter_context(_set(torch.accelerator, "synchronize", _nothing()))
+                undo.enter_context(replaced(torch.accelerator, name, _always(value)))
+            undo.enter_context(replaced(torch.accelerator, "synchronize", _nothing()))
         # While torch handles x.backward() no mode is on, but the backward of a custom function is user code too.
         if hasattr(torch.autograd, "_engine_run_backward"):
-            undo.enter_context(_set(torch.autograd, "_engine_run_backward", _within_mode))
-        undo.enter_context(_set(torch.library.Library, "impl", _implemented_here(torch.library.Library.impl)))
+            undo.enter_context(replaced(torch.autograd, "_engine_run_backward", _within_mode))
+        undo.enter_context(replaced(torch.library.Library, "impl", _implemented_here(torch.library.Library.impl)))
         # A default device is asked before this mode is, and a generator is made without asking it.
-        undo.enter_context(_set(torch, "set_default_device", lambda device: real_default(_elsewhere(device))))
-        undo.enter_context(_set(torch, "Generator", _generator_type(real_generator)))
+        undo.enter_context(replaced(torch, "set_default_device", lambda device: real_default(_elsewhere(device))))
+        undo.enter_context(replaced(torch, "Generator", _generator_type(real_generator)))
         undo.enter_context(CudaIsCpu())
         yield
 

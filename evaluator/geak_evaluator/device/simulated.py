@@ -157,7 +157,8 @@ def _compile_or_not(real: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @contextmanager
-def _set(owner: Any, name: str, value: Any) -> Iterator[None]:
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """Gives an attribute another value for the length of a with block."""
     old = vars(owner).get(name, _MISSING)
     setattr(owner, name, value)
     try:
@@ -234,12 +235,12 @@ def activate(
     driver.observe = observe
     config = triton.runtime.driver
     with ExitStack() as undo:
-        undo.enter_context(_set(triton.compiler, "compile", _compile_or_not(triton.compiler.compile)))
-        undo.enter_context(_set(Autotuner, "do_bench", property(lambda self: driver.probe)))
-        undo.enter_context(_set(Autotuner, "run", _tuned_apart(Autotuner.run)))
-        undo.enter_context(_set(torch.version, "hip", "6.4.0" if described.backend == "hip" else None))
-        undo.enter_context(_set(torch.version, "cuda", "12.8" if described.backend == "cuda" else None))
-        undo.enter_context(_set(config, "_active", driver))
+        undo.enter_context(replaced(triton.compiler, "compile", _compile_or_not(triton.compiler.compile)))
+        undo.enter_context(replaced(Autotuner, "do_bench", property(lambda self: driver.probe)))
+        undo.enter_context(replaced(Autotuner, "run", _tuned_apart(Autotuner.run)))
+        undo.enter_context(replaced(torch.version, "hip", "6.4.0" if described.backend == "hip" else None))
+        undo.enter_context(replaced(torch.version, "cuda", "12.8" if described.backend == "cuda" else None))
+        undo.enter_context(replaced(config, "_active", driver))
         undo.enter_context(_fusion_settled())
         yield driver
 

@@ -1,6 +1,7 @@
 """What each described device can do, by its maker's data sheet, and what of it kernels have been seen to get.
 
-Figures of the second kind were fitted to recorded times of an A100 (docs/estimate.md); for the others they are a guess.
+Figures of the second kind were fitted to recorded times of an A100 and an MI300X (docs/estimate.md); the other targets
+take over those of their maker.
 """
 
 from __future__ import annotations

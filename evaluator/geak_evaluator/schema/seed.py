@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NEXT = "draft the kernel with a model, or begin from one of your own"
+"""What is left to do where a compiler writes nothing."""
+
 
 @dataclass(frozen=True)
 class Seed:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from geak_evaluator.schema.seed import Seed, Seeds
+from geak_evaluator.schema.seed import NEXT, Seed, Seeds
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.seeds.branches import Branch, CannotSeed, branches
@@ -131,10 +131,7 @@ class _Author:
         piece = standalone(emit(graph, find(self.target), options), graph)
         if externs := list(dict.fromkeys(extern.name for extern in piece.externs)):
             names = ", ".join(externs)
-            raise CannotSeed(
-                f"Inductor leaves {names} to a library, and no template stands in for it; "
-                "draft the kernel with a model, or begin from one of your own"
-            )
+            raise CannotSeed(f"Inductor leaves {names} to a library, and no template stands in for it; {NEXT}")
         taken = {name for kernel in piece.kernels.values() for name in kernel.scalars}
         if missing := frozenset(graph.markers) - taken - self.baked:
             raise _Baked(missing)

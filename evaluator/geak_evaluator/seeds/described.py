@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from geak_evaluator import device
-from geak_evaluator.device.simulated import _set
+from geak_evaluator.device.simulated import replaced
 from geak_evaluator.schema.target import Target
 
 
@@ -51,12 +51,12 @@ def described(target: Target) -> Iterator[None]:
     }
     with contextlib.ExitStack() as undo:
         for name, answer in asked.items():
-            undo.enter_context(_set(CudaInterface, name, staticmethod(answer)))
+            undo.enter_context(replaced(CudaInterface, name, staticmethod(answer)))
         for name in ("get_device_properties", "current_device"):
-            undo.enter_context(_set(CudaInterface.Worker, name, staticmethod(asked[name])))
+            undo.enter_context(replaced(CudaInterface.Worker, name, staticmethod(asked[name])))
         for name in ("get_device_properties", "is_available", "current_device", "device_count"):
-            undo.enter_context(_set(torch.cuda, name, asked[name]))
-        undo.enter_context(_set(torch.cuda, "get_device_capability", lambda device=None: target.capability))
-        undo.enter_context(_set(torch.cuda, "_lazy_init", lambda: None))
+            undo.enter_context(replaced(torch.cuda, name, asked[name]))
+        undo.enter_context(replaced(torch.cuda, "get_device_capability", lambda device=None: target.capability))
+        undo.enter_context(replaced(torch.cuda, "_lazy_init", lambda: None))
         undo.enter_context(device.activate(target))
         yield

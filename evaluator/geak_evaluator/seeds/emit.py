@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from geak_evaluator.device.simulated import _set
+from geak_evaluator.device.simulated import replaced
 from geak_evaluator.schema.target import Target
 from geak_evaluator.seeds.described import described
 from geak_evaluator.seeds.graph import Graph
@@ -89,10 +89,10 @@ def _changed(options: Options) -> Iterator[None]:
     with contextlib.ExitStack() as undo:
         if options.persistent:
             always = staticmethod(lambda features, cooperative: True)
-            undo.enter_context(_set(InductorChoices, "should_use_persistent_reduction", always))
-            undo.enter_context(_set(TritonKernel, "_get_persistent_RBLOCK", staticmethod(block)))
+            undo.enter_context(replaced(InductorChoices, "should_use_persistent_reduction", always))
+            undo.enter_context(replaced(TritonKernel, "_get_persistent_RBLOCK", staticmethod(block)))
         if options.exact:  # a division by a constant stays one
-            undo.enter_context(_set(lowering, "get_constant_value", lambda node: None))
+            undo.enter_context(replaced(lowering, "get_constant_value", lambda node: None))
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from geak_evaluator.schema import domain
@@ -126,8 +127,6 @@ def _place(path: list[str]) -> str:
 
 def _sizes(spec: Spec, forward: Graph) -> dict[str, str]:
     """The sizes of a module's tensors in terms of what it is made with."""
-    import re
-
     texts = [text for argument, _, _ in forward.state.values() for text in forward.shapes[argument]]
     used = {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
     known = {str(item.value): name for name, item in spec.init.items() if isinstance(item.value, str)}

@@ -19,7 +19,7 @@ from torch.utils._sympy.printers import PythonPrinter
 from torch.utils._sympy.value_ranges import ValueRanges
 
 from geak_evaluator.children.tensors import dtype_of
-from geak_evaluator.device.simulated import _set
+from geak_evaluator.device.simulated import replaced
 from geak_evaluator.schema.spec import Scalar, Spec, Tensor, Value
 from geak_evaluator.seeds.branches import Branch, CannotSeed
 from geak_evaluator.seeds.matrix_ops import Named, Whole, decompositions
@@ -272,7 +272,7 @@ def _open_sizes(made: World) -> Iterator[None]:
     def guard_int(self: Any, file: str, line: int) -> int:
         symbols = getattr(self.expr, "free_symbols", ())
         if symbols and self.shape_env is made.env and not _is_fixed(made, self.expr):
-            names = ", ".join(sorted(made.names.get(str(s), str(s)).split("_")[0] for s in symbols))
+            names = ", ".join(sorted(_axis(made, str(s)) for s in symbols))
             raise CannotSeed(
                 f"reference needs the size {names} as a plain number, as a loop over it does; "
                 "write it without the loop, or begin from a kernel of your own"
@@ -280,8 +280,14 @@ def _open_sizes(made: World) -> Iterator[None]:
         return int(real(self, file, line))
 
     real = SymNode.guard_int
-    with _set(SymNode, "guard_int", guard_int):
+    with replaced(SymNode, "guard_int", guard_int):
         yield
+
+
+def _axis(made: World, symbol: str) -> str:
+    """The axis that a symbol stands for; "K_32" is a 32nd of K."""
+    name = made.names.get(symbol, symbol)
+    return name if name in made.spec.axes else name.rpartition("_")[0] or name
 
 
 def _is_fixed(made: World, expression: Any) -> bool:

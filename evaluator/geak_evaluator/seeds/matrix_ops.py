@@ -10,6 +10,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 from torch.utils._sympy.printers import PythonPrinter
 
+from geak_evaluator.schema.seed import NEXT
 from geak_evaluator.seeds.branches import CannotSeed
 
 _LIBRARY: Any = torch.library.Library("geak", "FRAGMENT")  # type: ignore[no-untyped-call]
@@ -43,7 +44,7 @@ class Whole(TorchFunctionMode):
         if func in (torch.tensor_split, torch.Tensor.tensor_split) and isinstance(args[1], torch.Tensor):
             raise CannotSeed(
                 "the rows that belong together are told by values (tensor_split), and a grouped product "
-                "over them has no template here; draft the kernel with a model, or begin from one of your own"
+                f"over them has no template here; {NEXT}"
             )
         return (_attention if func is _sdpa else func)(*args, **(kwargs or {}))
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import sympy  # type: ignore[import-untyped]
 
-from geak_evaluator.schema import domain
+from geak_evaluator.schema import domain, expr
 from geak_evaluator.schema.spec import Scalar, Spec
 from geak_evaluator.seeds.branches import Branch, CannotSeed
 
@@ -111,8 +111,6 @@ class Sizes:
 
     def condition(self, axis: str) -> str:
         """What is true of the arguments where an axis has this branch's size."""
-        from geak_evaluator.schema import expr
-
         tensors = {n: t for n, t in self.spec.tensors.items() if not t.optional}
         places = [(f"{n}.shape[{i}]", text) for n, t in tensors.items() for i, text in enumerate(t.shape)]
         for source, text in places:

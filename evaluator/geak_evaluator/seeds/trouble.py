@@ -6,12 +6,12 @@ from importlib import metadata
 
 from geak_evaluator.children.loading import raised
 from geak_evaluator.children.spec import Refusal
+from geak_evaluator.schema.seed import NEXT
 from geak_evaluator.seeds.branches import CannotSeed
 
 KNOWN = "2.13"
 """The version of torch whose inner parts this was written for."""
 
-_NEXT = "draft the kernel with a model, or begin from one of your own"
 _VALUES = {
     "GuardOnDataDependentSymNode",
     "DataDependentOutputException",
@@ -37,18 +37,18 @@ def sentence(error: BaseException, name: str) -> str:
     kinds = {type(one).__name__ for one in chain}
     if kinds & _VALUES:
         what = f"reference decides by values what it does{_at(told.line)}, which emitted code cannot follow"
-        return f"{what}; write it with torch.where, or {_NEXT}"
+        return f"{what}; write it with torch.where, or {NEXT}"
     if any("setup_context" in str(one) for one in chain):
         what = f"reference has an autograd function of its own{_at(told.line)}, which cannot be traced"
-        return f"{what}; write out what it computes, or {_NEXT}"
+        return f"{what}; write out what it computes, or {NEXT}"
     if kinds & {"MissingOperatorWithoutDecomp", "MissingOperatorWithDecomp"}:
-        return f"Inductor has no code for an operation of the reference ({short}); {_NEXT}"
+        return f"Inductor has no code for an operation of the reference ({short}); {NEXT}"
     if kinds & {"MemoryError"}:
-        return f"the compiler ran out of memory over the reference; make its sizes smaller, or {_NEXT}"
+        return f"the compiler ran out of memory over the reference; make its sizes smaller, or {NEXT}"
     version = metadata.version("torch")
     if isinstance(error, _MOVED) and not told.line and not version.startswith(KNOWN):
-        return f"torch {version} has no compiler that is known here ({short}); install torch {KNOWN}, or {_NEXT}"
-    return f"torch {version} does not compile the reference{_at(told.line)} ({short}); {_NEXT}"
+        return f"torch {version} has no compiler that is known here ({short}); install torch {KNOWN}, or {NEXT}"
+    return f"torch {version} does not compile the reference{_at(told.line)} ({short}); {NEXT}"
 
 
 def _at(line: int) -> str:
