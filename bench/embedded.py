@@ -21,7 +21,7 @@ from geak.judge import Judge
 from geak.specs import shipped
 from geak_evaluator.schema.verdict import Policy
 
-QUICK = ("softmax", "rmsnorm", "matmul")
+QUICK = ("softmax", "rms_norm", "matmul")
 GOALS = {"accepted": (">=", 20.0)}
 
 
