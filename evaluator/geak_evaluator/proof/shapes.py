@@ -17,7 +17,11 @@ _FEW_ELEMENTS = 1 << 11
 
 
 def hidden(spec: Spec, count: int, rng: random.Random) -> tuple[Case, ...]:
-    """Up to so many cases of the domain that no shown case has; fewer where there are no more small ones."""
+    """Up to so many cases of the domain that no shown case has; fewer where there are no more small ones.
+
+    Sizes that are no multiple of a tile and sizes that are whole tiles take turns, where the domain has both: a kernel
+    may have a branch for either.
+    """
     near = replace(spec, axes={name: _near(name, axis, spec) for name, axis in spec.axes.items()})
     shown = [case.sizes for case in domain.expand(spec, spec.cases)]
     allowed = max([_FEW_ELEMENTS, *(_elements(spec, Case(sizes)) for sizes in shown)])
@@ -27,9 +31,11 @@ def hidden(spec: Spec, count: int, rng: random.Random) -> tuple[Case, ...]:
         if len(found) == count or sizes is None:
             break
         whole = {name: tiles for name, axis in near.axes.items() if (tiles := _whole(sizes[name], axis))}
-        if attempt % 2 and whole:  # a branch for sizes that are whole tiles is a branch as well
+        if attempt % 2 and whole:
             name = rng.choice(list(whole))
             sizes[name] = whole[name]
+        elif whole and attempt < 25 * count and not any(_ragged(sizes[name]) for name in whole):
+            continue
         sizes |= {n: rng.choice(s.choices) for n, s in spec.inputs.items() if isinstance(s, Scalar) and s.choices}
         without = tuple(n for n, t in spec.tensors.items() if t.optional and rng.random() < 0.5)
         case = Case(sizes, without=without)
@@ -48,9 +54,13 @@ def kind(case: Case, spec: Spec) -> str:
         return "a size of 0"
     if 1 in fresh:
         return "a size of 1"
-    if any(size % 16 for size in fresh or sizes):
+    if any(map(_ragged, fresh or sizes)):
         return "a size that is no multiple of a tile"
     return "sizes that no case shows"
+
+
+def _ragged(size: Value) -> bool:
+    return isinstance(size, int) and size % 16 != 0
 
 
 def _whole(size: Value, axis: Axis) -> int:
