@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from geak.drafting.arguments import Argument
+from geak.drafting.by_example import by_example
 from geak.drafting.dims import Dim
 from geak.drafting.infer import Reading, flat, names
 from geak.drafting.sizes import AxisDraft, Sizes, cases, variants
@@ -31,6 +32,8 @@ class Wanted:
     """The first of the three cases that is kept: no size is smaller than its."""
     single: bool = False
     """Only that one case, and a domain of its sizes alone."""
+    by_example: bool = False
+    """Sizes as the file's own example shows them, and not as the code is read."""
     drawn: int = 0
     """So many more cases, drawn from the domain as hidden ones are."""
     origin: str = ""
@@ -64,6 +67,12 @@ class Sketch:
         asked = self.checks.setdefault(place, [])
         if question and question not in asked:
             asked.append(question)
+
+    @property
+    def own(self) -> dict[str, int]:
+        """The sizes of the file's own example, by axis; empty where they are not all known, or not of the domain."""
+        sizes = {axis.name: axis.own for axis in self.axes}
+        return sizes if all(axis.own and axis.own in axis.axis for axis in self.axes) else {}
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -100,7 +109,10 @@ def sketch(
     for name in reading.paired:
         result.ask(name, f"{name} is taken to have the batch and the heads of the query")
     result.outputs = _outputs(result, reading, called)
-    _own(result, own)
+    if wanted.by_example:
+        _by_example(result, own)
+    else:
+        _own(result, own)
     _cases(result)
     return result
 
@@ -293,6 +305,17 @@ def _build(text: str) -> Tensor | Scalar:
     args = [ast.literal_eval(a) for a in node.args]
     keywords = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
     return Tensor(*args, **keywords) if text.startswith("Tensor") else Scalar(*args, **keywords)
+
+
+def _by_example(result: Sketch, own: Mapping[str, int | tuple[int, ...]]) -> None:
+    """Declares what is passed anew, where the example shows all of it."""
+    declared = {name: _build(text) for name, text in {**result.inputs, **result.init}.items()}
+    axes: list[AxisDraft] = []
+    texts = by_example(axes, declared, own)
+    if texts is not None:
+        result.axes, result.where, result.outputs, result.optional = axes, [], "", []
+        result.inputs = {name: texts[name] for name in result.inputs if name in texts}
+        result.init = {name: texts[name] for name in result.init}
 
 
 def _own(result: Sketch, own: Mapping[str, int | tuple[int, ...]]) -> None:

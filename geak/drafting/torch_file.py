@@ -26,12 +26,15 @@ _HEAVY = ("torch", "math", "numpy", "functools", "typing", "dataclasses", "colle
           "__future__", "operator", "abc", "typing_extensions")  # fmt: skip
 
 
-def from_torch(path: Path, function: str | None = None, entry: str = "", *, wanted: Wanted = USUAL) -> Draft:
+def from_torch(
+    path: Path, function: str | None = None, entry: str = "", *, wanted: Wanted = USUAL, text: str = ""
+) -> Draft:
     """Drafts a spec from a function or an `nn.Module` class of a Python file, which is parsed and never run.
 
-    `entry` is what a kernel file must define, where it is called otherwise than the function.
+    `entry` is what a kernel file must define, where it is called otherwise than the function; `text` stands for what
+    the file holds.
     """
-    source = files.read(Path(path))
+    source = files.read_text(Path(path), text) if text else files.read(Path(path))
     target = pick(source, function, _candidates(source))
     if isinstance(target, ast.AsyncFunctionDef):
         raise DraftError(f"{path}:{target.lineno}: {target.name} is asynchronous; a reference is an ordinary function")
@@ -199,7 +202,7 @@ def _draft(
     head = docstring(title(node, name), origin)
     parts = [head, *import_blocks([*imports, *(["from __future__ import annotations"] if late else [])]), uses(body)]
     text = "\n\n".join([*parts, body]) + "\n" + "".join(_spaced(texts))
-    return Draft(name, text, made.questions, entry or node.name)
+    return Draft(name, text, made.questions, entry or node.name, made.own)
 
 
 def _postponed(source: Source, texts: list[str], imports: list[str]) -> bool:
