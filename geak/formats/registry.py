@@ -56,9 +56,16 @@ class Checkout:
 def formats() -> tuple[Format, ...]:
     """All that are known: ours, and those of other packages by their entry points."""
     from geak.formats.kernelbench import KernelBench
+    from geak.formats.multikernelbench import MultiKernelBench
     from geak.formats.native import Native
+    from geak.formats.robust_kbench import RobustKBench
 
-    ours: list[Format] = [Native(), KernelBench()]
+    ours: list[Format] = [
+        Native(),
+        KernelBench(),
+        MultiKernelBench(),
+        RobustKBench(),
+    ]
     for entry in metadata.entry_points(group=GROUP):
         try:
             loaded = entry.load()
