@@ -21,7 +21,7 @@ def show(there: Checkout, *, json: bool) -> None:
     if json:
         document(
             {
-                "root": there.root,
+                "root": str(there.root),
                 "formats": counts,
                 "runnable": runnable,
                 "causes": causes,
@@ -30,7 +30,7 @@ def show(there: Checkout, *, json: bool) -> None:
                     {
                         "name": task.name,
                         "format": task.format,
-                        "file": task.file,
+                        "file": str(task.file),
                         "title": task.title,
                         "category": task.category,
                         "difficulty": task.difficulty,
