@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from geak.budget import Bound, bound
+from geak.budget import Bound, Purse, bound
 from geak.journal.events import Caps, Conditions, RoleModel
 from geak.judges import Judges, default_commands
 from geak.models.base import Call, Message, Model, Role
@@ -38,6 +38,8 @@ class Workplace:
     """Tokens of an answer, at the most, where a model's table says so."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """What must not be kept of an answer that repeats it."""
+    purse: Purse | None = None
+    """What all runs here may spend together; none, where each has its own caps alone."""
 
 
 @asynccontextmanager
