@@ -43,10 +43,13 @@ class Account:
             if event.charged:
                 self._lose(bound)
         elif isinstance(event, Resumed):
-            # Whoever sent these was ended before the reply came; nobody waits for them any more.
-            for bound in self.open.values():
-                self._lose(bound)
-            self.open.clear()
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Whoever sent what is open was ended before the reply came, and nobody waits for it any more."""
+        for bound in self.open.values():
+            self._lose(bound)
+        self.open.clear()
 
     @property
     def usd(self) -> float:
@@ -97,21 +100,22 @@ class Turnstile:
 class Purse:
     """What several runs may spend together; each of them has caps of its own besides."""
 
-    def __init__(self, caps: Caps, minutes_before: float = 0.0) -> None:
+    def __init__(self, caps: Caps) -> None:
         self.caps = caps
         self.account = Account()
         self.changes = Turnstile()
         """Turned whenever a call is settled: what it leaves may do for another."""
         self.refused = ""
         """Why a call could not be paid for, once one could not: nothing more is begun then."""
-        self._before = minutes_before
+        self.before = 0.0
+        """Minutes of earlier sittings."""
         self._since = time.monotonic()
         self._calls = 0
 
     @property
     def minutes(self) -> float:
         """How long was worked on all of it."""
-        return self._before + (time.monotonic() - self._since) / 60
+        return self.before + (time.monotonic() - self._since) / 60
 
     def left(self, *, settled: bool = False) -> Caps:
         """What remains for all of them."""

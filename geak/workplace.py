@@ -43,8 +43,11 @@ class Workplace:
 
 
 @asynccontextmanager
-async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplace]:
-    """Opens the models first, so that a missing key is known before anything else, then starts the judges."""
+async def workplace(settings: Settings, *needed: Role, runs: int = 1) -> AsyncIterator[Workplace]:
+    """Opens the models first, so that a missing key is known before anything else, then starts the judges.
+
+    There are as many of these as so many runs at once have work for.
+    """
     settings = settings.settled()
     tables = {name: read(name, table) for name, table in settings.models.items()}
     names = settings.roles(*needed)
@@ -53,7 +56,7 @@ async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplac
     models = {role: opened[name] for role, name in names.items()}
     paces = {model.name: Pace(model.concurrency) for model in opened.values()}
     commands = default_commands(
-        settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=settings.samples or 1
+        settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=runs * (settings.samples or 1)
     )
     try:
         async with Judges(commands) as judges:
