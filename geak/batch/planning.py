@@ -184,10 +184,10 @@ def _fits(folder: Path, card: Card) -> None:
     if not (folder / CARD).is_file():
         return
     before = read_card(folder)
-    if before.dataset_sha256 != card.dataset_sha256:
+    if before.dataset_sha256 != card.dataset_sha256 and not _only_mended(folder, before, card):
         what = "another choice of tasks" if before.path == card.path else f"the dataset {before.dataset}"
         raise RunError(f"{folder} holds a run of {what} ({len(before.tasks):,} tasks); choose another --out")
-    may_differ = replace(before, caps=card.caps, geak=card.geak)
+    may_differ = replace(before, caps=card.caps, geak=card.geak, dataset_sha256=card.dataset_sha256)
     for difference in (*unequal(may_differ, card), *changed(may_differ, card)):
         raise RunError(
             f"{folder} holds a run with another {difference.field.replace('_', ' ')}: {difference.one[:120]}, and now "
@@ -195,14 +195,24 @@ def _fits(folder: Path, card: Card) -> None:
         )
 
 
+def _only_mended(folder: Path, before: Card, card: Card) -> bool:
+    """Whether they differ in texts alone, of tasks for which no kernel was begun: a spec that was mended, say."""
+    old, new = ({task.name: task.sha256 for task in one.tasks} for one in (before, card))
+    if old.keys() != new.keys():
+        return False
+    mended = [task for task in before.tasks if new[task.name] != task.sha256]
+    return not any((kernel.folder / EVENTS).is_file() for kernel in kernels(folder, mended, card.repeats))
+
+
 def _keep(folder: Path, card: Card) -> None:
-    """Writes the card where there is none, or where more may be spent than it says."""
+    """Writes the card where there is none, or where other sums may be spent than it says, or a task was mended."""
     if not (folder / CARD).is_file():
         write_card(folder, card)
         return
     before = read_card(folder)
-    if before.caps != card.caps:
-        write_card(folder, replace(before, caps=card.caps))
+    now = replace(before, caps=card.caps, tasks=card.tasks, dataset_sha256=card.dataset_sha256)
+    if now != before:
+        write_card(folder, now)
 
 
 def _smallest(asked: Conditions) -> Caps:

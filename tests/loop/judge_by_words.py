@@ -1,8 +1,8 @@
 """A judge for tests of the loop: it speaks the wire's words, and a kernel's own comments decide its verdict.
 
 In a spec, "# seeds: 2" is how many kernels a compiler has for it, "# trouble: ..." why it has none, "# starter:
-mine.py" the kernel that it names to begin from. In a kernel:
-
+mine.py" the kernel that it names to begin from, "# unreadable: ..." why it is no spec, "# kills" that the judge ends
+over it, "# never" that no kernel for it is accepted. In a kernel:
 
 # verdict: accepted | rejected | undecided      at the full tier (accepted, if nothing is said)
 # final: rejected                               at the final tier
@@ -30,7 +30,7 @@ from geak_evaluator.schema.seed import Seed, Seeds
 from geak_evaluator.schema.spec import Axis, Case, Description, Spec, Tensor
 from geak_evaluator.schema.tuning import Configuration, Ranking, Tuning
 from geak_evaluator.schema.verdict import CaseResult, Cause, Code, Status, Tier, Verdict
-from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
+from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
 
 ABOUT = Description(
     "double",
@@ -44,7 +44,11 @@ def main() -> None:
     say(Hello(VERSION, "3.11", {"torch": "2.13", "triton": "3.9"}, "isolated"))
     for line in sys.stdin:
         request = codec.from_json(Request, codec.loads(line))
-        if request.op == "describe":
+        if "# kills" in request.source:
+            os._exit(7)
+        if request.op == "describe" and (why := re.findall(r"^# unreadable: *(.*)$", request.source, re.MULTILINE)):
+            say(Response(request.id, problem=Problem("spec", why[0])))
+        elif request.op == "describe":
             starter = "".join(re.findall(r"^# starter: *(.*)$", request.source, re.MULTILINE))
             about = replace(ABOUT, spec=replace(ABOUT.spec, starter=starter))
             digest = hashlib.sha256(request.source.encode("utf-8", "surrogateescape")).hexdigest()
@@ -85,6 +89,8 @@ def verdict(request: Request) -> Verdict:
     until = time.process_time() + float(said.get("burns", 0))
     while time.process_time() < until:
         pass
+    if "# never" in request.source:
+        said["verdict"] = "rejected"
     word = said.get("final", "accepted") if request.tier is Tier.FINAL else said.get("verdict", "accepted")
     status = Status(word)
     cause = {Status.ACCEPTED: None, Status.REJECTED: Cause.WRONG_VALUES, Status.UNDECIDED: Cause.UNSUPPORTED}[status]
