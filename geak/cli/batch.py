@@ -128,8 +128,8 @@ def first_lines(opening: BatchOpening) -> list[str]:
     targets = ", ".join(card.targets) + " (by default)" * opening.targets_by_default
     part = f", part {opening.shard} of {plural(len(card.tasks) * card.repeats, 'kernel')}" * (opening.shard.of > 1)
     begun = f", {opening.begun:,} begun before" * bool(opening.begun)
-    times = f" x {card.repeats}" * (card.repeats > 1)
-    size = f"{plural(len(card.tasks), 'task')}{times}: {plural(opening.kernels, 'kernel')}{part}{begun}"
+    times = f"{plural(len(card.tasks), 'task')} x {card.repeats}: " * (card.repeats > 1)
+    size = f"{times}{plural(opening.kernels, 'kernel')}{part}{begun}"
     return [
         f"{card.dataset}: {size}; {opening.jobs} at a time, {plural(opening.judges, 'judge')} at the most",
         f"{models(card.models)}; {costs(card.models, opening.caps, opening.most)}; for {targets}",
