@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 Agree = Callable[[Opening], None]
 """Is told what a run may spend before it does, and raises to prevent it."""
+_HERE = ("judge", "executor", "address", "allow_weak_sandbox")
+"""What of a run is of this machine and this sitting."""
 Review = Callable[[Path, Findings], bool]
 """Is shown a spec that a model drafted, and says whether a person confirms it."""
 
@@ -165,7 +167,7 @@ async def resume_async(
     from geak.workplace import workplace
 
     before = load_run(run).population.conditions
-    here: dict[str, Any] = {name: options.pop(name) for name in ("judge", "allow_weak_sandbox") if name in options}
+    here = {name: options.pop(name) for name in _HERE if name in options}
     asked = _again(before, options)
     chosen = _settings(settings, here)
     names: dict[str, object] = {f"{r}_model": m.model for r, m in before.models.items() if r != "seeder"}

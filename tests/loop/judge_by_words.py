@@ -10,6 +10,8 @@ over it, "# never" that no kernel for it is accepted. In a kernel:
 # dies                                          the judge ends in the middle of its work
 # tuned: 128                                    bits that each load has in the tuner's best configuration
 # burns: 0.2                                    seconds of processor time that a verdict takes
+# waits: FILE                                   says in FILE that it was asked; the first time it waits for FILE.go
+                                                (in its name SPEC is the spec's)
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import re
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import stage  # beside this file
 
@@ -86,6 +89,13 @@ def verdict(request: Request) -> Verdict:
     said = dict(re.findall(r"^# (\w+): *(.*)$", request.kernel, re.MULTILINE))
     if "# dies" in request.kernel:
         os._exit(7)
+    if "waits" in said and request.tier is Tier.FULL:
+        mark = said["waits"].replace("SPEC", Path(request.path).stem)
+        with open(mark, "a") as file:
+            file.write("asked\n")
+        first = Path(mark).read_text() == "asked\n"
+        while first and not os.path.exists(f"{mark}.go"):
+            time.sleep(0.02)
     until = time.process_time() + float(said.get("burns", 0))
     while time.process_time() < until:
         pass
