@@ -212,12 +212,13 @@ async def batch_async(
     """
     from geak.batch.choosing import open_dataset
     from geak.batch.planning import carry_out
+    from geak.formats.base import Scale
     from geak.runs import new_folder
 
     given = settings is not None or any(name in options for name in ("usd", "calls", "tokens"))
     wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs, said=given if said is None else said)
     chosen = _settings(settings, options)
-    tasks = open_dataset(str(dataset))
+    tasks = open_dataset(str(dataset), Scale(chosen.elements))
     folder = _path(out) or new_folder(chosen, tasks.name)
     async with _batch_place(chosen, jobs) as place:
         return await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
@@ -241,12 +242,13 @@ async def preview_batch_async(
     """What `batch` would do and may spend; nobody is asked, and nothing is written."""
     from geak.batch.choosing import open_dataset
     from geak.batch.planning import prepare
+    from geak.formats.base import Scale
     from geak.preview import without_keys
     from geak.runs import new_folder
 
     wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs, said=said)
     chosen = without_keys(_settings(settings, options))
-    tasks = open_dataset(str(dataset))
+    tasks = open_dataset(str(dataset), Scale(chosen.elements))
     async with _batch_place(chosen, jobs) as place:
         return prepare(tasks, place, _path(out) or new_folder(chosen, tasks.name), wanted)[1]
 

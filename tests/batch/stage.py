@@ -11,6 +11,8 @@ from geak.journal.events import Announced, Received
 from geak.journal.store import read
 from tests.loop import stage
 
+SPEC = f"{stage.SPEC}# from geak_evaluator import Spec; spec = Spec(...)\n"
+"""By which the folder is known to hold specs."""
 BAD, GOOD = stage.kernel(0, "verdict: rejected"), stage.kernel(1)
 
 
@@ -19,7 +21,7 @@ def dataset(place: Path, *words: str, name: str = "specs") -> Path:
     folder = place / name
     folder.mkdir()
     for number, said in enumerate(words):
-        (folder / f"k{number:02}.py").write_text(f"{stage.SPEC}# number {number}\n# {said}\n")
+        (folder / f"k{number:02}.py").write_text(f"{SPEC}# number {number}\n# {said}\n")
     return folder
 
 

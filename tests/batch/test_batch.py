@@ -14,7 +14,7 @@ from geak.batch.card import read_card
 from geak.batch.running import Began, Done, Told, What
 from geak.errors import RunError, UsageError
 from geak.journal.store import Journal, locked, read
-from tests.batch.stage import BAD, GOOD, asked, batch, bought, dataset, fates
+from tests.batch.stage import BAD, GOOD, SPEC, asked, batch, bought, dataset, fates
 from tests.loop import stage
 
 
@@ -59,7 +59,7 @@ def test_what_goes_wrong_with_one_leaves_the_others(tmp_path: Path) -> None:
 def test_what_failed_is_tried_again_only_where_that_is_asked(tmp_path: Path) -> None:
     specs = dataset(tmp_path, "", "unreadable: an axis is missing", "never")
     batch(tmp_path, BAD, GOOD)
-    (specs / "k01.py").write_text(stage.SPEC)
+    (specs / "k01.py").write_text(SPEC)
     stage.script(tmp_path, [BAD, GOOD, BAD])  # one more reply than before
     again = batch(tmp_path)
     assert fates(again) == {"k00": "goal", "k01": "skipped", "k02": "provider"}
@@ -73,7 +73,7 @@ def test_what_failed_is_tried_again_only_where_that_is_asked(tmp_path: Path) -> 
 def test_a_spec_that_was_changed_under_its_kernels_is_another_dataset(tmp_path: Path) -> None:
     specs = dataset(tmp_path, "", "")
     batch(tmp_path)
-    (specs / "k01.py").write_text(stage.SPEC)
+    (specs / "k01.py").write_text(SPEC)
     with pytest.raises(RunError, match=r"run holds a run of another choice of tasks \(2 tasks\); choose another --out"):
         batch(tmp_path)
 
@@ -202,7 +202,7 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
         geak.batch(tmp_path / "others", **asked(tmp_path))
     with pytest.raises(RunError, match="holds the run of one kernel"):
         batch(tmp_path, out=tmp_path / "run" / "kernels" / "k00" / "1")
-    with pytest.raises(UsageError, match="neither a spec nor a folder of specs"):
+    with pytest.raises(UsageError, match="none does not exist"):
         geak.batch(tmp_path / "none", **asked(tmp_path))
 
 

@@ -19,9 +19,7 @@ installed = importlib.util.find_spec("ray") is not None
 def test_without_ray_it_is_said_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     dataset(tmp_path, "")
-    with pytest.raises(
-        UsageError, match=r"needs Ray, which is not installed: pip install 'geak\[ray\]'"
-    ):
+    with pytest.raises(UsageError, match=r"needs Ray, which is not installed: pip install 'geak\[ray\]'"):
         batch(tmp_path, executor="ray")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from geak.batch.card import read_card
-from tests.batch.stage import BAD, GOOD, bought, dataset
+from tests.batch.stage import BAD, GOOD, SPEC, bought, dataset
 from tests.loop import stage
 
 
@@ -74,7 +74,7 @@ def test_what_cannot_be_meant_is_one_sentence(geak, place, words):
     found = geak(*words, "--filter", "x*", "--json")
     assert (found.code, json.loads(found.out)["error"]["exit_code"]) == (2, 2)
     assert found.err.startswith("error: --filter 'x*' matches none of the 1 tasks of specs; names are k00, ...")
-    assert geak("batch", "none").err == "error: none is neither a spec nor a folder of specs\n"
+    assert geak("batch", "none").err == "error: none does not exist\n"
 
 
 def test_a_dry_run_names_the_tasks_and_writes_nothing(geak, place, words):
@@ -90,7 +90,7 @@ def test_ten_thousand_tasks_are_listed_and_three_of_them_run(geak, place, words)
     folder = place / "specs"
     folder.mkdir()
     for number in range(10_000):
-        (folder / f"k{number:05}.py").write_text(f"{stage.SPEC}# {number}\n")
+        (folder / f"k{number:05}.py").write_text(f"{SPEC}# {number}\n")
     found = geak(*words, "--slice", "-3:", "--calls", "9")
     assert (found.code, "all 3 kernels reached their goal" in found.out) == (0, True)
     assert len(read_card(place / "run").tasks) == 3
@@ -133,7 +133,7 @@ def test_with_no_model_named_the_compiler_writes(geak, place):
     folder = place / "specs"
     folder.mkdir()
     for number in range(2):
-        (folder / f"k{number}.py").write_text(f"{stage.SPEC}# seeds: 2\n")
+        (folder / f"k{number}.py").write_text(f"{SPEC}# seeds: 2\n")
     found = geak("batch", "specs", "--judge", stage.JUDGE, "--out", "run")
     assert found.code == 0
     assert "compiler:inductor; no language model is asked, and nothing is spent" in found.err
