@@ -153,10 +153,11 @@ def _triton_key() -> str:
 
 def _readers() -> tuple[Any, ...]:
     """The modules that decide how machine code is read: figures made by others are not taken for theirs."""
-    from geak_evaluator.machine_code import occupancy
+    from geak_evaluator.machine_code import amd_loops, cores, loops, nvidia_loops, occupancy
     from geak_evaluator.schema import machine_code, target
 
-    return sys.modules[__name__], amd, nvidia, reading, occupancy, machine_code, target
+    played = (loops, cores, amd_loops, nvidia_loops)
+    return sys.modules[__name__], amd, nvidia, reading, occupancy, machine_code, target, *played
 
 
 def prepare() -> None:
