@@ -26,9 +26,9 @@ _LEAST = 4
 """How many programs are looked at, however dear: causal masks and tails make the first and the last unlike others."""
 _CALL = 8000
 """What one call costs, in elements: deciding is dearer than computing."""
-ENOUGH = 12_000_000
-"""Elements computed with, after which no further program of a launch is begun (some tenths of a second)."""
-TOO_MANY = 100_000_000
+ENOUGH = 6_000_000
+"""Elements computed with, after which no further program of a launch is begun (some tenths of a second); as the calibration counted."""
+TOO_MANY = 40_000_000
 """Elements after which a program is given up."""
 
 
