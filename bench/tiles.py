@@ -194,7 +194,7 @@ def compiled(keep: Path, device: str, wanted: list[Config]) -> dict[Config, Figu
             reader, counts = (
                 (amd_loops.loops, amd._counts) if target.startswith("gfx") else (nvidia_loops.loops, nvidia._counts)
             )
-            found[config] = replace(figures, loops=reader(CORES[target], code, counts))
+            found[config] = replace(figures, loops=reader(CORES[target], code, counts), products=1)
     return found
 
 
@@ -316,7 +316,7 @@ def main() -> None:
             codes = compiled(chosen.keep or Path(fresh), device, list(wanted))
             more, halves[device] = measure(device, rows, codes, set(drawn))
             figures |= more
-    facts = record.facts() | {"load_after": os.getloadavg(), "dataset": DATASET, "chosen_by": halves}
+    facts = record.facts() | {"load_after": os.getloadavg(), "sandbox": "base", "dataset": DATASET, "chosen_by": halves}
     record.report("tiles", figures, facts, {}, "the places of published winners, 0 first and 1 last", chosen)
 
 

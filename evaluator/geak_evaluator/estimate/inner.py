@@ -24,7 +24,7 @@ def inner(
     if code is None or not loops or not work.products:
         return None
     loop = max(loops, key=lambda one: one.operations)
-    turns = work.products / _per_turn(loop, work, code.num_warps)
+    turns = work.products / _per_turn(loop, work, code)
     busiest = math.ceil(work.programs / device.units)
     full, rest = divmod(busiest, max(1, int(held)))
     most = min(busiest, max(1, int(held)))
@@ -38,12 +38,13 @@ def inner(
     return Inner(round(joined, 4), round(turns, 2), one, loop.span, held_by)
 
 
-def _per_turn(loop: Loop, work: Work, warps: int) -> float:
-    """How many of the kernel's products one turn does."""
+def _per_turn(loop: Loop, work: Work, code: Figures) -> float:
+    """How many of the kernel's products one turn does: no more than stand in its text."""
     calls = sum(work.dots.values()) / work.programs / work.products
     # Where a tile is smaller than what the warps do at once, some of them do the same.
-    alike = max(1.0, warps * loop.area / work.tile) if work.tile else 1.0
-    return max(1, round(loop.operations * warps / alike / calls)) if calls else 1
+    alike = max(1.0, code.num_warps * loop.area / work.tile) if work.tile else 1.0
+    seen = max(1, round(loop.operations * code.num_warps / alike / calls)) if calls else 1
+    return min(seen, code.products) if code.products else seen
 
 
 def _cycles(loop: Loop, programs: int, warps: int) -> tuple[float, str]:

@@ -27,7 +27,7 @@ _LEAST = 4
 _CALL = 8000
 """What one call costs, in elements: deciding is dearer than computing."""
 ENOUGH = 6_000_000
-"""Elements computed with, after which no further program of a launch is begun (some tenths of a second); as the calibration counted."""
+"""Elements computed with, after which no further program of a launch is begun; the calibration counted no more."""
 TOO_MANY = 40_000_000
 """Elements after which a program is given up."""
 

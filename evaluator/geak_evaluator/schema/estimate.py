@@ -144,7 +144,16 @@ class Estimate:
             return f"{self.target}: no estimate: {self.trouble}"
         times = f"{_time(self.us)} ({_time(self.low)} to {_time(self.high)})"
         bounds = f"bound by {self.bound}, speed of light {_time(self.sol)}"
-        return f"{self.target} estimated {times}, {bounds} [{self.case}]"
+        return f"{self.target} estimated {times}, {bounds}{self._inner} [{self.case}]"
+
+    @property
+    def _inner(self) -> str:
+        """What the inner loop of most work would take; tiles, warps and stages show in nothing else."""
+        found = max((p.inner for p in self.parts if p.inner), key=lambda one: one.us, default=None)
+        if found is None:
+            return ""
+        turns = f"{found.turns:g} turns of {found.cycles:g} cycles, held up by {found.held_by}"
+        return f", inner loop {_time(found.us)} ({turns}; not validated by measurement)"
 
 
 APART, APART_OTHERWISE = 1.2, 1.4

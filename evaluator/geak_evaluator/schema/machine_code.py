@@ -190,6 +190,8 @@ class Figures:
     """NVIDIA: bytes that one thread's spilling instructions load, as ptxas counts them."""
     tensor_memory: int | None = None
     """NVIDIA from sm_100: columns of tensor memory of one program."""
+    products: int = 0
+    """How many times `tl.dot` stands in its IR."""
     loops: tuple[Loop, ...] = ()
     """Its inner loops; none where the target is not described well enough."""
 
