@@ -60,8 +60,11 @@ class Candidate:
         relative = self._spec.files[0] if self._spec.files else ""
         self._kernel = Kernel(kernel, oracle.about.entry, self._spec.contract, target, project, relative)
 
-    def run(self, case: Case, *, configuration: int = 0, lower: bool = False) -> Ran:
-        """One case under fresh values; with `lower` Triton's IR of its launches is handed over too."""
+    def run(self, case: Case, *, configuration: int = 0, lower: bool = False, idle: bool = True) -> Ran:
+        """One case under fresh values; with `lower` Triton's IR of its launches is handed over too.
+
+        With `idle` the plan is also tried without its launches, until a case has shown that they are needed.
+        """
         try:
             answer = self._oracle.case(case, self._target, native=True)
         except TooBig as error:
@@ -70,7 +73,7 @@ class Candidate:
         if isinstance(captured, Ran):
             return captured
         ran = self._replay(answer, captured, lower=lower)
-        if not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
+        if idle and not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
             # In memory that holds something else: the right answer may look like memory that was never written.
             self.needed = self._replay(answer, captured, execute=False, poison=_OTHER_POISON).result.cause is not None
         return ran
