@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
 from geak_evaluator.machine_code.cache import Cache, CacheError
+from geak_evaluator.observing import observe, tried
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.pool import Pool, own_command, processors
 from geak_evaluator.sandbox.box import Sandbox
@@ -139,7 +140,12 @@ def _result(judge: Judge, request: Request) -> Any:
         return lint(judge, file)
     if request.op == "seed":
         return seed(judge, file, target=request.targets[0])
+    if request.op == "observe":
+        about = {"test": request.test, "timed": request.timed, "watch": request.watch, "project": request.project}
+        return observe(judge, file, target=request.targets[0], **about)
     kernel = _bytes(request.kernel)
+    if request.op == "try":
+        return tried(judge, file, kernel, target=request.targets[0], policy=request.policy)
     if request.op == "tune":
         return tune(
             judge,

@@ -1,0 +1,278 @@
+"""From the calls that a foreign test was seen to make to the parts of a spec."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from geak_evaluator.recording.merge import Record
+from geak_evaluator.recording.suggest import Calls, Suggestion, suggest
+from geak_evaluator.schema.observed import Entry, Seen, Sketch
+
+_RESERVED = frozenset({"min", "max", "abs", "cdiv"})
+
+
+class CannotPass(ValueError):
+    """An entry that is given what no spec can pass, in a sentence."""
+
+
+def sketch(entry: Entry) -> Sketch | None:
+    """What the calls of an entry say of a spec; None where nothing was called."""
+    calls = [one for one in entry.calls if not any(0 in shape for shape in _shapes(one))] or list(entry.calls)
+    if not calls:
+        return None
+    loose = _loose(calls)
+    groups = Counter(_fixed_key(one, loose) for one in calls if not one.timed)
+    groups = groups or Counter(_fixed_key(one, loose) for one in calls)
+    chosen = groups.most_common(1)[0][0]
+    kept = [one for one in calls if _fixed_key(one, loose) == chosen]
+    kept.sort(key=lambda one: one.timed)
+    notes = [f"{len(calls) - len(kept)} calls with other arguments that no spec can pass are left out"]
+    notes = notes if len(kept) < len(calls) else []
+    renamed = {name: _renamed(name) for one in kept for name in one.args}
+    grid, more = _grid(entry, kept) if entry.kind == "kernel" else ("", [])
+    record = Record()
+    for i, one in enumerate(kept):
+        passed = {renamed[n]: v for n, v in _passed(one.args, loose).items()}
+        passed |= {f"grid_{g}": one.grid[g] for g in more}
+        record.calls.append({"count": 1, "args": passed, "seen": i})
+    found = suggest(record, _drawn)
+    return _sketched(entry, kept, found, loose, renamed, grid, more, notes)
+
+
+def _shapes(one: Seen) -> Iterator[list[int]]:
+    for value in one.args.values():
+        if _is_tensor(value):
+            yield value["tensor"]
+
+
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, dict) and "tensor" in value
+
+
+def _renamed(name: str) -> str:
+    return f"{name}_" if name in _RESERVED else name
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, int | float) or (isinstance(value, dict) and set(value) == {"float"})
+
+
+def _loose(calls: list[Seen]) -> frozenset[str]:
+    """The arguments that a spec can pass: tensors, or None in their place, and numbers."""
+    names = dict.fromkeys(name for one in calls for name in one.args)
+    found = set()
+    for name in names:
+        values = [one.args.get(name) for one in calls]
+        if all(v is None or _is_tensor(v) for v in values) and any(_is_tensor(v) for v in values):
+            found.add(name)
+        elif all(_number(v) for v in values):
+            found.add(name)
+    return frozenset(found)
+
+
+def _passed(args: dict[str, Any], loose: frozenset[str]) -> dict[str, Any]:
+    return {name: value for name, value in args.items() if name in loose}
+
+
+def _fixed_key(one: Seen, loose: frozenset[str]) -> str:
+    fixed = {name: _undrawn(value) for name, value in one.args.items() if name not in loose}
+    return json.dumps(fixed, sort_keys=True)
+
+
+def _undrawn(value: Any) -> Any:
+    """What of a fixed argument makes two calls different: its form, not the sizes of tensors within."""
+    if isinstance(value, dict):
+        if "tensor" in value:
+            return {"tensor": len(value["tensor"])}
+        return {k: _undrawn(v) for k, v in value.items()}
+    return [_undrawn(v) for v in value] if isinstance(value, list) else value
+
+
+def _sketched(
+    entry: Entry,
+    kept: list[Seen],
+    found: Suggestion,
+    loose: frozenset[str],
+    renamed: dict[str, str],
+    grid: str,
+    more: list[int],
+    notes: list[str],
+) -> Sketch:
+    calls = [kept[call["seen"]] for call in found.calls]
+    literal = [name for name, text in found.inputs.items() if "fill=\"constant(0)\", " not in text and _literal(found, name)]
+    values = []
+    for call in found.calls:
+        given = {n: call["args"][n] for n in literal if _is_tensor(call["args"].get(n))}
+        values.append({n: v["drawn"]["values"] for n, v in given.items() if "values" in v.get("drawn", {})})
+    first = calls[0]
+    parts = []
+    for name, value in first.args.items():
+        word = renamed[name] if name in loose else source(value)
+        if name.startswith("*"):
+            parts.append(f"*{word}")
+        elif name in first.by_name or (entry.kind == "kernel" and name in first.by_name):
+            parts.append(f"{name}={word}")
+        else:
+            parts.append(word)
+    order = [renamed[n] for n in first.args if n in loose]
+    plain = entry.kind == "function" and not first.by_name and order == list(first.args) == list(found.inputs)
+    target = f"{entry.name}[{grid}]" if entry.kind == "kernel" else entry.name
+    changed = {renamed[n] for one in entry.calls for n in one.changed if n in loose}
+    axes = {name: tuple(sorted({s[name] for s in found.sizes})) for name in found.axes}  # type: ignore[type-var]
+    types = {
+        name: tuple(dict.fromkeys(str(s[name]) for s in found.sizes if name in s)) or _choices(text)
+        for name, text in found.dtypes.items()
+    }
+    return Sketch(
+        axes=axes,  # type: ignore[arg-type]
+        dtypes=types,
+        inputs=found.inputs,
+        shapes=found.shapes,
+        cases=tuple(found.sizes),
+        without=tuple(found.left),
+        values=tuple(values),
+        timed=tuple(one.timed for one in calls),
+        call=f"{target}({', '.join(parts)})",
+        plain=plain,
+        changes=tuple(n for n in found.inputs if n in changed),
+        notes=(*notes, *found.notes),
+    )
+
+
+def _choices(text: str) -> tuple[str, ...]:
+    return tuple(part.strip().strip('"') for part in text.strip("()").split(",") if part.strip())
+
+
+def source(value: Any) -> str:
+    """A fixed argument as source; CannotPass where it has none."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return repr(value)
+    if isinstance(value, dict):
+        if "float" in value:
+            return f'float("{value["float"]}")'
+        if "dtype" in value and "tensor" not in value:
+            return str(value["dtype"])
+        if "triton" in value:
+            return str(value["triton"])
+        if "device" in value:
+            return f'torch.device("{value["device"]}")'
+        for kind, (left, right) in {"tuple": ("(", ")"), "list": ("[", "]")}.items():
+            if kind in value:
+                items = ", ".join(map(source, value[kind]))
+                return f"{left}{items}{',' if kind == 'tuple' and len(value[kind]) == 1 else ''}{right}"
+        if "object" in value:
+            raise CannotPass(f"it is called with a {value['object']}, which no spec can pass")
+    raise CannotPass("it is called with tensors inside a sequence, which no spec can pass yet")
+
+
+# -- how values are drawn --
+
+
+def _infos(calls: Calls, name: str) -> list[dict[str, Any]]:
+    given = [call["args"].get(name) for call in calls.calls]
+    return [v["drawn"] for v in given if _is_tensor(v) and v.get("drawn")]
+
+
+def _drawn(calls: Calls, name: str, dtype: str) -> str:
+    """A fill that all calls agree with; "" leaves it to the format, or to literal values."""
+    infos = _infos(calls, name)
+    if not infos:
+        return ""
+    if "share" in infos[0]:
+        shares = {info["share"] for info in infos if "share" in info}
+        return {frozenset({1.0}): "ones", frozenset({0.0}): "zeros"}.get(frozenset(shares), "mask")
+    if "std" in infos[0]:
+        return _floats(infos)
+    infos = [info for info in infos if "distinct" in info]
+    same = {(info["min"], info["max"]) for info in infos}
+    if len(same) == 1 and all(info["distinct"] == 1 for info in infos):
+        return f"constant({infos[0]['min']})"
+    if all(info.get("permutation") for info in infos):
+        axis = _axis(calls, name, "shape")
+        return f"permutation({axis})" if axis else ""
+    random = all(info["distinct"] > 16 for info in infos) and not all(info.get("sorted") for info in infos)
+    if random or any("values" not in info for info in infos):
+        low, high = min(info["min"] for info in infos), max(info["max"] for info in infos)
+        return f"integers({0 if 0 <= low < 8 else low}, {_bound(calls, name) or high + 1})"
+    return ""
+
+
+def _bound(calls: Calls, name: str) -> str:
+    """An axis that the numbers stay just below in every call, as indices into it do."""
+    given = [call["args"].get(name) for call in calls.calls]
+    highs = [v["drawn"].get("max", -1) + 1 if _is_tensor(v) and v.get("drawn") else None for v in given]
+    for axis, sizes in calls.columns.items():
+        pairs = [(h, n) for h, n in zip(highs, sizes, strict=True) if h is not None and n is not None]
+        if pairs and all(8 < h <= n <= 1.25 * h + 2 for h, n in pairs):
+            return axis
+    return ""
+
+
+def _floats(infos: list[dict[str, Any]]) -> str:
+    infos = [info for info in infos if "std" in info]
+    low, high = min(info["min"] for info in infos), max(info["max"] for info in infos)
+    if low == high:
+        return "zeros" if low == 0 else f"constant({low!r})"
+    if low >= 0:
+        return "uniform(0, 1)" if high <= 1 else f"uniform({math.floor(low)}, {math.ceil(high)})"
+    return ""
+
+
+def _axis(calls: Calls, name: str, what: str) -> str:
+    column = calls.column(name, lambda v: v["tensor"][-1])
+    return next((axis for axis, known in calls.columns.items() if known == column), "")
+
+
+def _literal(found: Suggestion, name: str) -> bool:
+    """Whether an input holds whole numbers that follow no rule."""
+    text = found.inputs[name]
+    if not text.startswith("Tensor") or "fill=" in text:
+        return False
+    given = [call["args"].get(name) for call in found.calls]
+    return any(_is_tensor(v) and "values" in v.get("drawn", {}) for v in given)
+
+
+# -- the grid of a kernel that a test launches itself --
+
+
+def _grid(entry: Entry, kept: list[Seen]) -> tuple[str, list[int]]:
+    """The grid as source, and which of its numbers have to be arguments."""
+    words: list[str] = []
+    more: list[int] = []
+    for i in range(max(len(one.grid) for one in kept)):
+        column = [one.grid[i] if i < len(one.grid) else 1 for one in kept]
+        text = _size(column, kept)
+        if text is None:
+            more.append(i)
+            text = f"grid_{i}"
+        words.append(text)
+    return f"({', '.join(words)},)", more
+
+
+def _size(column: list[int], kept: list[Seen]) -> str | None:
+    known: dict[str, list[int]] = {}
+    for name, value in kept[0].args.items():
+        values = [one.args.get(name) for one in kept]
+        if all(type(v) is int and v > 0 for v in values):
+            known[_renamed(name)] = values  # type: ignore[assignment]
+        elif _is_tensor(value) and all(_is_tensor(v) and len(v["tensor"]) == len(value["tensor"]) for v in values):
+            known[f"{_renamed(name)}.numel()"] = [math.prod(v["tensor"]) for v in values]  # type: ignore[index]
+            for i in range(len(value["tensor"])):
+                known[f"{_renamed(name)}.shape[{i}]"] = [v["tensor"][i] for v in values]  # type: ignore[index]
+    if len(set(column)) == 1 and column[0] == 1:
+        return "1"
+    for name, values in known.items():
+        if values == column:
+            return name
+    for (a, left), (b, right) in itertools.permutations(known.items(), 2):
+        if all(y and -(-x // y) == c for x, y, c in zip(left, right, column, strict=True)):
+            return f"-(-{a} // {b})"
+    for (a, left), (b, right) in itertools.combinations(known.items(), 2):
+        if all(x * y == c for x, y, c in zip(left, right, column, strict=True)):
+            return f"{a} * {b}"
+    return None
