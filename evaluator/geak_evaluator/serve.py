@@ -86,9 +86,9 @@ def cache() -> Cache | None:
         return None
 
 
-def serve(box: Sandbox, requests: TextIO, answers: TextIO) -> None:
+def serve(box: Sandbox, requests: TextIO, answers: TextIO, *, estimates: bool = True) -> None:
     """Answers requests in turn."""
-    judge = Judge(box, cache=cache())
+    judge = Judge(box, cache=cache(), estimates=estimates)
     _say(answers, hello(box))
     for line in requests:
         _say(answers, _lacking(box, line) or _answer(judge, line))
@@ -178,10 +178,10 @@ def pooled(workers: int, options: Sequence[str]) -> None:
         pool.close()
 
 
-def stdio(box: Sandbox) -> None:
+def stdio(box: Sandbox, *, estimates: bool = True) -> None:
     """Serves over this process's own stdin and stdout; anything else that prints goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="surrogateescape")
     os.dup2(2, 1)
     requests = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115 - it is not ours to close
     sys.stdin = open(os.devnull)  # noqa: SIM115
-    serve(box, requests, answers)
+    serve(box, requests, answers, estimates=estimates)

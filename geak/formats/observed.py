@@ -375,3 +375,9 @@ def _kernel_text(plan: _Plan) -> str:
     if plan.tensors_only and not re.search(r"^import torch$", text, re.MULTILINE):
         text += "\n\nimport torch\n"
     return text + _called(plan, plan.entry, plan.sketch.call)
+
+
+def identifier(name: str) -> str:
+    """What a spec file may be called: letters, digits and _."""
+    plain = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")
+    return plain if plain[:1].isalpha() else f"task_{plain}"

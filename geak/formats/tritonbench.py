@@ -6,12 +6,14 @@ import ast
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from geak.errors import SpecError
 from geak.formats.base import Listed, Need, Scale
-from geak.formats.observed import Material, task
+from geak.formats.drivers import pytest_file
+from geak.formats.observed import Material, identifier, task
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.verdict import Policy
@@ -88,7 +90,7 @@ class TritonBenchG:
                 yield from self._listed(file, known.get(file.name, {}))
 
     def _listed(self, file: Path, about: dict[str, Any]) -> Iterator[Listed]:
-        text = _read(file)
+        text = read(file)
         parts = halves(text)
         entries = called(*parts) if parts else ()
         why = ""
@@ -130,14 +132,17 @@ class TritonBenchG:
 
     async def task(self, listed: Listed, folder: Path, judges: Judges, scale: Scale) -> Task:
         """The spec of a file's entry: what its kernel does at the sizes of its tests and around them."""
-        parts = halves(_read(listed.file))
+        parts = halves(read(listed.file))
         if parts is None:
             raise SpecError(f"{listed.name}: {listed.why_not}")
         entries = called(*parts)
-        wanted = listed.name.partition("/")[2]
+        wanted = listed.name.removeprefix("autotune/").partition("/")[2]
         entry = next((e for e in entries if e.replace(".", "_") == wanted), entries[0])
-        material = Material(parts[0], parts[1], (entry,), self._timed(listed.file), torch=self._torch)
-        return await task(listed, material, folder, judges, scale, _identifier(listed.name))
+        material = Material(parts[0], self._test(parts[1]), (entry,), self._timed(listed.file), torch=self._torch)
+        return await task(listed, material, folder, judges, scale, identifier(listed.name))
+
+    def _test(self, text: str) -> str:
+        return text
 
     def _timed(self, file: Path) -> str:
         """The text that makes the timed inputs, where there is one."""
@@ -145,7 +150,7 @@ class TritonBenchG:
         for root in up[1:4]:
             found = root / "performance_metrics" / self._metrics / "golden_metrics" / f"{file.stem}_perf.py"
             if found.is_file():
-                return _read(found)
+                return read(found)
         return ""
 
 
@@ -159,6 +164,39 @@ class TritonBenchT(TritonBenchG):
     _torch = True
 
 
+class GeakRocm(TritonBenchG):
+    """GEAK's ROCm set: ROCm_v1/*.py, kernels above the line and parametrised tests below it."""
+
+    name = "geak-rocm"
+    layout = "GEAK's ROCm set: ROCm_v1/*.py with a line of 146 '#' between kernel and pytest"
+    _folder = "ROCm_v1"
+    _autotuned = "ROCm_v1_autotune"
+
+    def _files(self, root: Path) -> Path | None:
+        deep = ("data", "data/ROCm/data", "geak_eval/data/ROCm/data", "ROCm/data")
+        places = (root, *(root / folder / self._folder for folder in ("", *deep)))
+        return next((p for p in places if p.name in (self._folder, self._autotuned) and p.is_dir()), None)
+
+    def tasks(self, root: Path) -> Iterator[Listed]:
+        """A task a file; the autotuned kernels, which share their names, are told apart by their folder's."""
+        yield from super().tasks(root)
+        first = self._files(root)
+        beside = first.parent / self._autotuned if first is not None else None
+        if beside is not None and beside.is_dir() and first != beside:
+            for listed in super().tasks(beside):
+                yield replace(listed, name=f"autotune/{listed.name}")
+
+    def _known(self, folder: Path) -> dict[str, dict[str, Any]]:
+        rows = _rows(folder.parent / "ROCm_eval_complex_instruct_v1.json")
+        return {f"{str(row.get('file', '')).removesuffix('.py')}.py": row for row in rows}
+
+    def _tolerance(self, file: Path) -> str:
+        return "torch.testing.assert_close with atol = rtol = 1e-2 against the stored result"
+
+    def _test(self, text: str) -> str:
+        return pytest_file(text)
+
+
 def _rows(file: Path) -> list[dict[str, Any]]:
     """The rows of a JSON array, whatever the file is called."""
     try:
@@ -168,13 +206,9 @@ def _rows(file: Path) -> list[dict[str, Any]]:
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
 
 
-def _read(file: Path) -> str:
+def read(file: Path) -> str:
+    """A file as text; "" where it cannot be read."""
     try:
         return file.read_text("utf-8", "surrogateescape")
     except OSError:
         return ""
-
-
-def _identifier(name: str) -> str:
-    plain = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")
-    return plain if plain[:1].isalpha() else f"task_{plain}"

@@ -86,9 +86,9 @@ def observe(source: bytes, job: dict[str, Any]) -> Observed:
 
 
 def _handed(watch: Watch) -> types.ModuleType:
-    """What a driver may use: Stop, and `stopping`, within which a call is seen and not carried out."""
+    """What a driver may use: `stopping`, within which a call is seen and ends the test by Stop."""
     module = types.ModuleType("geak_observe")
-    vars(module).update(Stop=Stop, stopping=watch.stopping, each=_each, fits=watch.fits)
+    vars(module).update(Stop=Stop, stopping=watch.stopping, seen=lambda: watch.seen)
     return module
 
 
@@ -248,12 +248,6 @@ class Watch:
     def seen(self) -> bool:
         """Whether any call was noted."""
         return any(self.calls.values())
-
-    def fits(self, most: int) -> bool:
-        """Whether the last call that was noted has no tensor above so many elements."""
-        last = [list(calls.values())[-1] for calls in self.calls.values() if calls]
-        shapes = [v["tensor"] for seen in last[-1:] for v in seen.args.values() if isinstance(v, dict) and "tensor" in v]
-        return all(math.prod(shape) <= most for shape in shapes)
 
     @contextlib.contextmanager
     def stopping(self, *, timed: bool = False) -> Iterator[None]:
