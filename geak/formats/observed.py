@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,6 +15,7 @@ from geak.formats.base import Listed, Scale
 from geak.journal.store import write
 from geak.judges import Judges
 from geak.tasks import Task
+from geak_evaluator.schema import expr
 from geak_evaluator.schema.observed import Entry, Sketch, Trials
 from geak_evaluator.schema.verdict import Policy
 
@@ -23,6 +25,8 @@ CASES = 4
 """Of one spec at the most: a test of forty sizes repeats itself."""
 _NATIVE = 4
 """So many times what a scale allows a case may have and still be run at the benchmark's own size."""
+_LARGEST = 1 << 20
+"""Elements of a case that is tried at all."""
 _BENCH = 6
 
 
@@ -98,22 +102,24 @@ def _about(listed: Listed, entry: Entry, trouble: str) -> str:
 async def _fitted(plan: _Plan, listed: Listed, folder: Path, judges: Judges, scale: Scale) -> Task:
     """Tries sizes, then the freedom around them; what its own kernel is not accepted at is left out."""
     native = [i for i, timed in enumerate(plan.sketch.timed) if not timed][: 3 * CASES]
-    first = {i: _scaled(plan.sketch, i, scale.elements) for i in native}
+    most = scale.elements
+    first = {i: _scaled(plan.sketch, i, most) for i in native}
     picked: dict[str, int] = {}
     for i, sizes in first.items():
         picked.setdefault(repr(sizes), i)
     chosen = sorted(picked.values(), key=lambda i: _elements(plan.sketch, first[i]))[:CASES]
     trials = _Trying(folder, judges)
     plan, accepted, why = await trials.some(plan, [(i, first[i]) for i in chosen])
-    if not accepted:
-        others = [(i, plan.sketch.cases[i]) for i in chosen if plan.sketch.cases[i] != first[i]]
-        others = [(i, s) for i, s in others if _elements(plan.sketch, s) <= 1 << 20]
-        if others:
+    # Where that is too small for a kernel's tiles and heads, larger; at last as the benchmark has it.
+    for sizes in (lambda i: _scaled(plan.sketch, i, 8 * most, least=64), lambda i: plan.sketch.cases[i]):
+        others = [(i, sizes(i)) for i in chosen if sizes(i) != first[i]]
+        others = [(i, s) for i, s in others if _elements(plan.sketch, s) <= _LARGEST]
+        if not accepted and others:
             plan, accepted, why = await trials.some(plan, others[:2])
     if not accepted:
         raise SpecError(f"{listed.name}: its own kernel is not accepted at any of its sizes: {why}")
     plan = replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted))
-    plan = replace(plan, free=await trials.freedom(plan))
+    plan = replace(plan, free=await trials.sure(plan, await trials.freedom(plan)))
     plan = replace(plan, bench=_bench(plan), trial=False)
     spec = folder / f"{plan.name}.py"
     original = _kernel_text(plan)
@@ -166,6 +172,16 @@ class _Trying:
             odd = odd if not both.cause else odd[:1]
         return {n: _axis(plan, n, "") for n in odd}
 
+    async def sure(self, plan: _Plan, free: dict[str, str]) -> dict[str, str]:
+        """The freedom that was found, if sizes drawn from it at random are accepted as well; else none."""
+        if not free:
+            return free
+        number, base = min(zip(plan.cases, plan.sizes, strict=True), key=lambda one: _elements(plan.sketch, one[1]))
+        rng = random.Random(plan.name)
+        drawn = [{**base, **{n: _draw(text, base[n], rng) for n, text in free.items()}} for _ in range(3)]
+        tried = (await self.ask(plan, [(number, sizes) for sizes in drawn])).cases
+        return free if not any(one.cause for one in tried) else {}
+
     async def ask(self, plan: _Plan, cases: Sequence[tuple[int, Sizes]]) -> Trials:
         """What becomes of each case."""
         tried = replace(plan, cases=tuple(i for i, _ in cases), sizes=tuple(s for _, s in cases), trial=True)
@@ -176,6 +192,13 @@ class _Trying:
             write(path, kernel.encode("utf-8", "surrogateescape"), only_new=False)
         write(spec, spec_text(tried).encode("utf-8", "surrogateescape"), only_new=False)
         return await self._judges.tried(spec, kernel, policy=Policy.OPEN)
+
+
+def _draw(axis: str, size: int, rng: random.Random) -> int:
+    low, high = (int(n) for n in re.findall(r"\d+", axis)[:2])
+    step = 16 if "multiple_of" in axis else 1
+    top = max(low, min(high, max(2 * size, 64)))
+    return rng.randint(-(-low // step), top // step) * step
 
 
 def _mended(plan: _Plan) -> list[_Plan]:
@@ -213,23 +236,26 @@ def _elements(sketch: Sketch, sizes: Sizes) -> int:
 
 
 def _dim(text: str, sizes: Sizes) -> int:
-    return int(text) if text.isdigit() else int(sizes[text])
+    return int(text) if text.isdigit() else expr.integer(text, sizes)
 
 
-def _scaled(sketch: Sketch, number: int, most: int) -> Sizes:
-    """One call's sizes, halved in turn until they are few enough; those that literal values have stay."""
-    sizes = dict(sketch.cases[number])
-    if _elements(sketch, sizes) <= _NATIVE * most:
-        return sizes
-    held = {d for name in sketch.values[number] for d in sketch.shapes.get(name, ())}
-    while _elements(sketch, sizes) > most:
-        largest = max(sketch.shapes.values(), key=lambda shape: prod(_dim(d, sizes) for d in shape))
-        names = [d for d in largest if not d.isdigit() and d not in held and sizes[d] > 16]
-        if not names:
-            break
-        name = max(names, key=lambda d: sizes[d])
-        sizes[name] = sizes[name] // 2 + sizes[name] % 2
-    return sizes
+def _names(shape: Sequence[str]) -> set[str]:
+    return {name for text in shape for name in expr.names_in(text)}
+
+
+def _scaled(sketch: Sketch, number: int, most: int, least: int = 16) -> Sizes:
+    """One call's sizes, all divided by the same power of 2 until they are few enough; none falls below `least`.
+
+    A size that was no larger than another stays so, and a power of 2 stays one. Sizes of literal values stay.
+    """
+    whole = sizes = sketch.cases[number]
+    held = {axis for name in sketch.values[number] for axis in _names(sketch.shapes.get(name, ()))}
+    loose = [axis for axis in sketch.axes if axis not in held and whole[axis] > least]
+    divisor = 1
+    while _elements(sketch, sizes) > (_NATIVE * most if divisor == 1 else most) and divisor < 1 << 24:
+        divisor *= 2
+        sizes = {**whole, **{axis: max(least, -(-whole[axis] // divisor)) for axis in loose}}
+    return dict(sizes)
 
 
 def _bench(plan: _Plan) -> tuple[Sizes, ...]:

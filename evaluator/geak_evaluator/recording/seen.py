@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -104,7 +105,7 @@ def _sketched(
     notes: list[str],
 ) -> Sketch:
     calls = [kept[call["seen"]] for call in found.calls]
-    literal = [name for name, text in found.inputs.items() if "fill=\"constant(0)\", " not in text and _literal(found, name)]
+    literal = [name for name in found.inputs if _literal(found, name)]
     values = []
     for call in found.calls:
         given = {n: call["args"][n] for n in literal if _is_tensor(call["args"].get(n))}
@@ -123,7 +124,14 @@ def _sketched(
     plain = entry.kind == "function" and not first.by_name and order == list(first.args) == list(found.inputs)
     target = f"{entry.name}[{grid}]" if entry.kind == "kernel" else entry.name
     changed = {renamed[n] for one in entry.calls for n in one.changed if n in loose}
-    axes = {name: tuple(sorted({s[name] for s in found.sizes})) for name in found.axes}  # type: ignore[type-var]
+    derived = _derived(found)
+    for name, text in derived.items():
+        word = re.compile(rf"\b{name}\b")
+        found.inputs = {n: _within_quotes(word, text, declared) for n, declared in found.inputs.items()}
+        found.shapes = {n: tuple(word.sub(text, d) for d in shape) for n, shape in found.shapes.items()}
+        for sizes in found.sizes:
+            del sizes[name]
+    axes = {n: tuple(sorted({s[n] for s in found.sizes})) for n in found.axes if n not in derived}  # type: ignore[type-var]
     types = {
         name: tuple(dict.fromkeys(str(s[name]) for s in found.sizes if name in s)) or _choices(text)
         for name, text in found.dtypes.items()
@@ -142,6 +150,43 @@ def _sketched(
         changes=tuple(n for n in found.inputs if n in changed),
         notes=(*notes, *found.notes),
     )
+
+
+def _derived(found: Suggestion) -> dict[str, str]:
+    """Axes that were a plain function of another in every call: N // 8, 2 * N, N + 1, M * N."""
+    columns = {name: [int(str(s[name])) for s in found.sizes] for name in found.axes}
+    derived: dict[str, str] = {}
+    for number, (name, column) in enumerate(columns.items()):
+        if len(set(column)) < 2:
+            continue
+        bases = {n: columns[n] for n in list(columns)[:number] if n not in derived and len(set(columns[n])) > 1}
+        if (text := next(_relations(column, bases), None)) is not None:
+            derived[name] = text
+    return derived
+
+
+def _relations(column: list[int], bases: dict[str, list[int]]) -> Iterator[str]:
+    for name, base in bases.items():
+        if len(set(zip(base, column, strict=True))) < 3:
+            continue
+        more, factor = column[0] - base[0], column[0] // base[0] if base[0] else 0
+        parts = -(-base[0] // column[0]) if column[0] else 0
+        if factor > 1 and all(c == factor * b for b, c in zip(base, column, strict=True)):
+            yield f"{factor} * {name}"
+        for divisor in (parts, 2 * parts - 1):
+            if divisor > 1 and all(c == -(-b // divisor) for b, c in zip(base, column, strict=True)):
+                yield f"cdiv({name}, {divisor})"
+        if 0 < more <= 16 and all(c == b + more for b, c in zip(base, column, strict=True)):
+            yield f"{name} + {more}"
+    for (a, left), (b, right) in itertools.combinations(bases.items(), 2):
+        if all(x * y == c for x, y, c in zip(left, right, column, strict=True)):
+            yield f"{a} * {b}"
+
+
+def _within_quotes(word: re.Pattern[str], text: str, declared: str) -> str:
+    """The declaration with an axis replaced where it is named, and not where it is a word of the language."""
+    parts = declared.split('"')
+    return '"'.join(word.sub(text, part) if i % 2 else part for i, part in enumerate(parts))
 
 
 def _choices(text: str) -> tuple[str, ...]:
@@ -189,11 +234,13 @@ def _drawn(calls: Calls, name: str, dtype: str) -> str:
     if "std" in infos[0]:
         return _floats(infos)
     infos = [info for info in infos if "distinct" in info]
-    same = {(info["min"], info["max"]) for info in infos}
-    if len(same) == 1 and all(info["distinct"] == 1 for info in infos):
-        return f"constant({infos[0]['min']})"
+    if all(info["distinct"] == 1 for info in infos):
+        if (axis := _equal(calls, name)) and infos[0]["min"] > 2:
+            return f"constant({axis})"
+        if len({info["min"] for info in infos}) == 1:
+            return f"constant({infos[0]['min']})"
     if all(info.get("permutation") for info in infos):
-        axis = _axis(calls, name, "shape")
+        axis = _axis(calls, name)
         return f"permutation({axis})" if axis else ""
     random = all(info["distinct"] > 16 for info in infos) and not all(info.get("sorted") for info in infos)
     if random or any("values" not in info for info in infos):
@@ -223,9 +270,20 @@ def _floats(infos: list[dict[str, Any]]) -> str:
     return ""
 
 
-def _axis(calls: Calls, name: str, what: str) -> str:
+def _axis(calls: Calls, name: str) -> str:
+    """The axis that is the last dimension of an input."""
     column = calls.column(name, lambda v: v["tensor"][-1])
     return next((axis for axis, known in calls.columns.items() if known == column), "")
+
+
+def _equal(calls: Calls, name: str) -> str:
+    """An axis that the one number of an input is, in every call."""
+    given = [call["args"].get(name) for call in calls.calls]
+    numbers = [v["drawn"].get("min") if _is_tensor(v) and v.get("drawn") else None for v in given]
+    for axis, sizes in calls.columns.items():
+        if all(a is None or a == b for a, b in zip(numbers, sizes, strict=True)):
+            return axis
+    return ""
 
 
 def _literal(found: Suggestion, name: str) -> bool:
