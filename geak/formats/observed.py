@@ -203,9 +203,13 @@ def _draw(axis: str, size: int, rng: random.Random) -> int:
 
 def _mended(plan: _Plan) -> list[_Plan]:
     """The plan, and others for what it may lack."""
+    sketch = plan.sketch
+    both = tuple({**whole, **floats} for whole, floats in zip(sketch.values, sketch.floats, strict=True))
+    exact = [replace(plan, sketch=replace(sketch, values=both))] if both != sketch.values else []
     if plan.material.torch:
-        return [plan, replace(plan, oracle="declared"), replace(plan, oracle="declared", tensors_only=True)]
-    return [plan, _wrapped(plan)]
+        declared = replace(plan, oracle="declared")
+        return [plan, declared, *exact, *(replace(one, oracle="declared") for one in exact), replace(declared, tensors_only=True)]
+    return [plan, _wrapped(plan), *exact]
 
 
 def _wrapped(plan: _Plan) -> _Plan:

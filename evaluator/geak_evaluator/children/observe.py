@@ -22,6 +22,8 @@ CALLS = 64
 """Distinct calls that are kept of an entry."""
 LITERAL = 4096
 """Whole numbers of a tensor that are kept one by one."""
+FEW = 64
+"""Floats of a tensor that are kept one by one: some operations are defined on few matrices."""
 _TEXT = 100
 
 
@@ -123,6 +125,7 @@ def _run(module: types.ModuleType, test: str, watch: Watch) -> None:
     """The test's text in the file's own namespace; what it defines and does not call is called."""
     space = vars(module)
     before = dict(space)
+    sys.modules.setdefault(module.__name__.removeprefix("geak_foreign_"), module)  # some tests import the file by its name
     exec(compile(test, f"{module.__name__}_test.py", "exec"), space)
     if watch.seen:
         return
@@ -418,6 +421,8 @@ def describe(value: Any, depth: int = 0) -> Any:
         return {"dtype": str(value)}
     if type(value).__name__ in ("dtype", "constexpr") and type(value).__module__.startswith("triton"):
         return {"triton": f"tl.{value.name}" if hasattr(value, "name") else repr(value)}
+    if isinstance(value, torch.layout | torch.memory_format):
+        return {"torch": str(value)}
     if isinstance(value, torch.device):
         return {"device": str(value)}
     return {"object": f"{type(value).__module__}.{type(value).__qualname__}"[:_TEXT]}
@@ -435,7 +440,8 @@ def drawn(tensor: Any) -> dict[str, Any]:
         if finite.numel() == 0:
             return {}
         low, high = float(finite.min()), float(finite.max())
-        return {"min": low, "max": high, "std": float(finite.std()) if finite.numel() > 1 else 0.0}
+        known = {"min": low, "max": high, "std": float(finite.std()) if finite.numel() > 1 else 0.0}
+        return known | ({"floats": tensor.double().tolist()} if finite.numel() == tensor.numel() <= FEW else {})
     if str(tensor.dtype) == "torch.bool":
         return {"share": float(tensor.double().mean())}
     values = tensor.long()

@@ -8,6 +8,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from geak_evaluator.recording.merge import Record
@@ -26,11 +27,13 @@ def sketch(entry: Entry) -> Sketch | None:
     calls = [one for one in entry.calls if not any(0 in shape for shape in _shapes(one))] or list(entry.calls)
     if not calls:
         return None
+    calls = [replace(one, args=_laid_out(one.args)) for one in calls]
     loose = _loose(calls)
     groups = Counter(_fixed_key(one, loose) for one in calls if not one.timed)
     groups = groups or Counter(_fixed_key(one, loose) for one in calls)
-    chosen = groups.most_common(1)[0][0]
+    chosen = max(groups, key=lambda key: ("tensor" in key, groups[key]) if not loose else (True, groups[key]))
     kept = [one for one in calls if _fixed_key(one, loose) == chosen]
+    loose = _loose(kept)
     kept.sort(key=lambda one: one.timed)
     notes = [f"{len(calls) - len(kept)} calls with other arguments that no spec can pass are left out"]
     notes = notes if len(kept) < len(calls) else []
@@ -43,6 +46,28 @@ def sketch(entry: Entry) -> Sketch | None:
         record.calls.append({"count": 1, "args": passed, "seen": i})
     found = suggest(record, _drawn)
     return _sketched(entry, kept, found, loose, renamed, grid, more, notes)
+
+
+def _laid_out(args: dict[str, Any]) -> dict[str, Any]:
+    """Arguments with the tensors of a sequence as arguments of their own, and the sequence as source that names them."""
+    found: dict[str, Any] = {}
+    for name, value in args.items():
+        kind = next((k for k in ("tuple", "list") if isinstance(value, dict) and k in value), "")
+        if not kind or not any(map(_is_tensor, value[kind])):
+            found[name] = value
+            continue
+        plain = name.lstrip("*")
+        words = []
+        for i, item in enumerate(value[kind]):
+            if _is_tensor(item) or _number(item):
+                found[f"{plain}_{i}"] = item
+                words.append(f"{plain}_{i}")
+            else:
+                words.append(source(item))
+        left, right = ("(", ")") if kind == "tuple" else ("[", "]")
+        text = f"{left}{', '.join(words)}{',' * (kind == 'tuple')}{right}"
+        found[name] = {"source": text, "of": [f"{plain}_{i}" for i in range(len(words))]}
+    return found
 
 
 def _shapes(one: Seen) -> Iterator[list[int]]:
@@ -110,9 +135,16 @@ def _sketched(
     for call in found.calls:
         given = {n: call["args"][n] for n in literal if _is_tensor(call["args"].get(n))}
         values.append({n: v["drawn"]["values"] for n, v in given.items() if "values" in v.get("drawn", {})})
+    floats = []
+    for call in found.calls:
+        given = {n: v for n, v in call["args"].items() if _is_tensor(v) and "floats" in v.get("drawn", {})}
+        floats.append({n: v["drawn"]["floats"] for n, v in given.items() if n in found.inputs})
     first = calls[0]
     parts = []
+    parts_of = {item for value in first.args.values() if isinstance(value, dict) for item in value.get("of", ())}
     for name, value in first.args.items():
+        if name in parts_of:
+            continue
         word = renamed[name] if name in loose else source(value)
         if name.startswith("*"):
             parts.append(f"*{word}")
@@ -144,6 +176,7 @@ def _sketched(
         cases=tuple(found.sizes),
         without=tuple(found.left),
         values=tuple(values),
+        floats=tuple(floats),
         timed=tuple(one.timed for one in calls),
         call=f"{target}({', '.join(parts)})",
         plain=plain,
@@ -202,8 +235,9 @@ def source(value: Any) -> str:
             return f'float("{value["float"]}")'
         if "dtype" in value and "tensor" not in value:
             return str(value["dtype"])
-        if "triton" in value:
-            return str(value["triton"])
+        for kind in ("triton", "torch", "source"):
+            if kind in value:
+                return str(value[kind])
         if "device" in value:
             return f'torch.device("{value["device"]}")'
         for kind, (left, right) in {"tuple": ("(", ")"), "list": ("[", "]")}.items():
@@ -212,7 +246,7 @@ def source(value: Any) -> str:
                 return f"{left}{items}{',' if kind == 'tuple' and len(value[kind]) == 1 else ''}{right}"
         if "object" in value:
             raise CannotPass(f"it is called with a {value['object']}, which no spec can pass")
-    raise CannotPass("it is called with tensors inside a sequence, which no spec can pass yet")
+    raise CannotPass("it is called with tensors inside a nest, which no spec can pass")
 
 
 # -- how values are drawn --
