@@ -3,13 +3,13 @@
     python bench/known_good.py CHECKOUT... [--judge COMMAND] [--quick] [--json] [--write] [--keep FOLDER]
                                [--jobs N] [--only NAME ...] [--formats NAME,...] [--minutes N] [--name NAME]
 
-CHECKOUT is a checkout of thunlp/TritonBench, AMD-AGI/AgentKernelArena or AMD-AGI/GEAK-eval. Each task is made a spec (its
-test is watched in the sandbox, its own kernel tried at each size), then its own kernel is judged in full under it, for
-every target. A kernel that the default policy refuses for work outside Triton is judged under `mixed`, then `open`, and the
-record says which let it pass. A task that asks for PyTorch to be replaced has no kernel: its reference is run.
+CHECKOUT is a checkout of thunlp/TritonBench, AMD-AGI/AgentKernelArena or AMD-AGI/GEAK-eval. Each task is made a spec
+(its test is watched in the sandbox, its own kernel tried at each size), then its own kernel is judged in full under it,
+for every target. A kernel that the default policy refuses for work outside Triton is judged under `mixed`, then `open`,
+and the record says which let it pass. A task that asks for PyTorch to be replaced has no kernel: its reference is run.
 
-The order is by a digest of the names, so that what an interrupted run has done is a fair sample; `--keep` goes on there.
-`--judge` starts a judge with another Triton; its hello says which, and the record holds it.
+The order is by a digest of the names, so that what an interrupted run has done is a fair sample; `--keep` goes on
+there. `--judge` starts a judge with another Triton; its hello says which, and the record holds it.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ async def examine(one: Format, listed: Listed, judges: Judges, scale: Scale) -> 
             task = await one.task(listed, Path(folder), judges, scale)
             about = await judges.describe(task.spec)
             record["cases"] = len(about.spec.cases)
-            record["single_shape"] = all(axis.choices for axis in about.spec.axes.values())
+            record |= {"single_shape": task.single_shape, "soft": bool(task.soft)}
             if not task.original:
                 record["outcome"] = "reference_runs"
             else:
@@ -113,7 +113,7 @@ def summed(records: dict[str, Record], listed: list[Listed]) -> dict[str, Any]:
         groups[_group(record, key)][key] = record
     figures: dict[str, Any] = {"recognised": dict(totals)}
     for name, group in sorted(groups.items()):
-        ran = [r for r in group.values()]
+        ran = list(group.values())
         figures[name] = {
             "run": len(ran),
             "not_runnable": sum(r["outcome"] == "not_runnable" for r in ran),
@@ -121,22 +121,31 @@ def summed(records: dict[str, Record], listed: list[Listed]) -> dict[str, Any]:
             "references_run": sum(r["outcome"] == "reference_runs" for r in ran),
             "single_shape": sum(bool(r.get("single_shape")) for r in ran),
             **{f"accepted_{t}": sum(t in r.get("accepted", ()) for r in ran) for t in TARGETS},
-            **{f"accepted_{t}_{p.value}": sum(t in r.get("accepted", ()) and r["policy"] == p.value for r in ran) for t in TARGETS for p in Policy},
+            **{
+                f"accepted_{t}_{p.value}": sum(t in r.get("accepted", ()) and r["policy"] == p.value for r in ran)
+                for t in TARGETS
+                for p in Policy
+            },
             "causes": {
-                t: dict(Counter(r.get("targets", {}).get(t, {"outcome": r["outcome"]})["outcome"] for r in ran)) for t in TARGETS
+                t: dict(Counter(r.get("targets", {}).get(t, {"outcome": r["outcome"]})["outcome"] for r in ran))
+                for t in TARGETS
             },
         }
     return figures
 
 
 def _group(record: Record, key: str) -> str:
-    return f"{record['format']} {record['category']}".strip() if record["format"] == Arena.name else str(record["format"])
+    return (
+        f"{record['format']} {record['category']}".strip() if record["format"] == Arena.name else str(record["format"])
+    )
 
 
 def commit(checkout: Path) -> str:
     """Which state of the benchmark it is."""
     try:
-        said = subprocess.run(["git", "-C", str(checkout), "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
+        said = subprocess.run(
+            ["git", "-C", str(checkout), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+        )
         return said.stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
@@ -180,7 +189,9 @@ def line(record: Record) -> str:
     """One task in one line."""
     words_ = [f"{t} {r['outcome']}" for t, r in record.get("targets", {}).items()]
     why = record.get("why") or next((r["why"] for r in record.get("targets", {}).values() if r.get("why")), "")
-    return f"{record['outcome']} {record.get('policy', '')} {', '.join(words_)} {record.get('seconds', 0)} s {why[:200]}"
+    return (
+        f"{record['outcome']} {record.get('policy', '')} {', '.join(words_)} {record.get('seconds', 0)} s {why[:200]}"
+    )
 
 
 def main() -> None:

@@ -168,9 +168,7 @@ class Judge:
 
     def tried(self, spec: Path, kernel: str, *, target: str = "gfx942", policy: Policy = Policy.OPEN) -> Trials:
         """Each case of a spec on its own, with a kernel or, where that is "", with the reference alone."""
-        return self._ask(
-            Trials, self._request("try", spec, kernel=kernel, targets=[target], policy=policy.value)
-        )
+        return self._ask(Trials, self._request("try", spec, kernel=kernel, targets=[target], policy=policy.value))
 
     def evaluate(
         self,

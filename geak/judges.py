@@ -95,12 +95,10 @@ class Judges:
         self, file: Path, source: str, *, test: str, timed: str = "", watch: Sequence[str] = (), project: str = ""
     ) -> Observed:
         """How a foreign test calls the kernel file whose text is `source`."""
-        about = {"test": test, "timed": timed, "watch": watch, "project": project}
-        return await self._ask(lambda judge: judge.observe(file, source, **about))
+        texts = {"test": test, "timed": timed, "project": project}
+        return await self._ask(lambda judge: judge.observe(file, source, watch=watch, **texts))
 
-    async def tried(
-        self, spec: Path, kernel: str, *, target: str = "gfx942", policy: Policy = Policy.OPEN
-    ) -> Trials:
+    async def tried(self, spec: Path, kernel: str, *, target: str = "gfx942", policy: Policy = Policy.OPEN) -> Trials:
         """Each case of a spec on its own."""
         return await self._ask(lambda judge: judge.tried(spec, kernel, target=target, policy=policy))
 

@@ -94,7 +94,7 @@ class Candidate:
         """What its wrapper asks for, recorded on values of no account; or on the integers of `answer`, if it may."""
         try:
             first = self._oracle.case(case, self._target, like=answer)
-            shown = (first, self._oracle.case(case, self._target, like=answer or first))
+            shown: tuple[Answer, ...] = (first, self._oracle.case(case, self._target, like=answer or first))
             if self._by_value:  # a wrapper whose launches may follow the values must see the integers that count
                 shown = tuple(one.with_integers_of(answer or shown[0]) for one in shown)
         except TooBig as error:

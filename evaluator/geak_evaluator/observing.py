@@ -64,8 +64,10 @@ def _sketched(found: Observed) -> Observed:
     return replace(found, entries=tuple(entries), trouble=trouble)
 
 
-def tried(judge: Judge, file: SpecFile, kernel: bytes, *, target: str = "gfx942", policy: Policy = Policy.OPEN) -> Trials:
-    """Every case of a spec on its own: whether the kernel is right there; without a kernel, whether there is a truth."""
+def tried(
+    judge: Judge, file: SpecFile, kernel: bytes, *, target: str = "gfx942", policy: Policy = Policy.OPEN
+) -> Trials:
+    """Every case of a spec on its own: whether the kernel is right there; without one, whether there is a truth."""
     from geak_evaluator.oracle import SpecProblem, TooBig
     from geak_evaluator.schema import domain
 

@@ -141,8 +141,8 @@ def _result(judge: Judge, request: Request) -> Any:
     if request.op == "seed":
         return seed(judge, file, target=request.targets[0])
     if request.op == "observe":
-        about = {"test": request.test, "timed": request.timed, "watch": request.watch, "project": request.project}
-        return observe(judge, file, target=request.targets[0], **about)
+        texts = {"test": request.test, "timed": request.timed, "project": request.project}
+        return observe(judge, file, target=request.targets[0], watch=request.watch, **texts)
     kernel = _bytes(request.kernel)
     if request.op == "try":
         return tried(judge, file, kernel, target=request.targets[0], policy=request.policy)

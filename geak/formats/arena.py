@@ -10,8 +10,10 @@ from typing import Any
 from geak.errors import SpecError
 from geak.formats.base import Listed, Need, Scale
 from geak.formats.drivers import pytest_file, runner
-from geak.formats.observed import Material, identifier, task
+from geak.formats.files import identifier
+from geak.formats.observed import task
 from geak.formats.tritonbench import called, halves, read
+from geak.formats.written import Material
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.verdict import Policy
@@ -66,7 +68,7 @@ class Arena:
         if not trouble and not why and kind not in ("triton2triton", "instruction2triton"):
             why = f"its task_type is {kind!r}, which is not known"
         if not trouble and not why and _material(config.parent, about) is None:
-            why = "its folder is in none of the layouts that are known: source/ and scripts/, one file of tests, a harness"
+            why = "its folder is in no layout that is known: source/ and scripts/, one file of tests, a harness"
         parts = name.split("/")
         told = str((about.get("prompt") or {}).get("instructions", "")) if isinstance(about.get("prompt"), dict) else ""
         first = next((line.strip() for line in told.splitlines() if line.strip()), "")
@@ -110,7 +112,9 @@ def _material(folder: Path, about: dict[str, Any]) -> Material | None:
     if harness.is_file() and sources and folder.resolve() in harness.resolve().parents:
         text, kernel = read(harness), read(sources[0])
         names = (sources[0].stem, folder.name)
-        return Material(kernel, runner(text, str(harness), names), _watched(kernel, text), project=str(folder.resolve()))
+        return Material(
+            kernel, runner(text, str(harness), names), _watched(kernel, text), project=str(folder.resolve())
+        )
     alone = sources or [p for p in sorted(folder.glob("*.py")) if not p.name.startswith("performance_utils")]
     parts = halves(read(alone[0])) if len(alone) == 1 else None
     return Material(parts[0], pytest_file(parts[1]), called(*parts)) if parts else None
@@ -150,7 +154,7 @@ def _launches(node: ast.FunctionDef, functions: dict[str, ast.FunctionDef], seen
 
 def _config(file: Path) -> tuple[dict[str, Any], str]:
     """What a config.yaml says, or why it says nothing."""
-    import yaml
+    import yaml  # type: ignore[import-untyped]
 
     text = read(file)
     if not text:
@@ -181,4 +185,3 @@ def _head(file: Path) -> bytes:
             return opened.read(1 << 16)
     except OSError:
         return b""
-

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-_QUIET = '''
+_QUIET = """
 import sys as _sys, types as _types
 class _Quiet:
     def __init__(self, *args, **kwargs): pass
@@ -16,9 +16,9 @@ for _name in ("performance_utils_pytest", "geak_eval", "geak_eval.perf", "geak_e
     _module.__path__ = []
     for _word in ("PytestBenchmarker", "do_bench_config", "save_all_benchmark_results"):
         setattr(_module, _word, _Quiet)
-'''
+"""
 
-_RUNNER = '''
+_RUNNER = """
 import sys as _sys, types as _types
 import geak_observe as _observe
 _here = _sys.modules[__name__]
@@ -30,7 +30,7 @@ _sys.modules["geak_runner"] = _runner
 exec(compile(TEXT, "runner.py", "exec"), vars(_runner))
 _runner.load_module = lambda *args, **kwargs: _here
 _lists = [name for name in vars(_runner) if name.isupper() and isinstance(getattr(_runner, name), (list, tuple))]
-_lists = [name for name in _lists if name in ("TEST_SHAPES", "ALL_CONFIGS") or name.endswith(("SHAPES", "CONFIGS", "CASES"))]
+_lists = [name for name in _lists if name.endswith(("SHAPES", "CONFIGS", "CASES"))]
 _lists.sort(key=lambda name: (name not in ("TEST_SHAPES", "ALL_CONFIGS"), not name.startswith("ALL")))
 _all = list(getattr(_runner, _lists[0])) if _lists else []
 _run = getattr(_runner, "run_correctness", None) or getattr(_runner, "run_performance", None)
@@ -64,7 +64,7 @@ with _observe.stopping():
 if not _observe.seen():
     raise RuntimeError(_told[0] if _told else "its runner called nothing")
 _once(0)
-'''
+"""
 
 
 def pytest_file(test: str) -> str:

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
-from typing import Any
 
 from geak.errors import SpecError
 from geak.formats.base import Listed, Scale
+from geak.formats.kept import keep, kept
+from geak.formats.written import Material, Plan, Sizes, kernel_text, spec_text
 from geak.journal.store import write
+from geak.judge import text
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema import expr
 from geak_evaluator.schema.observed import Entry, Sketch, Trials
 from geak_evaluator.schema.verdict import Policy
-
-Sizes = dict[str, Any]
 
 CASES = 4
 """Of one spec at the most: a test of forty sizes repeats itself."""
@@ -30,42 +31,11 @@ _LARGEST = 1 << 20
 _BENCH = 6
 
 
-@dataclass(frozen=True)
-class Material:
-    """A foreign file, cut for watching."""
-
-    kernel: str
-    """What the tests are about, without them."""
-    test: str
-    watch: tuple[str, ...]
-    timed: str = ""
-    project: str = ""
-    torch: bool = False
-    """It is no kernel but the reference for one."""
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """A spec in the making."""
-
-    name: str
-    entry: str
-    sketch: Sketch
-    material: Material
-    about: str
-    cases: tuple[int, ...] = ()
-    """Which calls the sizes were taken from, in step with `sizes`."""
-    sizes: tuple[Sizes, ...] = ()
-    free: Mapping[str, str] = field(default_factory=dict)
-    """Axes that may have other sizes than were seen, as source."""
-    bench: tuple[Sizes, ...] = ()
-    tensors_only: bool = False
-    oracle: str = "float64"
-    trial: bool = True
-
-
 async def task(listed: Listed, material: Material, folder: Path, judges: Judges, scale: Scale, name: str) -> Task:
     """The spec of one entry as a file in `folder`, its original beside it; SpecError where it cannot be made one."""
+    spec, original = folder / f"{name}.py", folder / f"{name}_original.py"
+    if spec.exists():
+        return _with_original(await kept(spec, listed, judges), original)
     seen = await judges.observe(
         listed.file,
         material.kernel,
@@ -77,10 +47,29 @@ async def task(listed: Listed, material: Material, folder: Path, judges: Judges,
     entry = next((one for one in seen.entries if one.sketch is not None and not all(one.sketch.timed)), None)
     if entry is None or entry.sketch is None:
         called = [one.name for one in seen.entries if one.calls]
-        why = seen.trouble or (f"its test never calls {', '.join(material.watch)}" if not called else "no call is usable")
+        why = seen.trouble or (
+            f"its test never calls {', '.join(material.watch)}" if not called else "no call is usable"
+        )
         raise SpecError(f"{listed.name}: {why}")
-    plan = _Plan(name, _entry(entry, material), entry.sketch, material, _about(listed, entry, seen.trouble))
-    return await _fitted(plan, listed, folder, judges, scale)
+    plan = Plan(name, _entry(entry, material), entry.sketch, material, _about(listed, entry, seen.trouble))
+    # Apart: a folder holds a spec once it is whole.
+    with tempfile.TemporaryDirectory(prefix="geak-trial-") as apart:
+        plan = await _fitted(plan, listed, _Trying(Path(apart), judges), scale)
+        trial = Path(apart) / spec.name
+        if not material.torch:
+            write(Path(apart) / original.name, kernel_text(plan).encode("utf-8", "surrogateescape"))
+        write(trial, spec_text(plan).encode("utf-8", "surrogateescape"))
+        findings = await judges.lint(trial)
+    if not material.torch:
+        write(original, kernel_text(plan).encode("utf-8", "surrogateescape"))
+    made = keep(spec, spec_text(plan), listed, findings, single_shape=not plan.free)
+    return _with_original(made, original)
+
+
+def _with_original(made: Task, original: Path) -> Task:
+    if not original.exists():
+        return made
+    return replace(made, original=text(original), original_path=str(original))
 
 
 def _entry(entry: Entry, material: Material) -> str:
@@ -99,7 +88,7 @@ def _about(listed: Listed, entry: Entry, trouble: str) -> str:
     return "\n".join(filter(None, lines[:1])) + "\n\n" + "\n".join(line for line in lines[2:] if line)
 
 
-async def _fitted(plan: _Plan, listed: Listed, folder: Path, judges: Judges, scale: Scale) -> Task:
+async def _fitted(plan: Plan, listed: Listed, trials: _Trying, scale: Scale) -> Plan:
     """Tries sizes, then the freedom around them; what its own kernel is not accepted at is left out."""
     native = [i for i, timed in enumerate(plan.sketch.timed) if not timed][: 3 * CASES]
     most = scale.elements
@@ -108,27 +97,19 @@ async def _fitted(plan: _Plan, listed: Listed, folder: Path, judges: Judges, sca
     for i, sizes in first.items():
         picked.setdefault(repr(sizes), i)
     chosen = sorted(picked.values(), key=lambda i: _elements(plan.sketch, first[i]))[:CASES]
-    trials = _Trying(folder, judges)
     plan, accepted, why = await trials.some(plan, [(i, first[i]) for i in chosen])
     # Where that is too small for a kernel's tiles and heads, larger; at last as the benchmark has it.
-    for sizes in (lambda i: _scaled(plan.sketch, i, 8 * most, least=64), lambda i: plan.sketch.cases[i]):
-        others = [(i, sizes(i)) for i in chosen if sizes(i) != first[i]]
-        others = [(i, s) for i, s in others if _elements(plan.sketch, s) <= _LARGEST]
+    larger = {i: _scaled(plan.sketch, i, 8 * most, least=64) for i in chosen}
+    for attempt in (larger, {i: plan.sketch.cases[i] for i in chosen}):
+        others = [(i, s) for i, s in attempt.items() if s != first[i] and _elements(plan.sketch, s) <= _LARGEST]
         if not accepted and others:
             plan, accepted, why = await trials.some(plan, others[:2])
     if not accepted:
-        raise SpecError(f"{listed.name}: its own kernel is not accepted at any of its sizes: {why}")
+        what = "its reference has no answer" if plan.material.torch else "its own kernel is not accepted"
+        raise SpecError(f"{listed.name}: {what} at any of its sizes: {why}")
     plan = replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted))
     plan = replace(plan, free=await trials.sure(plan, await trials.freedom(plan)))
-    plan = replace(plan, bench=_bench(plan), trial=False)
-    spec = folder / f"{plan.name}.py"
-    original = _kernel_text(plan)
-    write(spec, spec_text(plan).encode("utf-8", "surrogateescape"), only_new=False)
-    if plan.material.torch:
-        return Task(spec)
-    path = folder / f"{plan.name}_original.py"
-    write(path, original.encode("utf-8", "surrogateescape"), only_new=False)
-    return Task(spec, original, str(path))
+    return replace(plan, bench=_bench(plan), trial=False)
 
 
 class _Trying:
@@ -137,9 +118,7 @@ class _Trying:
     def __init__(self, folder: Path, judges: Judges) -> None:
         self._folder, self._judges = folder, judges
 
-    async def some(
-        self, plan: _Plan, cases: Sequence[tuple[int, Sizes]]
-    ) -> tuple[_Plan, list[tuple[int, Sizes]], str]:
+    async def some(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> tuple[Plan, list[tuple[int, Sizes]], str]:
         """The cases that are accepted, under a plan that was mended where that was all that it lacked."""
         why = ""
         for attempt in _mended(plan):
@@ -153,7 +132,7 @@ class _Trying:
                 break
         return plan, [], why
 
-    async def freedom(self, plan: _Plan) -> dict[str, str]:
+    async def freedom(self, plan: Plan) -> dict[str, str]:
         """Sizes that the kernel is accepted at besides those that were seen, as axes."""
         loose = _loose(plan)
         if not loose:
@@ -168,11 +147,11 @@ class _Trying:
                 return {n: _axis(plan, n, extra) for n in loose}
         odd = [n for n, one in zip(loose, tried[2:], strict=False) if not one.cause]
         if len(odd) > 1:
-            (both,) = (await self.ask(plan, [(number, {**base, **{n: base[n] + 1 for n in odd}})])).cases
+            [both] = (await self.ask(plan, [(number, {**base, **{n: base[n] + 1 for n in odd}})])).cases
             odd = odd if not both.cause else odd[:1]
         return {n: _axis(plan, n, "") for n in odd}
 
-    async def sure(self, plan: _Plan, free: dict[str, str]) -> dict[str, str]:
+    async def sure(self, plan: Plan, free: dict[str, str]) -> dict[str, str]:
         """The freedom that was found, if sizes drawn from it at random are accepted as well; else none."""
         if not free:
             return free
@@ -182,15 +161,15 @@ class _Trying:
         tried = (await self.ask(plan, [(number, sizes) for sizes in drawn])).cases
         return free if not any(one.cause for one in tried) else {}
 
-    async def ask(self, plan: _Plan, cases: Sequence[tuple[int, Sizes]]) -> Trials:
+    async def ask(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> Trials:
         """What becomes of each case."""
         tried = replace(plan, cases=tuple(i for i, _ in cases), sizes=tuple(s for _, s in cases), trial=True)
         spec = self._folder / f"{plan.name}.py"
-        kernel = "" if plan.material.torch else _kernel_text(tried)
+        kernel = "" if plan.material.torch else kernel_text(tried)
         if kernel:
             path = self._folder / f"{plan.name}_original.py"
-            write(path, kernel.encode("utf-8", "surrogateescape"), only_new=False)
-        write(spec, spec_text(tried).encode("utf-8", "surrogateescape"), only_new=False)
+            write(path, kernel.encode("utf-8", "surrogateescape"))
+        write(spec, spec_text(tried).encode("utf-8", "surrogateescape"))
         return await self._judges.tried(spec, kernel, policy=Policy.OPEN)
 
 
@@ -201,33 +180,39 @@ def _draw(axis: str, size: int, rng: random.Random) -> int:
     return rng.randint(-(-low // step), top // step) * step
 
 
-def _mended(plan: _Plan) -> list[_Plan]:
+def _mended(plan: Plan) -> list[Plan]:
     """The plan, and others for what it may lack."""
     sketch = plan.sketch
     both = tuple({**whole, **floats} for whole, floats in zip(sketch.values, sketch.floats, strict=True))
     exact = [replace(plan, sketch=replace(sketch, values=both))] if both != sketch.values else []
     if plan.material.torch:
         declared = replace(plan, oracle="declared")
-        return [plan, declared, *exact, *(replace(one, oracle="declared") for one in exact), replace(declared, tensors_only=True)]
+        return [
+            plan,
+            declared,
+            *exact,
+            *(replace(one, oracle="declared") for one in exact),
+            replace(declared, tensors_only=True),
+        ]
     return [plan, _wrapped(plan), *exact]
 
 
-def _wrapped(plan: _Plan) -> _Plan:
+def _wrapped(plan: Plan) -> Plan:
     entry = plan.entry if not plan.sketch.plain else f"{plan.entry}_entry"
     return replace(plan, tensors_only=True, entry=entry)
 
 
-def _seen(plan: _Plan, axis: str) -> list[int]:
+def _seen(plan: Plan, axis: str) -> list[int]:
     return [s[axis] for s in (*plan.sizes, *plan.sketch.cases) if isinstance(s.get(axis), int)]
 
 
-def _axis(plan: _Plan, axis: str, extra: str) -> str:
+def _axis(plan: Plan, axis: str, extra: str) -> str:
     seen = _seen(plan, axis)
     low = min(s[axis] for s in plan.sizes)
     return f"Axis({min(low, min(seen))}, {max(seen) + (0 if max(seen) > low else 64)}{', ' * bool(extra)}{extra})"
 
 
-def _loose(plan: _Plan) -> list[str]:
+def _loose(plan: Plan) -> list[str]:
     """Axes that no literal value depends on."""
     literal = {name for values in plan.sketch.values for name in values}
     if literal:
@@ -262,7 +247,7 @@ def _scaled(sketch: Sketch, number: int, most: int, least: int = 16) -> Sizes:
     return dict(sizes)
 
 
-def _bench(plan: _Plan) -> tuple[Sizes, ...]:
+def _bench(plan: Plan) -> tuple[Sizes, ...]:
     """What the benchmark times, as far as the axes hold it; else the sizes of its tests, where they were scaled."""
     if any(plan.sketch.values):
         return ()
@@ -272,142 +257,3 @@ def _bench(plan: _Plan) -> tuple[Sizes, ...]:
     allowed = {n: {s[n] for s in plan.sizes} for n in fixed}
     kept = [s for s in timed or own if all(s[n] in allowed[n] for n in fixed)]
     return tuple(sorted(kept, key=lambda s: _elements(plan.sketch, s))[-_BENCH:])
-
-
-# -- as source --
-
-
-def spec_text(plan: _Plan) -> str:
-    """The spec file."""
-    sketch = plan.sketch
-    body = ["spec = Spec("]
-    body += ["    axes={", *(f'        "{n}": {_axis_text(plan, n)},' for n in sketch.axes), "    },"]
-    if sketch.dtypes:
-        types = {n: f"({', '.join(map(_quoted, choices))},)" for n, choices in sketch.dtypes.items()}
-        body += [f"    dtypes={_dict(types)},"]
-    body += ["    inputs={", *(f'        "{n}": {text},' for n, text in sketch.inputs.items()), "    },"]
-    body += ["    cases=[", *(f"        {_case(plan, i, s)}," for i, s in zip(plan.cases, plan.sizes, strict=True)), "    ],"]
-    if plan.bench and not plan.trial:
-        body += ["    bench=[", *(f"        {_sizes(s)}," for s in plan.bench), "    ],"]
-    if (where := _where(plan)) and not plan.trial:
-        body += [f"    where={_quoted(where)},"]
-    if sketch.changes:
-        body += [f"    changes=({', '.join(map(_quoted, sketch.changes))},),"]
-    body += [f"    entry={_quoted(plan.entry)},"]
-    if plan.material.torch:
-        body += [f"    oracle={_quoted(plan.oracle)},"] * (plan.oracle != "float64")
-    else:
-        file = f"{plan.name}_original.py"
-        body += ['    oracle="peer",', f"    peer={_quoted(f'{file}:{plan.entry}')},", f"    starter={_quoted(file)},"]
-        body += ['    launches="by_value",'] if any(sketch.values) else []
-    body += [")"]
-    declared = "\n".join(body)
-    words = [word for word in ("Axis", "Case", "Scalar", "Spec", "Tensor") if re.search(rf"\b{word}\(", declared)]
-    about = plan.about.replace("\\", "\\\\").replace('"""', "'''")
-    head = ['"""' + about.rstrip(), '"""', ""]
-    head += ["import torch", ""] if any(sketch.values) or plan.material.torch else []
-    head += [f"from geak_evaluator import {', '.join(words)}", ""]
-    return "\n".join([*head, declared, *_reference(plan), *_makes(plan), ""])
-
-
-def _axis_text(plan: _Plan, name: str) -> str:
-    if plan.trial:
-        return f"Axis(0, {1 << 40})"
-    if name in plan.free:
-        return plan.free[name]
-    chosen = sorted({s[name] for s in (*plan.sizes, *plan.bench)})
-    return f"Axis(choices=({', '.join(map(str, chosen))},))"
-
-
-def _where(plan: _Plan) -> str:
-    """The sizes that were seen together, where axes may not be mixed."""
-    fixed = [n for n in plan.sketch.axes if n not in plan.free]
-    rows = list(dict.fromkeys(tuple(s[n] for n in fixed) for s in (*plan.sizes, *plan.bench)))
-    varied = [i for i in range(len(fixed)) if len({row[i] for row in rows}) > 1]
-    if len(varied) < 2:
-        return ""
-    parts = dict.fromkeys(" and ".join(f"{fixed[i]} == {row[i]}" for i in varied) for row in rows)
-    return " or ".join(parts)
-
-
-def _case(plan: _Plan, number: int, sizes: Sizes) -> str:
-    without = plan.sketch.without[number]
-    text = _sizes(sizes)
-    return f"Case({text}, without=({', '.join(map(_quoted, without))},))" if without else text
-
-
-def _sizes(sizes: Sizes) -> str:
-    return _dict({name: _quoted(v) if isinstance(v, str) else repr(v) for name, v in sizes.items()})
-
-
-def _dict(items: Mapping[str, str]) -> str:
-    return "{" + ", ".join(f"{_quoted(name)}: {text}" for name, text in items.items()) + "}"
-
-
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
-
-
-def _makes(plan: _Plan) -> list[str]:
-    """`make_inputs` with the whole numbers that follow no rule, by sizes."""
-    if not any(plan.sketch.values):
-        return []
-    names = list(plan.sketch.axes)
-    rows = {}
-    for i, sizes in zip(plan.cases, plan.sizes, strict=True):
-        if plan.sketch.values[i]:
-            rows[tuple(sizes[n] for n in names)] = plan.sketch.values[i]
-    table = [f"    {key!r}: {values!r}," for key, values in rows.items()]
-    return [
-        "",
-        "# Positions, lengths and tables as the benchmark's test has them, by size.",
-        f"NAMES = {tuple(names)!r}",
-        "VALUES = {",
-        *table,
-        "}",
-        "",
-        "",
-        "def make_inputs(case, rng):",
-        "    known = VALUES.get(tuple(case[name] for name in NAMES), {})",
-        "    return {name: torch.tensor(values) for name, values in known.items()}",
-    ]
-
-
-_ONLY_TENSORS = '''
-
-def geak_tensors(value):
-    """The tensors of what was returned: nothing else is compared."""
-    if isinstance(value, torch.Tensor):
-        return (value,)
-    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ()
-    return tuple(tensor for part in parts for tensor in geak_tensors(part))
-'''
-
-
-def _called(plan: _Plan, name: str, target: str) -> str:
-    given = ", ".join(plan.sketch.inputs)
-    call = f"geak_tensors({target})" if plan.tensors_only else target
-    helper = _ONLY_TENSORS if plan.tensors_only else ""
-    return f"{helper}\n\ndef {name}({given}):\n    return {call}\n"
-
-
-def _reference(plan: _Plan) -> list[str]:
-    if not plan.material.torch:
-        return []
-    return ["", "", plan.material.kernel.strip(), _called(plan, "reference", plan.sketch.call)]
-
-
-def _kernel_text(plan: _Plan) -> str:
-    """The original as a kernel file: what its tests call, behind an entry that a spec can call."""
-    text = plan.material.kernel.rstrip() + "\n"
-    if plan.sketch.plain and not plan.tensors_only:
-        return text
-    if plan.tensors_only and not re.search(r"^import torch$", text, re.MULTILINE):
-        text += "\n\nimport torch\n"
-    return text + _called(plan, plan.entry, plan.sketch.call)
-
-
-def identifier(name: str) -> str:
-    """What a spec file may be called: letters, digits and _."""
-    plain = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")
-    return plain if plain[:1].isalpha() else f"task_{plain}"

@@ -55,10 +55,12 @@ class Checkout:
 @functools.cache
 def formats() -> tuple[Format, ...]:
     """All that are known: ours, and those of other packages by their entry points."""
+    from geak.formats.arena import Arena
     from geak.formats.kernelbench import KernelBench
     from geak.formats.native import Native
+    from geak.formats.tritonbench import GeakRocm, TritonBenchG, TritonBenchT
 
-    ours: list[Format] = [Native(), KernelBench()]
+    ours: list[Format] = [Native(), KernelBench(), TritonBenchG(), TritonBenchT(), GeakRocm(), Arena()]
     for entry in metadata.entry_points(group=GROUP):
         try:
             loaded = entry.load()

@@ -13,7 +13,9 @@ from typing import Any
 from geak.errors import SpecError
 from geak.formats.base import Listed, Need, Scale
 from geak.formats.drivers import pytest_file
-from geak.formats.observed import Material, identifier, task
+from geak.formats.files import identifier
+from geak.formats.observed import task
+from geak.formats.written import Material
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.verdict import Policy
@@ -67,6 +69,8 @@ class TritonBenchG:
     name = "tritonbench-g"
     layout = "TritonBench-G: TritonBench_G_v1/*.py with a line of 146 '#' between kernel and tests"
     _folder = "TritonBench_G_v1"
+    _part = "G"
+    """What its tasks' names begin with: both parts of TritonBench may have a file of one name."""
     _metrics = "perf_G"
     _torch = False
 
@@ -75,17 +79,22 @@ class TritonBenchG:
         return self._files(root) is not None
 
     def _files(self, root: Path) -> Path | None:
+        if root.is_file():
+            return root if root.suffix == ".py" and root.resolve().parent.name == self._folder else None
         places = (root, root / self._folder, root / "data" / self._folder)
-        deep = (root / "geak_eval" / "data" / "TritonBench" / "data" / self._folder, root / "TritonBench" / "data" / self._folder)
-        return next((p for p in (*places, *deep) if p.name == self._folder and p.is_dir()), None)
+        deep = (
+            root / "geak_eval" / "data" / "TritonBench" / "data" / self._folder,
+            root / "TritonBench" / "data" / self._folder,
+        )
+        return next((p for p in (*places, *deep) if p.resolve().name == self._folder and p.is_dir()), None)
 
     def tasks(self, root: Path) -> Iterator[Listed]:
         """A task a file, and one more for each further entry that its tests call."""
         folder = self._files(root)
         if folder is None:
             return
-        known = self._known(folder)
-        for file in sorted(folder.glob("*.py")):
+        known = self._known(folder.parent if folder.is_file() else folder)
+        for file in [folder] if folder.is_file() else sorted(folder.glob("*.py")):
             if file.name != "__init__.py":
                 yield from self._listed(file, known.get(file.name, {}))
 
@@ -101,7 +110,7 @@ class TritonBenchG:
         said = str(about.get("simp_instru") or about.get("description") or "").strip()
         for number, entry in enumerate(entries or ("",)):
             yield Listed(
-                file.stem if number == 0 else f"{file.stem}/{entry.replace('.', '_')}",
+                "/".join((self._part, file.stem, *[entry.replace(".", "_")] * (number > 0))),
                 file,
                 self.name,
                 title=re.split(r"(?<=\.)\s", " ".join(said.split()))[0][:120] or file.stem.replace("_", " "),
@@ -123,7 +132,11 @@ class TritonBenchG:
     def _known(self, folder: Path) -> dict[str, dict[str, Any]]:
         """What the JSON beside the files says of each, by file name; nothing where there is none."""
         known: dict[str, dict[str, Any]] = {}
-        names = [f"{self._folder}.json", f"{self._folder}.jsonl", "TritonBench_G_comp_alpac_v1_fixed_with_difficulty.json"]
+        names = [
+            f"{self._folder}.json",
+            f"{self._folder}.jsonl",
+            "TritonBench_G_comp_alpac_v1_fixed_with_difficulty.json",
+        ]
         for name in names:
             for row in _rows(folder.parent / name):
                 if isinstance(row.get("file"), str):
@@ -136,8 +149,8 @@ class TritonBenchG:
         if parts is None:
             raise SpecError(f"{listed.name}: {listed.why_not}")
         entries = called(*parts)
-        wanted = listed.name.removeprefix("autotune/").partition("/")[2]
-        entry = next((e for e in entries if e.replace(".", "_") == wanted), entries[0])
+        wanted = listed.name.rpartition("/")[2]
+        entry = next((e for e in entries[1:] if e.replace(".", "_") == wanted), entries[0])
         material = Material(parts[0], self._test(parts[1]), (entry,), self._timed(listed.file), torch=self._torch)
         return await task(listed, material, folder, judges, scale, identifier(listed.name))
 
@@ -160,6 +173,7 @@ class TritonBenchT(TritonBenchG):
     name = "tritonbench-t"
     layout = "TritonBench-T: TritonBench_T_v1/*.py with a line of 146 '#' between function and tests"
     _folder = "TritonBench_T_v1"
+    _part = "T"
     _metrics = "perf_T"
     _torch = True
 
@@ -170,21 +184,26 @@ class GeakRocm(TritonBenchG):
     name = "geak-rocm"
     layout = "GEAK's ROCm set: ROCm_v1/*.py with a line of 146 '#' between kernel and pytest"
     _folder = "ROCm_v1"
+    _part = "ROCm"
     _autotuned = "ROCm_v1_autotune"
 
     def _files(self, root: Path) -> Path | None:
+        if root.is_file():
+            return (
+                root if root.suffix == ".py" and root.resolve().parent.name in (self._folder, self._autotuned) else None
+            )
         deep = ("data", "data/ROCm/data", "geak_eval/data/ROCm/data", "ROCm/data")
         places = (root, *(root / folder / self._folder for folder in ("", *deep)))
-        return next((p for p in places if p.name in (self._folder, self._autotuned) and p.is_dir()), None)
+        return next((p for p in places if p.resolve().name in (self._folder, self._autotuned) and p.is_dir()), None)
 
     def tasks(self, root: Path) -> Iterator[Listed]:
         """A task a file; the autotuned kernels, which share their names, are told apart by their folder's."""
         yield from super().tasks(root)
         first = self._files(root)
-        beside = first.parent / self._autotuned if first is not None else None
+        beside = first.parent / self._autotuned if first is not None and first.is_dir() else None
         if beside is not None and beside.is_dir() and first != beside:
             for listed in super().tasks(beside):
-                yield replace(listed, name=f"autotune/{listed.name}")
+                yield replace(listed, name=f"{self._part}_autotune/{listed.name.partition('/')[2]}")
 
     def _known(self, folder: Path) -> dict[str, dict[str, Any]]:
         rows = _rows(folder.parent / "ROCm_eval_complex_instruct_v1.json")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
-import math
 import signal
 import sys
 import types
@@ -14,21 +13,10 @@ from typing import Any
 
 from geak_evaluator.children.candidate import trouble
 from geak_evaluator.children.loading import load
+from geak_evaluator.children.watching import CALLS, Stop, Watch
 from geak_evaluator.sandbox.channel import Channel
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.observed import Entry, Observed, Seen
-
-CALLS = 64
-"""Distinct calls that are kept of an entry."""
-LITERAL = 4096
-"""Whole numbers of a tensor that are kept one by one."""
-FEW = 64
-"""Floats of a tensor that are kept one by one: some operations are defined on few matrices."""
-_TEXT = 100
-
-
-class Stop(BaseException):
-    """Ends a test at a call that was only to be seen; no Exception, for tests catch those."""
+from geak_evaluator.schema.observed import Observed
 
 
 class OutOfTime(BaseException):
@@ -58,7 +46,10 @@ def observe(source: bytes, job: dict[str, Any]) -> Observed:
 
     watch = Watch(tuple(job["watch"]))
     said = timed = ""
-    with device.activate(job["target"], on_launch=take, compile=False, strict=False), device.pretend_cuda(job["target"]):
+    with (
+        device.activate(job["target"], on_launch=take, compile=False, strict=False),
+        device.pretend_cuda(job["target"]),
+    ):
         sys.modules["geak_observe"] = _handed(watch)
         try:
             with _bounded(job["seconds"]):
@@ -125,7 +116,9 @@ def _run(module: types.ModuleType, test: str, watch: Watch) -> None:
     """The test's text in the file's own namespace; what it defines and does not call is called."""
     space = vars(module)
     before = dict(space)
-    sys.modules.setdefault(module.__name__.removeprefix("geak_foreign_"), module)  # some tests import the file by its name
+    sys.modules.setdefault(
+        module.__name__.removeprefix("geak_foreign_"), module
+    )  # some tests import the file by its name
     exec(compile(test, f"{module.__name__}_test.py", "exec"), space)
     if watch.seen:
         return
@@ -190,7 +183,7 @@ def _time(module: types.ModuleType, text: str) -> None:
         sys.modules[f"{package}.{module.__name__.removeprefix('geak_foreign_')}"] = module
     space: dict[str, Any] = {"__name__": "geak_timed", "__file__": "timed/timed.py"}
     exec(compile(text, "timed.py", "exec"), space)
-    kinds = [v for v in space.values() if inspect.isclass(v) and issubclass(v, base) and v is not base]
+    kinds: list[Any] = [v for v in space.values() if inspect.isclass(v) and issubclass(v, base) and v is not base]
     for kind in kinds:
         one = kind()
         one.input_tensors = []
@@ -232,252 +225,3 @@ def _meta() -> Iterator[None]:
 
     with torch.device("meta"), OnMeta():
         yield
-
-
-# -- watching --
-
-
-class Watch:
-    """The entries of a file, each with something before it that notes its calls."""
-
-    def __init__(self, names: tuple[str, ...]) -> None:
-        self.names = names
-        self.on: dict[str, str] = {}
-        self.calls: dict[str, dict[str, Seen]] = {}
-        self.stops = self.timed = False
-        self.depth = 0
-
-    @property
-    def seen(self) -> bool:
-        """Whether any call was noted."""
-        return any(self.calls.values())
-
-    @contextlib.contextmanager
-    def stopping(self, *, timed: bool = False) -> Iterator[None]:
-        """Within, a call is noted and ends the test."""
-        before = self.stops, self.timed
-        self.stops, self.timed = True, timed
-        try:
-            yield
-        finally:
-            self.stops, self.timed = before
-
-    def entries(self) -> tuple[Entry, ...]:
-        """What was noted, by entry."""
-        return tuple(Entry(name, self.on[name], tuple(self.calls[name].values())) for name in self.names if name in self.on)  # type: ignore[arg-type]
-
-    def put_on(self, module: types.ModuleType) -> None:
-        """Puts itself before every entry that the module has."""
-        for name in self.names:
-            first, _, last = name.partition(".")
-            held = getattr(module, first, None)
-            if last:
-                target = getattr(held, last, None)
-                if target is None:
-                    continue
-                forward = getattr(held, "forward", None) if last == "apply" else None
-                skip = 1 if forward is not None else 0
-                setattr(held, last, staticmethod(self._before(name, target, forward or target, skip)))
-                self.on[name] = "apply" if last == "apply" else "function"
-            elif hasattr(held, "run") and hasattr(held, "__getitem__"):
-                setattr(module, first, _Kernel(self, name, held))
-                self.on[name] = "kernel"
-            elif callable(held):
-                owner = getattr(held, "__self__", None)
-                applied = getattr(owner, "forward", None) if getattr(held, "__name__", "") == "apply" else None
-                setattr(module, first, self._before(name, held, applied or held, 1 if applied is not None else 0))
-                self.on[name] = "function"
-            else:
-                continue
-            self.calls[name] = {}
-
-    def _before(self, name: str, target: Callable[..., Any], shaped: Callable[..., Any], skip: int) -> Callable[..., Any]:
-        signature = _signature(shaped, skip)
-        parameters = signature.parameters.values() if signature is not None else ()
-        only = tuple(one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
-
-        def called(*args: Any, **kwargs: Any) -> Any:
-            if self.depth:
-                return target(*args, **kwargs)
-            return self.note(name, _bound(signature, args, kwargs), only, (), lambda: target(*args, **kwargs))
-
-        called.__name__ = name
-        called.__wrapped__ = target  # type: ignore[attr-defined]
-        return called
-
-    def note(
-        self, name: str, args: dict[str, Any], by_name: tuple[str, ...], grid: tuple[int, ...], go: Callable[[], Any]
-    ) -> Any:
-        """Notes one call, and carries it out unless it is only to be seen."""
-        described = {key: describe(value) for key, value in args.items()}
-        seen = Seen(described, by_name, grid, timed=self.timed)
-        key = repr((_form(described), grid, self.timed))
-        calls = self.calls[name]
-        if key in calls:
-            calls[key] = _again(calls[key])
-        elif len(calls) < 2 * CALLS:
-            calls[key] = seen
-        if self.stops:
-            raise Stop
-        before = {k: v.detach().clone() for k, v in args.items() if _comparable(v)}
-        self.depth += 1
-        try:
-            result = go()
-        finally:
-            self.depth -= 1
-        if key in calls:
-            changed = tuple(k for k, v in before.items() if not _equal(v, args[k]))
-            calls[key] = _done(calls[key], changed)
-        return result
-
-
-def _again(seen: Seen) -> Seen:
-    return Seen(seen.args, seen.by_name, seen.grid, seen.changed, seen.done, seen.timed, seen.count + 1)
-
-
-def _done(seen: Seen, changed: tuple[str, ...]) -> Seen:
-    names = tuple(dict.fromkeys((*seen.changed, *changed)))
-    return Seen(seen.args, seen.by_name, seen.grid, names, True, seen.timed, seen.count)
-
-
-class _Kernel:
-    """Stands for a kernel that a test launches itself."""
-
-    def __init__(self, watch: Watch, name: str, kernel: Any) -> None:
-        self._watch, self._name, self._kernel = watch, name, kernel
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._kernel, name)
-
-    def __getitem__(self, grid: Any) -> Any:
-        watch, kernel = self._watch, self._kernel
-        if watch.depth:
-            return kernel[grid]
-
-        def launched(*args: Any, **kwargs: Any) -> Any:
-            named = dict(zip(kernel.arg_names, args, strict=False))
-            sizes = grid({**named, **kwargs}) if callable(grid) else grid
-            sizes = tuple(int(n) for n in (sizes if isinstance(sizes, tuple | list) else (sizes,)))
-            given = {**named, **kwargs}
-            return watch.note(self._name, given, tuple(kwargs), sizes, lambda: kernel[grid](*args, **kwargs))
-
-        return launched
-
-
-def _signature(function: Callable[..., Any], skip: int) -> inspect.Signature | None:
-    try:
-        found = inspect.signature(function)
-    except (TypeError, ValueError):
-        return None
-    return found.replace(parameters=list(found.parameters.values())[skip:])
-
-
-def _bound(signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments of a call by name, defaults included."""
-    try:
-        if signature is None:
-            raise TypeError
-        bound = signature.bind(*args, **kwargs)
-    except TypeError:
-        return {**{f"argument_{i}": value for i, value in enumerate(args)}, **kwargs}
-    bound.apply_defaults()
-    found: dict[str, Any] = {}
-    for name, value in bound.arguments.items():
-        kind = signature.parameters[name].kind
-        if kind is inspect.Parameter.VAR_KEYWORD:
-            found.update(value)
-        elif kind is inspect.Parameter.VAR_POSITIONAL:
-            if value:
-                found[f"*{name}"] = value
-        else:
-            found[name] = value
-    return found
-
-
-# -- what is kept of an argument --
-
-
-def describe(value: Any, depth: int = 0) -> Any:
-    """Plain data: a tensor by its form and how its values seem to be drawn."""
-    import torch
-
-    if value is None or type(value) in (int, bool):
-        return value
-    if isinstance(value, float):
-        value = float(value)
-        return value if math.isfinite(value) else {"float": str(value)}
-    if isinstance(value, str):
-        return value[:_TEXT]
-    if isinstance(value, torch.Tensor):
-        form: dict[str, Any] = {"tensor": list(value.shape), "dtype": str(value.dtype).removeprefix("torch.")}
-        if value.layout == torch.strided and not value.is_contiguous():
-            form["strides"] = list(value.stride())
-        if not value.is_meta and value.layout == torch.strided:
-            form["drawn"] = drawn(value.detach())
-        return form
-    if isinstance(value, tuple | list) and depth < 4 and len(value) <= CALLS:
-        return {"tuple" if isinstance(value, tuple) else "list": [describe(one, depth + 1) for one in value]}
-    if isinstance(value, torch.dtype):
-        return {"dtype": str(value)}
-    if type(value).__name__ in ("dtype", "constexpr") and type(value).__module__.startswith("triton"):
-        return {"triton": f"tl.{value.name}" if hasattr(value, "name") else repr(value)}
-    if isinstance(value, torch.layout | torch.memory_format):
-        return {"torch": str(value)}
-    if isinstance(value, torch.device):
-        return {"device": str(value)}
-    return {"object": f"{type(value).__module__}.{type(value).__qualname__}"[:_TEXT]}
-
-
-def drawn(tensor: Any) -> dict[str, Any]:
-    """How a tensor's values seem to have come about; each whole number only where they are few."""
-    if tensor.numel() == 0:
-        return {}
-    if tensor.dtype.is_complex:
-        return {}
-    if tensor.is_floating_point():
-        values = tensor.double()
-        finite = values[values.isfinite()]
-        if finite.numel() == 0:
-            return {}
-        low, high = float(finite.min()), float(finite.max())
-        known = {"min": low, "max": high, "std": float(finite.std()) if finite.numel() > 1 else 0.0}
-        return known | ({"floats": tensor.double().tolist()} if finite.numel() == tensor.numel() <= FEW else {})
-    if str(tensor.dtype) == "torch.bool":
-        return {"share": float(tensor.double().mean())}
-    values = tensor.long()
-    flat = values.flatten()
-    low, high = int(flat.min()), int(flat.max())
-    found: dict[str, Any] = {"min": low, "max": high, "distinct": int(flat.unique().numel())}
-    last = values.shape[-1] if values.dim() else 0
-    if values.dim() and last > 1:
-        found["sorted"] = bool((values.diff(dim=-1) >= 0).all())
-        rows = values.reshape(-1, last).sort(dim=-1).values
-        found["permutation"] = bool((rows == rows.new_tensor(range(last))).all())
-        found["last"] = int(values[..., -1].max())
-    if tensor.numel() <= LITERAL:
-        found["values"] = values.tolist()
-    return found
-
-
-def _form(described: dict[str, Any]) -> Any:
-    """What makes two calls one: all but how values were drawn."""
-    if isinstance(described, dict):
-        return {k: _form(v) for k, v in described.items() if k != "drawn"}
-    return described
-
-
-def _comparable(value: Any) -> bool:
-    import torch
-
-    return isinstance(value, torch.Tensor) and not value.is_meta and value.numel() <= 1 << 22
-
-
-def _equal(before: Any, after: Any) -> bool:
-    import torch
-
-    same = before.shape == after.shape and before.dtype == after.dtype
-    if not same:
-        return False
-    if before.element_size() == 1:
-        return torch.equal(before.view(torch.uint8), after.detach().clone().view(torch.uint8))
-    return bool(torch.equal(torch.nan_to_num(before), torch.nan_to_num(after.detach()))) if before.is_floating_point() else torch.equal(before, after)

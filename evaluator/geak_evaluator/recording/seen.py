@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import itertools
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from geak_evaluator.recording.drawing import drawn, is_tensor, literal, renamed
+from geak_evaluator.recording.grids import grid as grid_of
 from geak_evaluator.recording.merge import Record
-from geak_evaluator.recording.suggest import Calls, Suggestion, suggest
+from geak_evaluator.recording.suggest import Suggestion, suggest
 from geak_evaluator.schema.observed import Entry, Seen, Sketch
-
-_RESERVED = frozenset({"min", "max", "abs", "cdiv"})
 
 
 class CannotPass(ValueError):
@@ -37,29 +36,29 @@ def sketch(entry: Entry) -> Sketch | None:
     kept.sort(key=lambda one: one.timed)
     notes = [f"{len(calls) - len(kept)} calls with other arguments that no spec can pass are left out"]
     notes = notes if len(kept) < len(calls) else []
-    renamed = {name: _renamed(name) for one in kept for name in one.args}
-    grid, more = _grid(entry, kept) if entry.kind == "kernel" else ("", [])
+    names = {name: renamed(name) for one in kept for name in one.args}
+    grid, more = grid_of(entry, kept) if entry.kind == "kernel" else ("", [])
     record = Record()
     for i, one in enumerate(kept):
-        passed = {renamed[n]: v for n, v in _passed(one.args, loose).items()}
+        passed = {names[n]: v for n, v in _passed(one.args, loose).items()}
         passed |= {f"grid_{g}": one.grid[g] for g in more}
         record.calls.append({"count": 1, "args": passed, "seen": i})
-    found = suggest(record, _drawn)
-    return _sketched(entry, kept, found, loose, renamed, grid, more, notes)
+    found = suggest(record, drawn)
+    return _sketched(entry, kept, found, loose, names, grid, more, notes)
 
 
 def _laid_out(args: dict[str, Any]) -> dict[str, Any]:
-    """Arguments with the tensors of a sequence as arguments of their own, and the sequence as source that names them."""
+    """Arguments with the tensors of a sequence as arguments of their own, and it as source that names them."""
     found: dict[str, Any] = {}
     for name, value in args.items():
         kind = next((k for k in ("tuple", "list") if isinstance(value, dict) and k in value), "")
-        if not kind or not any(map(_is_tensor, value[kind])):
+        if not kind or not any(map(is_tensor, value[kind])):
             found[name] = value
             continue
         plain = name.lstrip("*")
         words = []
         for i, item in enumerate(value[kind]):
-            if _is_tensor(item) or _number(item):
+            if is_tensor(item) or _number(item):
                 found[f"{plain}_{i}"] = item
                 words.append(f"{plain}_{i}")
             else:
@@ -72,16 +71,8 @@ def _laid_out(args: dict[str, Any]) -> dict[str, Any]:
 
 def _shapes(one: Seen) -> Iterator[list[int]]:
     for value in one.args.values():
-        if _is_tensor(value):
+        if is_tensor(value):
             yield value["tensor"]
-
-
-def _is_tensor(value: Any) -> bool:
-    return isinstance(value, dict) and "tensor" in value
-
-
-def _renamed(name: str) -> str:
-    return f"{name}_" if name in _RESERVED else name
 
 
 def _number(value: Any) -> bool:
@@ -94,9 +85,8 @@ def _loose(calls: list[Seen]) -> frozenset[str]:
     found = set()
     for name in names:
         values = [one.args.get(name) for one in calls]
-        if all(v is None or _is_tensor(v) for v in values) and any(_is_tensor(v) for v in values):
-            found.add(name)
-        elif all(_number(v) for v in values):
+        tensors = [v for v in values if v is not None]
+        if (tensors and all(map(is_tensor, tensors))) or all(map(_number, values)):
             found.add(name)
     return frozenset(found)
 
@@ -124,20 +114,20 @@ def _sketched(
     kept: list[Seen],
     found: Suggestion,
     loose: frozenset[str],
-    renamed: dict[str, str],
+    names: dict[str, str],
     grid: str,
     more: list[int],
     notes: list[str],
 ) -> Sketch:
     calls = [kept[call["seen"]] for call in found.calls]
-    literal = [name for name in found.inputs if _literal(found, name)]
+    literal = [name for name in found.inputs if literal(found, name)]
     values = []
     for call in found.calls:
-        given = {n: call["args"][n] for n in literal if _is_tensor(call["args"].get(n))}
+        given = {n: call["args"][n] for n in literal if is_tensor(call["args"].get(n))}
         values.append({n: v["drawn"]["values"] for n, v in given.items() if "values" in v.get("drawn", {})})
     floats = []
     for call in found.calls:
-        given = {n: v for n, v in call["args"].items() if _is_tensor(v) and "floats" in v.get("drawn", {})}
+        given = {n: v for n, v in call["args"].items() if is_tensor(v) and "floats" in v.get("drawn", {})}
         floats.append({n: v["drawn"]["floats"] for n, v in given.items() if n in found.inputs})
     first = calls[0]
     parts = []
@@ -145,22 +135,22 @@ def _sketched(
     for name, value in first.args.items():
         if name in parts_of:
             continue
-        word = renamed[name] if name in loose else source(value)
+        word = names[name] if name in loose else source(value)
         if name.startswith("*"):
             parts.append(f"*{word}")
         elif name in first.by_name or (entry.kind == "kernel" and name in first.by_name):
             parts.append(f"{name}={word}")
         else:
             parts.append(word)
-    order = [renamed[n] for n in first.args if n in loose]
+    order = [names[n] for n in first.args if n in loose]
     plain = entry.kind == "function" and not first.by_name and order == list(first.args) == list(found.inputs)
     target = f"{entry.name}[{grid}]" if entry.kind == "kernel" else entry.name
-    changed = {renamed[n] for one in entry.calls for n in one.changed if n in loose}
+    changed = {names[n] for one in entry.calls for n in one.changed if n in loose}
     derived = _derived(found)
     for name, text in derived.items():
-        word = re.compile(rf"\b{name}\b")
-        found.inputs = {n: _within_quotes(word, text, declared) for n, declared in found.inputs.items()}
-        found.shapes = {n: tuple(word.sub(text, d) for d in shape) for n, shape in found.shapes.items()}
+        named = re.compile(rf"\b{name}\b")
+        found.inputs = {n: _within_quotes(named, text, declared) for n, declared in found.inputs.items()}
+        found.shapes = {n: tuple(named.sub(text, d) for d in shape) for n, shape in found.shapes.items()}
         for sizes in found.sizes:
             del sizes[name]
     axes = {n: tuple(sorted({s[n] for s in found.sizes})) for n in found.axes if n not in derived}  # type: ignore[type-var]
@@ -247,124 +237,3 @@ def source(value: Any) -> str:
         if "object" in value:
             raise CannotPass(f"it is called with a {value['object']}, which no spec can pass")
     raise CannotPass("it is called with tensors inside a nest, which no spec can pass")
-
-
-# -- how values are drawn --
-
-
-def _infos(calls: Calls, name: str) -> list[dict[str, Any]]:
-    given = [call["args"].get(name) for call in calls.calls]
-    return [v["drawn"] for v in given if _is_tensor(v) and v.get("drawn")]
-
-
-def _drawn(calls: Calls, name: str, dtype: str) -> str:
-    """A fill that all calls agree with; "" leaves it to the format, or to literal values."""
-    infos = _infos(calls, name)
-    if not infos:
-        return ""
-    if "share" in infos[0]:
-        shares = {info["share"] for info in infos if "share" in info}
-        return {frozenset({1.0}): "ones", frozenset({0.0}): "zeros"}.get(frozenset(shares), "mask")
-    if "std" in infos[0]:
-        return _floats(infos)
-    infos = [info for info in infos if "distinct" in info]
-    if all(info["distinct"] == 1 for info in infos):
-        if (axis := _equal(calls, name)) and infos[0]["min"] > 2:
-            return f"constant({axis})"
-        if len({info["min"] for info in infos}) == 1:
-            return f"constant({infos[0]['min']})"
-    if all(info.get("permutation") for info in infos):
-        axis = _axis(calls, name)
-        return f"permutation({axis})" if axis else ""
-    random = all(info["distinct"] > 16 for info in infos) and not all(info.get("sorted") for info in infos)
-    if random or any("values" not in info for info in infos):
-        low, high = min(info["min"] for info in infos), max(info["max"] for info in infos)
-        return f"integers({0 if 0 <= low < 8 else low}, {_bound(calls, name) or high + 1})"
-    return ""
-
-
-def _bound(calls: Calls, name: str) -> str:
-    """An axis that the numbers stay just below in every call, as indices into it do."""
-    given = [call["args"].get(name) for call in calls.calls]
-    highs = [v["drawn"].get("max", -1) + 1 if _is_tensor(v) and v.get("drawn") else None for v in given]
-    for axis, sizes in calls.columns.items():
-        pairs = [(h, n) for h, n in zip(highs, sizes, strict=True) if h is not None and n is not None]
-        if pairs and all(8 < h <= n <= 1.25 * h + 2 for h, n in pairs):
-            return axis
-    return ""
-
-
-def _floats(infos: list[dict[str, Any]]) -> str:
-    infos = [info for info in infos if "std" in info]
-    low, high = min(info["min"] for info in infos), max(info["max"] for info in infos)
-    if low == high:
-        return "zeros" if low == 0 else f"constant({low!r})"
-    if low >= 0:
-        return "uniform(0, 1)" if high <= 1 else f"uniform({math.floor(low)}, {math.ceil(high)})"
-    return ""
-
-
-def _axis(calls: Calls, name: str) -> str:
-    """The axis that is the last dimension of an input."""
-    column = calls.column(name, lambda v: v["tensor"][-1])
-    return next((axis for axis, known in calls.columns.items() if known == column), "")
-
-
-def _equal(calls: Calls, name: str) -> str:
-    """An axis that the one number of an input is, in every call."""
-    given = [call["args"].get(name) for call in calls.calls]
-    numbers = [v["drawn"].get("min") if _is_tensor(v) and v.get("drawn") else None for v in given]
-    for axis, sizes in calls.columns.items():
-        if all(a is None or a == b for a, b in zip(numbers, sizes, strict=True)):
-            return axis
-    return ""
-
-
-def _literal(found: Suggestion, name: str) -> bool:
-    """Whether an input holds whole numbers that follow no rule."""
-    text = found.inputs[name]
-    if not text.startswith("Tensor") or "fill=" in text:
-        return False
-    given = [call["args"].get(name) for call in found.calls]
-    return any(_is_tensor(v) and "values" in v.get("drawn", {}) for v in given)
-
-
-# -- the grid of a kernel that a test launches itself --
-
-
-def _grid(entry: Entry, kept: list[Seen]) -> tuple[str, list[int]]:
-    """The grid as source, and which of its numbers have to be arguments."""
-    words: list[str] = []
-    more: list[int] = []
-    for i in range(max(len(one.grid) for one in kept)):
-        column = [one.grid[i] if i < len(one.grid) else 1 for one in kept]
-        text = _size(column, kept)
-        if text is None:
-            more.append(i)
-            text = f"grid_{i}"
-        words.append(text)
-    return f"({', '.join(words)},)", more
-
-
-def _size(column: list[int], kept: list[Seen]) -> str | None:
-    known: dict[str, list[int]] = {}
-    for name, value in kept[0].args.items():
-        values = [one.args.get(name) for one in kept]
-        if all(type(v) is int and v > 0 for v in values):
-            known[_renamed(name)] = values  # type: ignore[assignment]
-        elif _is_tensor(value) and all(_is_tensor(v) and len(v["tensor"]) == len(value["tensor"]) for v in values):
-            known[f"{_renamed(name)}.numel()"] = [math.prod(v["tensor"]) for v in values]  # type: ignore[index]
-            for i in range(len(value["tensor"])):
-                known[f"{_renamed(name)}.shape[{i}]"] = [v["tensor"][i] for v in values]  # type: ignore[index]
-    if len(set(column)) == 1 and column[0] == 1:
-        return "1"
-    for name, values in known.items():
-        if values == column:
-            return name
-    for (a, left), (b, right) in itertools.permutations(known.items(), 2):
-        if all(y and -(-x // y) == c for x, y, c in zip(left, right, column, strict=True)):
-            return f"-(-{a} // {b})"
-    for (a, left), (b, right) in itertools.combinations(known.items(), 2):
-        if all(x * y == c for x, y, c in zip(left, right, column, strict=True)):
-            return f"{a} * {b}"
-    return None

@@ -13,7 +13,7 @@ class Seen:
     """One distinct call: its arguments by name, as shapes, formats and plain values."""
 
     args: dict[str, Any]
-    """A number, a text, None, `{"tensor": shape, "dtype": ..., "strides": ..., "drawn": ...}`, or `{"object": type}`."""
+    """Numbers, texts, None, `{"tensor": shape, "dtype": ..., "strides": ..., "drawn": ...}`, `{"object": type}`."""
     by_name: tuple[str, ...] = ()
     """Arguments that can be passed by name alone."""
     grid: tuple[int, ...] = ()
