@@ -17,6 +17,7 @@ from geak.errors import GeakError, JudgeError, SpecError, UsageError
 from geak.hiding import is_secret
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.observed import Observed, Trials
 from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.tuning import Tuning
@@ -155,6 +156,19 @@ class Judge:
         asked: dict[str, Any] = {"targets": list(targets), "policy": policy.value, "table": table}
         asked |= {"evaluations": evaluations, "minutes": minutes}
         return self._ask(Tuning, self._request("tune", spec, kernel=source, **asked))
+
+    def observe(
+        self, file: Path, source: str, *, test: str, timed: str = "", watch: Sequence[str] = (), project: str = ""
+    ) -> Observed:
+        """How a foreign `test` calls what it is told to `watch` of the kernel file whose text is `source`."""
+        self._number += 1
+        fields = {"id": self._number, "op": "observe", "path": str(file.resolve()), "source": source}
+        more = {"test": test, "timed": timed, "watch": list(watch), "project": project}
+        return self._ask(Observed, codec.from_json(Request, {**fields, **more}))
+
+    def tried(self, spec: Path, kernel: str, *, target: str = "gfx942", policy: Policy = Policy.OPEN) -> Trials:
+        """Each case of a spec on its own, with a kernel or, where that is "", with the reference alone."""
+        return self._ask(Trials, self._request("try", spec, kernel=kernel, targets=[target], policy=policy.value))
 
     def evaluate(
         self,

@@ -15,6 +15,7 @@ from typing import IO, Self, TypeVar
 from geak.errors import JudgeDied, JudgeError, MachineError, SpecError, UsageError
 from geak.judge import Judge, command, words
 from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.observed import Observed, Trials
 from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.tuning import Tuning
@@ -89,6 +90,17 @@ class Judges:
     async def seed(self, spec: Path, *, target: str = "gfx942") -> Seeds:
         """Kernels for a spec that a compiler writes."""
         return await self._ask(lambda judge: judge.seed(spec, target=target))
+
+    async def observe(
+        self, file: Path, source: str, *, test: str, timed: str = "", watch: Sequence[str] = (), project: str = ""
+    ) -> Observed:
+        """How a foreign test calls the kernel file whose text is `source`."""
+        texts = {"test": test, "timed": timed, "project": project}
+        return await self._ask(lambda judge: judge.observe(file, source, watch=watch, **texts))
+
+    async def tried(self, spec: Path, kernel: str, *, target: str = "gfx942", policy: Policy = Policy.OPEN) -> Trials:
+        """Each case of a spec on its own."""
+        return await self._ask(lambda judge: judge.tried(spec, kernel, target=target, policy=policy))
 
     async def tune(
         self,

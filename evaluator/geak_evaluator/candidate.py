@@ -96,7 +96,8 @@ class Candidate:
     def capture(self, case: Case, answer: Answer | None = None, configuration: int = 0) -> Captured | Ran:
         """What its wrapper asks for, recorded on values of no account; or on the integers of `answer`, if it may."""
         try:
-            shown = tuple(self._oracle.case(case, self._target) for _ in range(2))
+            first = self._oracle.case(case, self._target, like=answer)
+            shown: tuple[Answer, ...] = (first, self._oracle.case(case, self._target, like=answer or first))
             if self._by_value:  # a wrapper whose launches may follow the values must see the integers that count
                 shown = tuple(one.with_integers_of(answer or shown[0]) for one in shown)
         except TooBig as error:

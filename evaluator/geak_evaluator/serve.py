@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
 from geak_evaluator.machine_code.cache import Cache, CacheError
+from geak_evaluator.observing import observe, tried
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.pool import Pool, own_command, processors
 from geak_evaluator.sandbox.box import Sandbox
@@ -110,9 +111,9 @@ def cache() -> Cache | None:
         return None
 
 
-def serve(box: Sandbox, requests: TextIO, answers: TextIO) -> None:
+def serve(box: Sandbox, requests: TextIO, answers: TextIO, *, estimates: bool = True) -> None:
     """Answers requests in turn."""
-    judge = Judge(box, cache=cache())
+    judge = Judge(box, cache=cache(), estimates=estimates)
     _say(answers, hello(box))
     for line in requests:
         _say(answers, _lacking(box, line) or _answer(judge, line))
@@ -164,7 +165,12 @@ def _result(judge: Judge, request: Request) -> Any:
         return lint(judge, file)
     if request.op == "seed":
         return seed(judge, file, target=request.targets[0])
+    if request.op == "observe":
+        texts = {"test": request.test, "timed": request.timed, "project": request.project}
+        return observe(judge, file, target=request.targets[0], watch=request.watch, **texts)
     kernel = _bytes(request.kernel)
+    if request.op == "try":
+        return tried(judge, file, kernel, target=request.targets[0], policy=request.policy)
     if request.op == "tune":
         return tune(
             judge,
@@ -197,10 +203,10 @@ def pooled(workers: int, options: Sequence[str]) -> None:
         pool.close()
 
 
-def stdio(box: Sandbox) -> None:
+def stdio(box: Sandbox, *, estimates: bool = True) -> None:
     """Serves over this process's own stdin and stdout; anything else that prints goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="surrogateescape")
     os.dup2(2, 1)
     requests = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115 - it is not ours to close
     sys.stdin = open(os.devnull)  # noqa: SIM115
-    serve(box, requests, answers)
+    serve(box, requests, answers, estimates=estimates)

@@ -190,6 +190,7 @@ class _Remembered(Oracle):
         fills: dict[str, str] | None = None,
         examine: bool = False,
         native: bool = False,
+        like: Answer | None = None,
     ) -> Answer:
         """The inputs of a case, the same every time."""
         key = (str(case), target)

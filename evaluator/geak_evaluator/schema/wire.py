@@ -39,7 +39,7 @@ class Request:
     """One thing asked of the judge."""
 
     id: int
-    op: Literal["describe", "evaluate", "lint", "seed", "tune"]
+    op: Literal["describe", "evaluate", "lint", "observe", "seed", "try", "tune"]
     path: str
     """Where the spec lies, for messages and for what it names relative to itself."""
     source: str
@@ -54,6 +54,14 @@ class Request:
     """How long it may try."""
     table: str = ""
     """JSON with configurations by size, as serving engines keep them: for a tuner to begin from."""
+    test: str = ""
+    """For `observe`: a foreign test's text; `source` is then the kernel file that it is about, and no spec."""
+    timed: str = ""
+    """For `observe`: a foreign text that makes the inputs which its benchmark times."""
+    watch: tuple[str, ...] = ()
+    """For `observe`: what of the kernel file the test calls."""
+    project: str = ""
+    """For `observe`: a folder that the test may read."""
 
 
 @dataclass(frozen=True)
