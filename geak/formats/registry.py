@@ -55,10 +55,12 @@ class Checkout:
 @functools.cache
 def formats() -> tuple[Format, ...]:
     """All that are known: ours, and those of other packages by their entry points."""
+    from geak.formats.backendbench import BackendBench
+    from geak.formats.flashinfer import FlashInfer
     from geak.formats.kernelbench import KernelBench
     from geak.formats.native import Native
 
-    ours: list[Format] = [Native(), KernelBench()]
+    ours: list[Format] = [Native(), KernelBench(), FlashInfer(), BackendBench()]
     for entry in metadata.entry_points(group=GROUP):
         try:
             loaded = entry.load()

@@ -1,0 +1,100 @@
+"""BackendBench: an operator of torch and the calls that models make of it; its trace suite, from the trace's text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+from geak.errors import SpecError, UsageError
+from geak.formats import operators
+from geak.formats.base import Listed, Scale
+from geak.formats.files import identifier
+from geak.formats.forms import Form, forms, written
+from geak.formats.traces import is_trace, read
+from geak.journal.store import write
+from geak.judges import Judges
+from geak.tasks import Task
+
+_LICENCE = "BSD-3-Clause"
+_TOLERANCE = "torch.testing.assert_close with atol = rtol = 1e-2 for every type, NaN equal to NaN"
+_METRIC = "the share of operators that are right, and the geometric mean of speedups over shapes and operators"
+_FORMS = 3
+"""Of an operator's forms, how many are tasks of their own: few calls have any other."""
+
+
+class BackendBench:
+    """Traces: "Operator: aten.add.Tensor", then "cnt: 3, ((T([8, 4], f16), T([4], f16)), {})"."""
+
+    name = "backendbench"
+    layout = 'BackendBench: traces *.txt of "Operator: aten.NAME.OVERLOAD" and "cnt: N, (ARGS, KWARGS)", or *.parquet'
+
+    def recognises(self, root: Path) -> bool:
+        """Whether a trace is here, or a folder of them."""
+        return any(is_trace(file) for file in _files(root)[:5])
+
+    def tasks(self, root: Path) -> Iterator[Listed]:
+        """A task for each form in which an operator is called, and one for each operator that can be none."""
+        try:
+            traced = _traced(root)
+        except UsageError as error:
+            yield Listed(root.stem, root, self.name, licence=_LICENCE, why_not=str(error))
+            return
+        for operator, texts in sorted(traced.items()):
+            yield from _listed(root, operator, texts)
+
+    async def task(self, listed: Listed, folder: Path, judges: Judges, scale: Scale) -> Task:
+        """A spec of one form; SpecError where its reference does not run at smaller sizes."""
+        operator, _, number = listed.name.partition("~")
+        form = _forms(listed.file, f"aten.{operator}")[int(number or 1) - 1]
+        spec = folder / f"{identifier(listed.name)}.py"
+        write(spec, written(form, scale.elements).encode(), only_new=True)
+        try:
+            await judges.lint(spec)
+        except SpecError as error:
+            raise SpecError(f"{listed.name} cannot be made smaller by what its trace tells: {error}") from None
+        return Task(spec)
+
+
+def _files(root: Path) -> list[Path]:
+    if root.is_file():
+        return [root]
+    found = [file for pattern in ("*", "*/*", "*/*/*/*/*") for file in root.glob(f"{pattern}.txt") if file.is_file()]
+    return sorted([*found, *root.glob("*.parquet")])
+
+
+@lru_cache(maxsize=4)
+def _traced(root: Path) -> dict[str, Counter[str]]:
+    return read(file for file in _files(root) if is_trace(file))
+
+
+@lru_cache(maxsize=2048)
+def _forms(root: Path, operator: str) -> tuple[Form, ...]:
+    return tuple(forms(operator, _traced(root)[operator]))
+
+
+def _listed(root: Path, operator: str, texts: Counter[str]) -> Iterator[Listed]:
+    name, every = operator.removeprefix("aten."), sum(texts.values())
+    why = operators.why_not(operator)
+    known = () if why else _forms(root, operator)
+    if not known:
+        why = why or "its calls hold nothing that a spec can say: no tensors, empty ones, or strides with gaps"
+        yield _one(root, name, operator, f"{every:,} calls", why)
+    for number, form in enumerate(known[:_FORMS], 1):
+        title = f"{form.count:,} of its {every:,} calls, in {len(form.calls)} shapes"
+        yield _one(root, name if number == 1 else f"{name}~{number}", operator, title, "")
+
+
+def _one(root: Path, name: str, operator: str, title: str, why: str) -> Listed:
+    return Listed(
+        name,
+        root,
+        BackendBench.name,
+        title=title,
+        category=operators.base(operator),
+        licence=_LICENCE,
+        why_not=why,
+        tolerance=_TOLERANCE,
+        metric=_METRIC,
+    )
