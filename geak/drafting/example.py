@@ -117,6 +117,32 @@ def _shapes(source: Source, given: list[Argument], called: dict[str, str]) -> No
             argument.kind, argument.default, argument.question = "float", ast.Constant(item.value), ""
 
 
+def own_sizes(source: Source, built: list[Argument], given: list[Argument]) -> dict[str, int | tuple[int, ...]]:
+    """What the file itself passes: numbers by argument, and the shapes of tensors, as far as they can be read."""
+    found: dict[str, int | tuple[int, ...]] = {}
+    for argument, node in zip(built, _returned(source, "get_init_inputs"), strict=False):
+        for inner, part in [(argument, node), *((f, ast.Name(f.name)) for f in argument.fields)]:
+            value = _literal(source, part)
+            if type(value) is int:
+                found[inner.name] = value
+    example = source.functions.get("get_inputs")
+    if example is None:
+        return found
+    known: dict[str, Value] = {}
+    for name in source.constants:
+        value = _literal(source, ast.Name(name))
+        if type(value) is int:
+            known[name] = Num(Dim(value))
+        elif isinstance(value, tuple | list) and all(type(size) is int for size in value):
+            known[name] = Seq([Num(Dim(size)) for size in value])
+    passed = Reader(source).call(example, known, name_sizes=False)
+    for argument, item in zip(given, passed.items if isinstance(passed, Seq) else [], strict=False):
+        if isinstance(item, Arr) and item.dims is not None:
+            sizes = tuple(size for dim in item.dims if (size := dim.root().value) is not None)
+            found |= {argument.name: sizes} if len(sizes) == len(item.dims) else {}
+    return found
+
+
 def _text(dim: Dim, names: dict[int, str]) -> str:
     known = all(id(v) in names for v in dim.variables())
     return dim.text(names) if known and (dim.root().formula or dim.free) else "?"

@@ -13,7 +13,7 @@ from pathlib import Path
 from geak.drafting import source as files
 from geak.drafting.arguments import Argument, arguments
 from geak.drafting.draft import Draft, DraftError
-from geak.drafting.example import follow
+from geak.drafting.example import follow, own_sizes
 from geak.drafting.infer import read
 from geak.drafting.layers import find
 from geak.drafting.render import spec_text, tuple_text, uses
@@ -120,7 +120,7 @@ def _module(source: Source, node: ast.ClassDef, entry: str, wanted: Wanted) -> D
         if argument.kind == "tensor":
             argument.kind, argument.passed = "bound", "None" if argument.default is None else ""
             argument.question = f"the constructor's {argument.name} is nothing that a spec can pass"
-    made = sketch(read(source, forward, given, node, built), given, built, wanted)
+    made = sketch(read(source, forward, given, node, built), given, built, wanted, own_sizes(source, built, given))
     simple = all(a.kind not in ("bound", "bundle") for a in [*given, *built]) and not _strange(node)
     body, imports, missing = _needed(source, node, [*given, *built])
     texts = [_definition(source, s, node if simple else None, "Reference") for s in body]
@@ -195,7 +195,8 @@ def _draft(
     name = snake(entry or node.name)
     settings = [*more, f'entry="{entry or node.name}"'] if entry or node.name != name else more
     body = spec_text(made, settings)
-    head = docstring(title(node, name), f"Drafted from {source.path.name}:{node.name}; look at what is marked CHECK.")
+    origin = made.wanted.origin or f"Drafted from {source.path.name}:{node.name}; look at what is marked CHECK."
+    head = docstring(title(node, name), origin)
     parts = [head, *import_blocks([*imports, *(["from __future__ import annotations"] if late else [])]), uses(body)]
     text = "\n\n".join([*parts, body]) + "\n" + "".join(_spaced(texts))
     return Draft(name, text, made.questions, entry or node.name)
