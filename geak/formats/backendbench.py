@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
-from geak.errors import SpecError, UsageError
+from geak.errors import UsageError
 from geak.formats import operators
 from geak.formats.base import Listed, Scale
-from geak.formats.files import identifier
-from geak.formats.forms import Form, forms, written
+from geak.formats.forms import Form, forms, readings
 from geak.formats.traces import is_trace, read
-from geak.journal.store import write
+from geak.formats.trying import first_that_runs
+from geak.formats.writing import plural
 from geak.judges import Judges
 from geak.tasks import Task
 
 _LICENCE = "BSD-3-Clause"
 _TOLERANCE = "torch.testing.assert_close with atol = rtol = 1e-2 for every type, NaN equal to NaN"
 _METRIC = "the share of operators that are right, and the geometric mean of speedups over shapes and operators"
+_LOOKED = 300
 _FORMS = 3
 """Of an operator's forms, how many are tasks of their own: few calls have any other."""
 
@@ -32,7 +33,7 @@ class BackendBench:
 
     def recognises(self, root: Path) -> bool:
         """Whether a trace is here, or a folder of them."""
-        return any(is_trace(file) for file in _files(root)[:5])
+        return any(is_trace(file) for file in _files(root)[:_LOOKED])
 
     def tasks(self, root: Path) -> Iterator[Listed]:
         """A task for each form in which an operator is called, and one for each operator that can be none."""
@@ -45,16 +46,10 @@ class BackendBench:
             yield from _listed(root, operator, texts)
 
     async def task(self, listed: Listed, folder: Path, judges: Judges, scale: Scale) -> Task:
-        """A spec of one form; SpecError where its reference does not run at smaller sizes."""
+        """A spec of one form; where its sizes depend on one another, of the smallest sizes that were traced."""
         operator, _, number = listed.name.partition("~")
         form = _forms(listed.file, f"aten.{operator}")[int(number or 1) - 1]
-        spec = folder / f"{identifier(listed.name)}.py"
-        write(spec, written(form, scale.elements).encode(), only_new=True)
-        try:
-            await judges.lint(spec)
-        except SpecError as error:
-            raise SpecError(f"{listed.name} cannot be made smaller by what its trace tells: {error}") from None
-        return Task(spec)
+        return await first_that_runs(listed, readings(form, scale.elements), folder, judges)
 
 
 def _files(root: Path) -> list[Path]:
@@ -80,9 +75,9 @@ def _listed(root: Path, operator: str, texts: Counter[str]) -> Iterator[Listed]:
     known = () if why else _forms(root, operator)
     if not known:
         why = why or "its calls hold nothing that a spec can say: no tensors, empty ones, or strides with gaps"
-        yield _one(root, name, operator, f"{every:,} calls", why)
+        yield _one(root, name, operator, plural(every, "call"), why)
     for number, form in enumerate(known[:_FORMS], 1):
-        title = f"{form.count:,} of its {every:,} calls, in {len(form.calls)} shapes"
+        title = f"{form.count:,} of its {every:,} calls, at {plural(len(form.calls), 'size')}"
         yield _one(root, name if number == 1 else f"{name}~{number}", operator, title, "")
 
 

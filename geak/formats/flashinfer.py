@@ -13,7 +13,7 @@ from geak.drafting.source import parsed
 from geak.errors import SpecError
 from geak.formats.base import Listed, Scale
 from geak.formats.flashinfer_spec import INTEGERS, written
-from geak.journal.store import write
+from geak.formats.trying import first_that_runs
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.dtypes import NAMES
@@ -69,10 +69,8 @@ class FlashInfer:
         definition = _read(listed.file, workloads=True)
         if why := _why_not(definition):
             raise SpecError(f"{listed.file}: {why}")
-        stem = definition.name if definition.name.isidentifier() else f"task_{definition.name.replace('-', '_')}"
-        spec = folder / f"{stem}.py"
-        write(spec, written(definition, formats(definition), scale).encode(), only_new=True)
-        return Task(spec)
+        text = written(definition, formats(definition), scale)
+        return await first_that_runs(listed, [(text, False)], folder, judges)
 
 
 def formats(definition: Definition) -> dict[str, str]:

@@ -26,6 +26,7 @@ INTEGERS = frozenset(
 """Integer inputs whose values have a meaning that is known here."""
 
 _TIMED = 8
+_TIMES = 4  # what the axes of a case that are no constants come to, about
 _NARROW, _LEAST = 16, 2  # the smallest constant, and the fewest heads, that a spec is scaled to
 _CHOSEN = 64  # how many are picked out of many, at the most
 _HEADS = re.compile(r".*(heads|groups).*")
@@ -88,10 +89,11 @@ def scaled(made: Definition, elements: int) -> dict[str, int]:
     for name in sizes.keys() & {"topk", "top_k"}:
         while sizes[name] % 2 == 0 and sizes[name] > _CHOSEN:
             sizes[name] //= 2
-    shapes = [[a for a in i.get("shape") or () if a in sizes] for i in (*made.inputs.values(), *made.outputs.values())]
+    every = [i.get("shape") or () for i in (*made.inputs.values(), *made.outputs.values())]
+    shapes = [([a for a in shape if a in sizes], 1 if set(shape) <= sizes.keys() else _TIMES) for shape in every]
     heads = [n for n, v in sizes.items() if _HEADS.fullmatch(n) and v > 1]
     while True:
-        large = [shape for shape in shapes if math.prod(sizes[a] for a in shape) > elements]
+        large = [shape for shape, times in shapes if times * math.prod(sizes[a] for a in shape) > elements]
         names = {a for shape in large for a in shape}
         alone = [a for a in names - set(heads) if sizes[a] % 2 == 0 and sizes[a] // 2 >= _NARROW]
         together = names & set(heads) and all(sizes[h] % 2 == 0 and sizes[h] // 2 >= _LEAST for h in heads)

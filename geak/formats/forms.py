@@ -6,14 +6,16 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from geak.formats import operators
 from geak.formats.traces import TORCH, Argument, Array, Call, Type, parse
-from geak.formats.writing import Written, largest
+from geak.formats.writing import Written, largest, plural
 
 _SMALL = 16
 """Up to here a size is one of a few (a kernel's width), and an integer is not a size."""
 _TIMED = 8
+_ALONE = 1 << 18  # elements of a traced call that can be interpreted as it is
 _MARK = "T"  # the one float format of a call
 _SIZES = ((1, 2, 3, 4), (7, 33, 5, 17), (40, 19, 9, 3))
 _FLOATS = frozenset(("bf16", "fp16", "fp32", "fp64"))
@@ -69,7 +71,7 @@ def _key(call: Call) -> Key | None:
             return "type", _MARK if value.format == one else value.format
         if isinstance(value, tuple):
             return tuple(map(of, value))
-        if isinstance(value, int) and not isinstance(value, bool) and value > _SMALL:
+        if _is_size(value):
             return "size"
         return (type(value).__name__, "") if isinstance(value, float) else (type(value).__name__, value)
 
@@ -77,6 +79,11 @@ def _key(call: Call) -> Key | None:
         return tuple(map(of, call.args)), tuple((name, of(v)) for name, v in call.kwargs)
     except ValueError:
         return None
+
+
+def _is_size(value: Argument) -> TypeGuard[int]:
+    """Whether an integer of a call is a size: not a small number, and not "to the end"."""
+    return isinstance(value, int) and not isinstance(value, bool) and _SMALL < value < 1 << 31
 
 
 def _order(array: Array) -> tuple[int, ...] | None:
@@ -130,7 +137,7 @@ def _numbers(call: Call) -> Iterator[int]:
         elif isinstance(value, tuple):
             for part in value:
                 yield from of(part)
-        elif isinstance(value, int) and not isinstance(value, bool) and value > _SMALL:
+        elif _is_size(value):
             yield value
 
     for value in (*call.args, *(v for _, v in call.kwargs)):
@@ -155,13 +162,13 @@ class _Draft:
         parts = [self.part(f"x{i}", value, (i,)) for i, value in enumerate(self.call.args)]
         for name, value in self.call.kwargs:
             text = self.part(name, value, ())
-            if name == "out":
-                self.out = self.inputs.pop(name)
-            else:
+            if name != "out":
                 parts.append(f"{name}={text}")
-        self.text = f"torch.ops.{form.operator}({', '.join([*parts, *['out=out'] * bool(self.out)])})"
+        parts += ["out=out" for name, _ in self.call.kwargs if name == "out"]
+        self.text = f"torch.ops.{form.operator}({', '.join(parts)})"
         for name, position, format, shape in self.drawn:
             self.inputs[name] = f'Tensor("{shape}", "{format}"{self._strides(name)}{self._fill(format, position)})'
+        self.out = self.inputs.pop("out", "")
 
     def _strides(self, name: str) -> str:
         order = self.places[name]
@@ -215,11 +222,11 @@ class _Draft:
         if isinstance(value, bool) or value is None:
             self.fixed.append(str(value))
             return str(value)
-        if isinstance(value, int):
-            if value <= _SMALL:
-                self.fixed.append(str(value))
-                return str(value)
+        if _is_size(value):
             return self._read(name, self._size())
+        if isinstance(value, int):
+            self.fixed.append(str(value))
+            return str(value)
         if isinstance(value, float) and math.isfinite(value):
             self.inputs[name] = f'Scalar("float", {value!r})'
             return name
@@ -242,13 +249,21 @@ class _Draft:
         return self.sizes.of(self.number - 1)
 
 
-def written(form: Form, elements: int) -> str:
-    """The whole spec file of a form."""
+def readings(form: Form, elements: int) -> Iterator[tuple[str, bool]]:
+    """A form as a spec: over the range of its traced sizes, and of the smallest of them alone where that is small."""
+    yield _written(form, elements), False
+    small = min(form.calls, key=_elements)
+    if _elements(small) <= _ALONE:
+        yield _written(Form(form.operator, (small,)), elements, alone=True), True
+
+
+def _written(form: Form, elements: int, *, alone: bool = False) -> str:
     draft = _Draft(form)
+    named = draft.sizes.named
+    axes = {n: f"Axis(choices=({c[0]},))" if alone else _axis(c, form.operator) for c, n in named.items()}
     seen = list(dict.fromkeys(_format(call) for call in form.calls))[:3] if draft.one else []
     changed = [f"x{i}" for i in operators.changes(form.operator, draft.call.args) if f"x{i}" in draft.inputs]
-    names = list(draft.inputs)
-    body = f"def reference({', '.join(names)}):\n"
+    body = f"def reference({', '.join(draft.inputs)}):\n"
     more = [f'entry="{entry(form.operator)}"']
     if draft.out:
         array = draft.drawn[-1][2]
@@ -265,10 +280,10 @@ def written(form: Form, elements: int) -> str:
         more.append(f'dtypes={{"{_MARK}": ({", ".join(map(repr, seen))},)}}')
     return Written(
         doc=_doc(form, draft),
-        axes={name: _axis(column, form.operator) for column, name in draft.sizes.named.items()},
+        axes=axes,
         inputs=draft.inputs,
         outputs=draft.out,
-        cases=list(_cases(form, draft, elements)),
+        cases=[{n: c[0] for c, n in named.items()}] if alone else list(_cases(form, draft, elements)),
         bench=_bench(form, draft),
         body=body,
         more=more,
@@ -284,31 +299,41 @@ def _format(call: Call) -> str:
     return next(a.format for a in _arrays([*call.args, *(v for _, v in call.kwargs)]) if a.format in _FLOATS)
 
 
+def _elements(call: Call) -> int:
+    return sum(math.prod(a.shape) for a in _arrays([*call.args, *(v for _, v in call.kwargs)]))
+
+
 def _least(operator: str) -> int:
     return 12 if operators.WINDOWS.fullmatch(operator) else 1
 
 
+def _free(column: tuple[int, ...], operator: str) -> bool:
+    """Whether a size may be any: a window's width, or the images' number beside it, is one of those traced."""
+    return max(column) > _SMALL or not operators.WINDOWS.fullmatch(operator)
+
+
 def _axis(column: tuple[int, ...], operator: str) -> str:
-    if max(column) <= _SMALL:
+    if not _free(column, operator):
         return f"Axis(choices=({', '.join(map(str, sorted(set(column))))},))"
-    return f"Axis({min(_least(operator), min(column))}, {max(max(column), 64)})"
+    return f"Axis({min(_least(operator), *column)}, {max(64, *column)})"
 
 
 def _cases(form: Form, draft: _Draft, elements: int) -> Iterator[dict[str, int]]:
     """Three small cases with different sizes for different axes."""
+    least = _least(form.operator)
     for row in _SIZES:
         sizes: dict[str, int] = {}
         for place, (column, name) in enumerate(draft.sizes.named.items()):
             few = sorted(set(column))
-            usual = max(row[place % 4], _least(form.operator))
-            sizes[name] = usual if max(column) > _SMALL else few[min(place, len(few) - 1)]
+            usual = max(row[place % 4], least)
+            sizes[name] = usual if _free(column, form.operator) else few[min(place, len(few) - 1)]
         for _ in range(40):
-            most = max(math.prod(_shape(shape, sizes)) for _, _, _, shape in draft.drawn)
-            free = [n for c, n in draft.sizes.named.items() if max(c) > _SMALL and sizes[n] > _least(form.operator)]
+            most = sum(math.prod(_shape(shape, sizes)) for _, _, _, shape in draft.drawn)
+            free = [n for c, n in draft.sizes.named.items() if _free(c, form.operator) and sizes[n] > least]
             if most <= elements or not free:
                 break
             longest = max(free, key=lambda n: sizes[n])
-            sizes[longest] = max(sizes[longest] // 2, _least(form.operator))
+            sizes[longest] = max(sizes[longest] // 2, least)
         yield sizes
 
 
@@ -331,10 +356,9 @@ def _bench(form: Form, draft: _Draft) -> list[tuple[dict[str, int], float]]:
 
 
 def _doc(form: Form, draft: _Draft) -> str:
-    calls = f"{form.count:,} calls in {len(form.calls)} shapes" if form.count > 1 else "one call"
     parts = [
         f"{draft.text.removeprefix('torch.ops.')}: torch's operator, as it is called in a trace.",
-        f"The trace has {calls} of this form.",
+        f"The trace has {plural(form.count, 'call')} of this form, at {plural(len(form.calls), 'size')}.",
     ]
     if draft.fixed:
         parts.append("What the call holds besides tensors and floats is fixed here, and is not passed to the kernel.")

@@ -37,7 +37,7 @@ class Written:
         lines += [f"    where={tuple_text(list(self.where))},"] if self.where else []
         lines += [f"    outputs={self.outputs},"] if self.outputs else []
         lines += [f"    {one}," for one in self.more]
-        lines += ["    cases=[", *(f"        {dict(sizes)!r}," for sizes in self.cases)]
+        lines += ["    cases=[", *dict.fromkeys(f"        {dict(sizes)!r}," for sizes in self.cases)]
         if self.optional:
             lines.append(f"        Case({dict(self.cases[-1])!r}, without={tuple(self.optional)!r}),")
         lines.append("    ],")
@@ -62,6 +62,11 @@ def largest(bench: Sequence[tuple[Sizes, float]], most: int) -> list[tuple[Sizes
         part = bench[number * len(bench) // most : (number + 1) * len(bench) // most]
         kept.append((part[-1][0], sum(weight for _, weight in part)))
     return kept
+
+
+def plural(count: int, what: str) -> str:
+    """ "1 call", "2,000 calls"."""
+    return f"{count:,} {what}{'s' * (count != 1)}"
 
 
 def _timed(sizes: Sizes, weight: float) -> str:
