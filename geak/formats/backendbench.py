@@ -1,4 +1,4 @@
-"""BackendBench: an operator of torch and the calls that models make of it; its trace suite, from the trace's text."""
+"""BackendBench: an operator of torch and the calls that models make of it; its suites `torchbench` and `opinfo`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from geak.errors import UsageError
-from geak.formats import operators
+from geak.formats import operators, opinfo
 from geak.formats.base import Listed, Scale
 from geak.formats.forms import Form, forms, readings
 from geak.formats.traces import is_trace, read
@@ -20,6 +20,7 @@ from geak.tasks import Task
 _LICENCE = "BSD-3-Clause"
 _TOLERANCE = "torch.testing.assert_close with atol = rtol = 1e-2 for every type, NaN equal to NaN"
 _METRIC = "the share of operators that are right, and the geometric mean of speedups over shapes and operators"
+_OPINFO = "opinfo/"
 _LOOKED = 300
 _FORMS = 3
 """Of an operator's forms, how many are tasks of their own: few calls have any other."""
@@ -32,8 +33,8 @@ class BackendBench:
     layout = 'BackendBench: traces *.txt of "Operator: aten.NAME.OVERLOAD" and "cnt: N, (ARGS, KWARGS)", or *.parquet'
 
     def recognises(self, root: Path) -> bool:
-        """Whether a trace is here, or a folder of them."""
-        return any(is_trace(file) for file in _files(root)[:_LOOKED])
+        """Whether a trace is here, or a folder of them, or what makes the opinfo suite."""
+        return (root / opinfo.SUITE).is_file() or any(is_trace(file) for file in _files(root)[:_LOOKED])
 
     def tasks(self, root: Path) -> Iterator[Listed]:
         """A task for each form in which an operator is called, and one for each operator that can be none."""
@@ -44,11 +45,19 @@ class BackendBench:
             return
         for operator, texts in sorted(traced.items()):
             yield from _listed(root, operator, texts)
+        if (root / opinfo.SUITE).is_file():
+            for operator in opinfo.suite():
+                name = f"{_OPINFO}{operator.removeprefix('aten.')}"
+                title = "the arguments of torch's own tests"
+                yield _one(root / opinfo.SUITE, name, operator, title, operators.why_not(operator))
 
     async def task(self, listed: Listed, folder: Path, judges: Judges, scale: Scale) -> Task:
         """A spec of one form; where its sizes depend on one another, of the smallest sizes that were traced."""
-        operator, _, number = listed.name.partition("~")
-        form = _forms(listed.file, f"aten.{operator}")[int(number or 1) - 1]
+        operator, _, number = listed.name.rpartition("/")[2].partition("~")
+        if f"{_OPINFO}{operator}" in listed.name:
+            form = await opinfo.asked(f"aten.{operator}", judges)
+        else:
+            form = _forms(listed.file, f"aten.{operator}")[int(number or 1) - 1]
         return await first_that_runs(listed, readings(form, scale.elements), folder, judges)
 
 

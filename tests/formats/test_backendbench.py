@@ -140,3 +140,26 @@ def test_a_table_takes_pyarrow(tmp_path):
     (tmp_path / "problems.parquet").write_bytes(b"PAR1")
     (task,) = checkout(tmp_path).tasks
     assert "pyarrow" in task.why_not or "no table of operator calls" in task.why_not
+
+
+def a_checkout(folder: Path) -> Path:
+    suite = folder / "BackendBench/suite/opinfo.py"
+    suite.parent.mkdir(parents=True)
+    suite.write_text('"""The suite is made by torch; this file is only what a checkout is known by."""\n')
+    return folder
+
+
+def test_the_opinfo_suite_is_listed_without_torch(tmp_path):
+    tasks = {task.name: task for task in checkout(a_checkout(tmp_path)).tasks}
+    assert len(tasks) > 300
+    assert not tasks["opinfo/gelu.default"].why_not
+    assert "drawn at random" in tasks["opinfo/native_dropout.default"].why_not
+
+
+@pytest.mark.slow
+def test_the_arguments_of_an_opinfo_task_are_those_of_torchs_tests(tmp_path, running_judge):
+    task, about = made("opinfo/addmm.default", tmp_path / "made", running_judge, a_checkout(tmp_path))
+    assert about.arguments == ("x0", "x1", "x2", "beta", "alpha")
+    assert about.entry == "addmm__default_kernel_impl"
+    assert task.findings is not None
+    assert not task.findings.errors
