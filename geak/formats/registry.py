@@ -56,6 +56,8 @@ class Checkout:
 def formats() -> tuple[Format, ...]:
     """All that are known: ours, and those of other packages by their entry points."""
     from geak.formats.arena import Arena
+    from geak.formats.backendbench import BackendBench
+    from geak.formats.flashinfer import FlashInfer
     from geak.formats.kernelbench import KernelBench
     from geak.formats.multikernelbench import MultiKernelBench
     from geak.formats.native import Native
@@ -66,6 +68,7 @@ def formats() -> tuple[Format, ...]:
         Native(),
         *(KernelBench(), MultiKernelBench(), RobustKBench()),
         *(TritonBenchG(), TritonBenchT(), GeakRocm(), Arena()),
+        *(FlashInfer(), BackendBench()),
     ]
     for entry in metadata.entry_points(group=GROUP):
         try:
