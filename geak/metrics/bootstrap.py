@@ -1,7 +1,7 @@
 """Intervals by bootstrap: whole tasks are drawn again, each with all of its repeats, and the metric computed anew.
 
-The repeats of one task resemble each other, so that drawing them one by one would make an interval look narrower than it
-is. For few tasks the percentiles are spread as far as Student's t asks (Hesterberg, 2015, "expanded percentiles").
+The repeats of one task resemble each other: drawn one by one they would make an interval look narrower than it is. For
+few tasks the percentiles are spread as far as Student's t asks (Hesterberg, 2015, "expanded percentiles").
 """
 
 from __future__ import annotations

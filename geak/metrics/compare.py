@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from geak.batch import card as cards
 from geak.errors import UsageError
 from geak.metrics.bootstrap import interval
 from geak.metrics.formulas import Unit, by_task, formulas
 from geak.metrics.outcome import Outcome
 from geak.metrics.results import Results
-
-COMPARED = ("model", "models", "models_returned", "returned", "strategy", "geak", "prompts", "began", "run", "at")
-"""What two runs are compared for: these of a card may differ."""
 
 
 @dataclass(frozen=True)
@@ -66,13 +63,15 @@ class Comparison:
     changed: tuple[Changed, ...]
     alone: tuple[str, ...] = ()
     """Tasks that only one of them has: they are left out."""
-    cards: tuple[str, ...] = ()
-    """What differs between the cards, and was said with --force to be compared all the same."""
+    about: tuple[str, ...] = ()
+    """What they are compared for: models, strategy."""
+    unequal: tuple[str, ...] = ()
+    """What should not differ, and was forced to be compared all the same."""
 
 
 def compare(first: Results, second: Results, *, force: bool = False) -> tuple[Comparison, ...]:
     """The second run against the first, for each policy by itself; UsageError where they cannot be compared."""
-    unequal = tuple(unequal_cards(first.card, second.card))
+    unequal, about = _said(cards.unequal(first.card, second.card)), _said(cards.changed(first.card, second.card))
     if unequal and not force:
         raise UsageError(
             f"{first.folder} and {second.folder} were not made alike: {'; '.join(unequal)}; --force compares them "
@@ -84,7 +83,7 @@ def compare(first: Results, second: Results, *, force: bool = False) -> tuple[Co
         raise UsageError(f"{first.folder} and {second.folder} have no task in common: there is nothing to compare")
     alone = tuple(sorted({task for task, _ in mine.keys() ^ theirs.keys()}))
     kinds = sorted({(theirs[k].soft, theirs[k].policy) for k in both}, key=lambda kind: (kind[0], kind[1].value))
-    name = str(second.card.get("format", ""))
+    name = second.card.format
     found = []
     for soft, policy in kinds:
         keys = [k for k in both if (theirs[k].soft, theirs[k].policy) == (soft, policy)]
@@ -99,33 +98,19 @@ def compare(first: Results, second: Results, *, force: bool = False) -> tuple[Co
                 tuple(_differences(before, after, name)),
                 tuple(_changed(before, after)),
                 alone,
+                about,
                 unequal,
             )
         )
     return tuple(found)
 
 
-def unequal_cards(first: Mapping[str, Any], second: Mapping[str, Any], at: str = "") -> list[str]:
-    """What differs of how two runs were made, a sentence each; what they are compared for may differ."""
-    found = []
-    for key in sorted(first.keys() | second.keys()):
-        if not at and key in COMPARED:
-            continue
-        name, a, b = f"{at}{key}", first.get(key), second.get(key)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += unequal_cards(a, b, f"{name}.")
-        elif a != b:
-            found.append(f"{name} is {_short(a)} in the one and {_short(b)} in the other")
-    return found
+def _said(found: tuple[cards.Difference, ...]) -> tuple[str, ...]:
+    return tuple(f"{one.field} is {_short(one.one)} in the one and {_short(one.other)} in the other" for one in found)
 
 
-def _short(value: Any) -> str:
-    if value is None:
-        return "not said"
-    if isinstance(value, list) and len(value) > 4:
-        return f"a list of {len(value)}"
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:12]}..."
+def _short(text: str) -> str:
+    return text if len(text) <= 120 else f"{text[:60]}..."
 
 
 def _pairs(results: Results) -> dict[tuple[str, int], Outcome]:
@@ -141,9 +126,7 @@ def _differences(before: list[Outcome], after: list[Outcome], name: str) -> list
         other = mine.get(formula.key)
         missing = formula.missing or (other.missing if other is not None else "only the second has it")
         if missing:
-            found.append(
-                Difference(formula.key, formula.title, formula.unit, None, None, note=missing)
-            )
+            found.append(Difference(formula.key, formula.title, formula.unit, None, None, note=missing))
             continue
         a, b = formula.rows(by_task(before)), formula.rows(by_task(after))
         width = a.shape[1]
@@ -153,19 +136,9 @@ def _differences(before: list[Outcome], after: list[Outcome], name: str) -> list
 
         one, two = float(formula.of(a[None])[0]), float(formula.of(b[None])[0])
         apart = interval(np.concatenate([a, b], axis=1), less)
-        ends = (apart.low, apart.high) if apart.known else (None, None)
-        found.append(
-            Difference(
-                formula.key,
-                formula.title,
-                formula.unit,
-                _known(one),
-                _known(two),
-                _known(apart.value),
-                *ends,
-                lower_is_better=formula.lower_is_better,
-            )
-        )
+        low, high = (apart.low, apart.high) if apart.known else (None, None)
+        values = (_known(one), _known(two), _known(apart.value), low, high)
+        found.append(Difference(formula.key, formula.title, formula.unit, *values, formula.lower_is_better))
     return found
 
 

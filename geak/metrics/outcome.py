@@ -144,7 +144,8 @@ def of_verdict(
 
 def reached(verdict: Verdict) -> tuple[bool, bool]:
     """Whether it compiles, and whether it also ran to its end on every case that it was put to."""
-    causes = {c.cause for c in (*verdict.cases, *verdict.code)} - {None}
+    causes = {c.cause for c in verdict.cases} | {c.cause for c in verdict.code}
+    causes.discard(None)
     if causes and causes <= UNDECIDABLE:
         return any(c.kernels for c in verdict.code[:1]), any(c.cause is None for c in verdict.cases)
     compiled = not causes & UNREADABLE

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from geak.batch.card import CARD, Card, Chosen, Room, dataset_hash, kernel_folder, read_card, skipped
+from geak.batch.card import VERSION as CARD_VERSION
 from geak.errors import GeakError, UsageError
+from geak.journal.events import Begun, Caps
 from geak.journal.store import EVENTS
 from geak.metrics.outcome import UNJUDGED, Outcome, of_run, of_verdict
 from geak.record import Run, load_run
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.verdict import Policy, Verdict
+from geak_evaluator.schema.verdict import Verdict
 
-CARD, SKIPPED, KERNELS, VERDICTS = "dataset.json", "skipped.jsonl", "kernels", "verdicts.jsonl"
+VERDICTS = "verdicts.jsonl"
+"""Of a dataset whose kernels somebody else wrote: a task, a repeat and a verdict a line."""
 Kind = Literal["kernel", "dataset", "kernels"]
 
 
@@ -33,11 +36,24 @@ class Results:
 
     folder: Path
     kind: Kind
-    card: Mapping[str, Any]
-    """The protocol card, as it was written; of one kernel run, what its first event says."""
+    card: Card
     outcomes: tuple[Outcome, ...]
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
+    """What else a reader should know."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of `verdicts.jsonl`."""
+
+    task: str
+    repeat: int
+    kernel: str
+    """Where it came from."""
+    verdict: Verdict | None = None
+    problem: str = ""
+    """Why there is no verdict."""
 
 
 def load(folder: str | Path) -> Results:
@@ -45,109 +61,86 @@ def load(folder: str | Path) -> Results:
     place = Path(folder)
     if (place / EVENTS).is_file():
         run = load_run(place)
-        return Results(place, "kernel", card_of(run), (of_run(run.population.conditions.spec, 1, *_parts(run)),))
+        outcome = of_run(run.population.conditions.spec, 1, run.population, run.entries)
+        return Results(place, "kernel", card_of(run), (outcome,))
     if (place / CARD).is_file():
-        return _dataset(place)
+        return _dataset(place, read_card(place))
     raise UsageError(f"{folder} holds neither a run nor a dataset run: there is no {EVENTS} and no {CARD} in it")
 
 
-def card_of(run: Run) -> dict[str, Any]:
-    """What a kernel run says of how it was made: what must be equal before two may be compared, and what is compared."""
-    population = run.population
-    asked = population.conditions
-    return {
-        "spec": asked.spec,
-        "spec_sha256": asked.spec_sha256,
-        "judge": dict(population.judge),
-        "policy": asked.policy.value,
-        "targets": list(asked.targets),
-        "caps": codec.to_json(asked.caps),
-        "samples": asked.samples,
-        "rounds": asked.rounds,
-        "goal": asked.goal,
-        "strategy": asked.strategy,
-        "models": {role: model.model for role, model in asked.models.items()},
-    }
+def card_of(run: Run) -> Card:
+    """A kernel run as a dataset of one."""
+    asked, begun = run.population.conditions, run.entries[0].event
+    assert isinstance(begun, Begun)
+    chosen = (Chosen(asked.spec, asked.spec_sha256),)
+    return Card(
+        **_alike(asked),
+        version=CARD_VERSION,
+        dataset=asked.spec,
+        path=asked.spec_path,
+        format="native",
+        dataset_sha256=dataset_hash(chosen),
+        judge=room(begun.judge),
+        devices=(),
+        repeats=1,
+        geak=begun.geak,
+        began=run.entries[0].at,
+        tasks=chosen,
+    )
 
 
-def runs(folder: Path) -> Iterator[tuple[str, int, Path]]:
-    """The kernel runs of a dataset run: task, repeat, folder."""
-    for task in sorted(p for p in (folder / KERNELS).glob("*") if p.is_dir()):
-        for repeat in sorted((p for p in task.glob("*") if p.name.isdecimal()), key=lambda p: int(p.name)):
-            yield task.name.replace("__", "/"), int(repeat.name), repeat
+def room(said: dict[str, str]) -> Room:
+    """A judge as a kernel run's first event names it."""
+    packages = {name: version for name, version in said.items() if name not in ("python", "sandbox", "sha256")}
+    return Room(said.get("sha256", ""), said.get("python", ""), said.get("sandbox", ""), packages)
 
 
-def _dataset(place: Path) -> Results:
-    card = _object(place / CARD)
-    about = _tasks(card)
-    found: dict[tuple[str, int], Outcome] = {}
-    notes = []
-    for task, repeat, folder in runs(place):
-        if not (folder / EVENTS).is_file():
-            continue
-        try:
-            found[task, repeat] = of_run(task, repeat, *_parts(load_run(folder)))
-        except GeakError as error:
-            notes.append(f"{task}, repeat {repeat}, counts as failed: {error}")
-            found[task, repeat] = Outcome(task, repeat, cause=UNJUDGED)
-    found |= {(o.task, o.repeat): o for o in _verdicts(place, card)}
-    skipped = tuple(_skipped(place))
-    left = {one.task for one in skipped} - {task for task, _ in found}
-    policy = Policy(card.get("policy", "pure"))
-    for task in (*about, *{task for task, _ in found}):
-        for repeat in range(1, int(card.get("repeats", 1)) + 1):
-            if task not in left:
-                found.setdefault((task, repeat), Outcome(task, repeat, policy=policy))
-    outcomes = [_with(outcome, about.get(outcome.task, {})) for _, outcome in sorted(found.items())]
-    kind: Kind = "kernels" if (place / VERDICTS).is_file() else "dataset"
-    return Results(place, kind, card, tuple(outcomes), skipped, tuple(notes))
+def _alike(asked: Any) -> dict[str, Any]:
+    """What a card takes of a run's conditions as it is."""
+    names = ("models", "policy", "targets", "goal", "strategy", "samples", "rounds", "repairs", "ancestors", "tune")
+    return {name: getattr(asked, name) for name in (*names, "caps", "hint")}
 
 
-def _parts(run: Run) -> tuple[Any, Any]:
-    return run.population, run.entries
+def _dataset(place: Path, card: Card) -> Results:
+    judged = {(line.task, line.repeat): line for line in _lines(place / VERDICTS)}
+    left = {task: why for task, why in skipped(place).items() if task}
+    notes: list[str] = []
+    outcomes = []
+    for task in card.tasks:
+        for repeat in range(1, card.repeats + 1):
+            outcome = _outcome(place, task.name, repeat, judged.get((task.name, repeat)), card, notes)
+            if outcome is None and task.name in left:
+                continue
+            outcome = outcome or Outcome(task.name, repeat, policy=card.policy)
+            outcomes.append(replace(outcome, category=task.category, soft=task.soft))
+    aside = [Skipped(name, why) for name, why in left.items() if name not in {o.task for o in outcomes}]
+    aside += [Skipped(one.name, one.why) for one in card.left_out if one.name not in left]
+    return Results(place, "kernels" if judged else "dataset", card, tuple(outcomes), tuple(aside), tuple(notes))
 
 
-def _with(outcome: Outcome, about: Mapping[str, Any]) -> Outcome:
-    return replace(outcome, category=str(about.get("category", "")), soft=bool(about.get("soft", False)))
+def _outcome(place: Path, task: str, repeat: int, line: Line | None, card: Card, notes: list[str]) -> Outcome | None:
+    if line is not None:
+        return of_verdict(task, repeat, line.verdict, policy=card.policy)
+    folder = kernel_folder(place, task, repeat)
+    if not (folder / EVENTS).is_file():
+        return None
+    try:
+        run = load_run(folder)
+    except GeakError as error:
+        notes.append(f"{task}, repeat {repeat}, counts as failed: {error}")
+        return Outcome(task, repeat, policy=card.policy, cause=UNJUDGED)
+    return of_run(task, repeat, run.population, run.entries)
 
 
-def _tasks(card: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """By name what the card says of each task."""
-    return {one["name"]: one for one in card.get("tasks", ()) if isinstance(one, dict) and "name" in one}
-
-
-def _skipped(place: Path) -> Iterator[Skipped]:
-    for line in _lines(place / SKIPPED):
-        yield Skipped(str(line.get("task", "")), str(line.get("reason", "")))
-
-
-def _verdicts(place: Path, card: Mapping[str, Any]) -> Iterator[Outcome]:
-    policy = Policy(card.get("policy", "pure"))
-    counts: dict[str, int] = {}
-    for line in _lines(place / VERDICTS):
-        task = str(line.get("task", ""))
-        counts[task] = counts.get(task, 0) + 1
-        verdict = codec.from_json(Verdict, line["verdict"]) if line.get("verdict") else None
-        yield of_verdict(task, int(line.get("repeat") or counts[task]), verdict, policy=policy)
-
-
-def _lines(file: Path) -> Iterable[dict[str, Any]]:
+def _lines(file: Path) -> Iterator[Line]:
     if not file.is_file():
         return
     for number, line in enumerate(file.read_bytes().split(b"\n")[:-1], 1):
         try:
-            said = codec.loads(line)
+            yield codec.from_json(Line, codec.loads(line))
         except codec.WireError as error:
-            raise UsageError(f"{file}, line {number}: {error}") from None
-        if isinstance(said, dict):
-            yield said
+            raise UsageError(f"{file}, line {number} cannot be read: {str(error)[:200]}") from None
 
 
-def _object(file: Path) -> dict[str, Any]:
-    try:
-        said = json.loads(file.read_bytes())
-    except ValueError as error:
-        raise UsageError(f"{file} is no JSON: {error}") from None
-    if not isinstance(said, dict):
-        raise UsageError(f"{file} is no protocol card: it holds no object")
-    return said
+NOBODY = {"strategy": "none", "samples": 1, "rounds": 1, "repairs": 0, "ancestors": 0, "tune": 0, "caps": Caps()}
+"""What a card says of kernels that were there already."""

@@ -22,4 +22,4 @@ class Speed:
 
 def speed_of(verdict: Verdict) -> Speed | None:
     """What was measured; None for a verdict without times."""
-    return None if not getattr(verdict, "timings", ()) else None
+    return None

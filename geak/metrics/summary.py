@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from geak.batch.card import Card
 from geak.metrics.curves import Curve, curves
 from geak.metrics.formulas import Metric, by_task, metrics
 from geak.metrics.outcome import Outcome
@@ -62,7 +62,7 @@ class Spent:
 class Summary:
     """A run in numbers."""
 
-    card: Mapping[str, Any]
+    card: Card
     groups: tuple[Group, ...]
     """The one that a headline may be made of comes first."""
     spent: Spent
@@ -78,7 +78,7 @@ def summarize(results: Results) -> Summary:
     for outcome in outcomes:
         found.setdefault((outcome.soft, outcome.policy), []).append(outcome)
     order = sorted(found.items(), key=lambda pair: (pair[0][0], list(Policy).index(pair[0][1])))
-    name = str(results.card.get("format", ""))
+    name = results.card.format
     groups = tuple(_group(policy, soft, members, name) for (soft, policy), members in order)
     usd = None if any(o.usd is None for o in outcomes) else sum(o.usd or 0.0 for o in outcomes)
     spent = Spent(sum(o.calls for o in outcomes), sum(o.tokens for o in outcomes), usd)
