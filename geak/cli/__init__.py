@@ -17,6 +17,7 @@ from geak.cli import (
     judge_command,
     models,
     optimize,
+    report,
     resume,
     show,
     specs,
@@ -40,6 +41,8 @@ app.command("optimize", epilog=EPILOG)(optimize.optimize)
 app.command("generate", epilog=EPILOG)(generate.generate)
 app.command("resume", epilog=EXIT_CODES)(resume.resume)
 app.command("show")(show.show)
+app.command("report")(report.report)
+app.command("compare")(report.compare)
 app.add_typer(specs.app, name="specs")
 app.add_typer(judge_command.app, name="judge")
 app.add_typer(models.app, name="models")
