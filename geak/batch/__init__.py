@@ -1,1 +1,0 @@
-"""Many kernels at once, under one budget: a dataset run is a folder of kernel runs."""
