@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geak.budget import Account
 from geak.errors import UsageError
@@ -23,6 +24,12 @@ from geak.settings import ROLES, Settings, changed, load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
+
+if TYPE_CHECKING:
+    from geak.batch.planning import BatchOpening, Wanted
+    from geak.batch.running import BatchResult as BatchResult
+    from geak.batch.running import What
+    from geak.workplace import Workplace
 
 Agree = Callable[[Opening], None]
 """Is told what a run may spend before it does, and raises to prevent it."""
@@ -146,6 +153,69 @@ async def resume_async(
         return await resume(Path(run), asked, place, watch=watch, stopper=stopper, agree=agree)
 
 
+async def batch_async(
+    dataset: str | Path,
+    *,
+    filter: Sequence[str] = (),
+    slice: str = "",
+    shuffle: int | None = None,
+    repeat: int = 1,
+    shard: str = "",
+    retry: str = "",
+    jobs: int | None = None,
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    watch: Callable[[What], None] = lambda what: None,
+    stopper: Stopper | None = None,
+    agree: Callable[[BatchOpening], None] = lambda opening: None,
+    said: bool | None = None,
+    **options: Any,
+) -> BatchResult:
+    """Kernels for a whole dataset under one budget; `options` are settings by name, caps are of all kernels together.
+
+    `said` is whether a person chose what may be spent; by default, whether it was chosen here.
+    """
+    from geak.batch.choosing import open_dataset
+    from geak.batch.planning import carry_out
+    from geak.runs import new_folder
+
+    given = settings is not None or any(name in options for name in ("usd", "calls", "tokens"))
+    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs, said=given if said is None else said)
+    chosen = _settings(settings, options)
+    tasks = open_dataset(str(dataset))
+    folder = _path(out) or new_folder(chosen, tasks.name)
+    async with _batch_place(chosen, jobs) as place:
+        return await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
+
+
+async def preview_batch_async(
+    dataset: str | Path,
+    *,
+    filter: Sequence[str] = (),
+    slice: str = "",
+    shuffle: int | None = None,
+    repeat: int = 1,
+    shard: str = "",
+    retry: str = "",
+    jobs: int | None = None,
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    said: bool = True,
+    **options: Any,
+) -> BatchOpening:
+    """What `batch` would do and may spend; nobody is asked, and nothing is written."""
+    from geak.batch.choosing import open_dataset
+    from geak.batch.planning import prepare
+    from geak.preview import without_keys
+    from geak.runs import new_folder
+
+    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs, said=said)
+    chosen = without_keys(_settings(settings, options))
+    tasks = open_dataset(str(dataset))
+    async with _batch_place(chosen, jobs) as place:
+        return prepare(tasks, place, _path(out) or new_folder(chosen, tasks.name), wanted)[1]
+
+
 async def evaluate_async(
     spec: str | Path,
     kernel: str | Path,
@@ -234,6 +304,11 @@ def optimize(kernel: str | Path, **arguments: Any) -> Result:
     return asyncio.run(optimize_async(kernel, **arguments))
 
 
+def batch(dataset: str | Path, **arguments: Any) -> BatchResult:
+    """Kernels for a whole dataset under one budget; `batch_async` says what may be asked."""
+    return asyncio.run(batch_async(dataset, **arguments))
+
+
 def resume(run: str | Path, **arguments: Any) -> Result:
     """Goes on with a run where it was left; `resume_async` says what may change."""
     return asyncio.run(resume_async(run, **arguments))
@@ -243,6 +318,35 @@ def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
     if settings is None:
         return load(options).settings
     return changed(settings, options)
+
+
+def _wanted(
+    filter: Sequence[str],
+    slice: str,
+    shuffle: int | None,
+    repeat: int,
+    shard: str,
+    retry: str,
+    jobs: int | None,
+    *,
+    said: bool,
+) -> Wanted:
+    from geak.batch.card import Selection
+    from geak.batch.choosing import Shard
+    from geak.batch.planning import Wanted
+
+    if retry not in ("", "failed"):
+        raise UsageError(f"--retry {retry!r} is nothing that can be tried again; there is --retry failed")
+    if repeat < 1 or (jobs is not None and jobs < 1):
+        raise UsageError("--repeat and --jobs are numbers from 1")
+    patterns = (filter,) if isinstance(filter, str) else tuple(filter)
+    return Wanted(Selection(patterns, slice, shuffle), repeat, Shard.parse(shard), jobs, retry == "failed", said)
+
+
+def _batch_place(settings: Settings, jobs: int | None) -> AbstractAsyncContextManager[Workplace]:
+    from geak.workplace import workplace
+
+    return workplace(settings, runs=jobs or 64)
 
 
 def _again(before: Conditions, options: dict[str, Any]) -> Conditions:
@@ -267,3 +371,11 @@ def _text(spec: str | Path | None) -> str | None:
 
 def _path(path: str | Path | None) -> Path | None:
     return None if path is None else Path(path)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "BatchResult":  # loaded only for those who batch
+        from geak.batch.running import BatchResult
+
+        return BatchResult
+    raise AttributeError(f"module 'geak.api' has no attribute {name!r}")

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from geak.budget import Bound, bound
+from geak.budget import Bound, Purse, bound
 from geak.journal.events import Caps, Conditions, RoleModel
 from geak.judges import Judges, default_commands
 from geak.models.base import Call, Message, Model, Role
@@ -38,11 +38,16 @@ class Workplace:
     """Tokens of an answer, at the most, where a model's table says so."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """What must not be kept of an answer that repeats it."""
+    purse: Purse | None = None
+    """What all runs here may spend together; none, where each has its own caps alone."""
 
 
 @asynccontextmanager
-async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplace]:
-    """Opens the models first, so that a missing key is known before anything else, then starts the judges."""
+async def workplace(settings: Settings, *needed: Role, runs: int = 1) -> AsyncIterator[Workplace]:
+    """Opens the models first, so that a missing key is known before anything else, then starts the judges.
+
+    There are as many of these as so many runs at once have work for.
+    """
     settings = settings.settled()
     tables = {name: read(name, table) for name, table in settings.models.items()}
     names = settings.roles(*needed)
@@ -51,7 +56,7 @@ async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplac
     models = {role: opened[name] for role, name in names.items()}
     paces = {model.name: Pace(model.concurrency) for model in opened.values()}
     commands = default_commands(
-        settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=settings.samples or 1
+        settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=runs * (settings.samples or 1)
     )
     try:
         async with Judges(commands) as judges:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import platform
 import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
@@ -24,6 +26,9 @@ from geak_evaluator.schema.target import ALIASES, TARGETS, UnknownTarget
 from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
 from geak_evaluator.seeding import seed
 from geak_evaluator.tuning import tune
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 
 def hello(box: Sandbox) -> Hello:
@@ -45,7 +50,27 @@ def hello(box: Sandbox) -> Hello:
         devices=devices(),
         present=tuple(dict.fromkeys([*_amd_targets(), *_nvidia_targets()])),
         missing=box.missing,
+        code=code(),
     )
+
+
+@functools.cache
+def code() -> str:
+    """The hash of this judge's source, the same from a checkout, a wheel and a packed file."""
+    found: dict[str, bytes] = {}
+
+    def walk(folder: Traversable, path: str) -> None:
+        for entry in folder.iterdir():
+            if entry.name.endswith(".py"):
+                found[f"{path}{entry.name}"] = entry.read_bytes()
+            elif entry.is_dir() and entry.name != "__pycache__":
+                walk(entry, f"{path}{entry.name}/")
+
+    walk(resources.files("geak_evaluator"), "")
+    digest = hashlib.sha256()
+    for name, data in sorted(found.items()):
+        digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    return digest.hexdigest()
 
 
 def devices() -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from geak.cli import (
+    batch,
     config,
     display,
     doctor,
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.command("optimize", epilog=EPILOG)(optimize.optimize)
 app.command("generate", epilog=EPILOG)(generate.generate)
+app.command("batch", epilog=EPILOG)(batch.batch)
 app.command("resume", epilog=EXIT_CODES)(resume.resume)
 app.command("show")(show.show)
 app.command("report")(report.report)

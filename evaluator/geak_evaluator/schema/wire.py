@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from geak_evaluator.schema.verdict import Policy, Tier
 
-VERSION = 4
+VERSION = 5
 """Raised with every change that an older agent or judge would misread."""
 
 
@@ -30,6 +30,8 @@ class Hello:
     """Modules that could not be loaded, with the reason."""
     workers: int = 1
     """How many requests are worked on at a time."""
+    code: str = ""
+    """The SHA-256 of this judge's source: who judges alike, has the same."""
 
 
 @dataclass(frozen=True)
