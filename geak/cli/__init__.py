@@ -22,6 +22,7 @@ from geak.cli import (
     resume,
     show,
     specs,
+    traces,
     tune,
 )
 from geak.cli.display import document, say
@@ -45,6 +46,7 @@ app.command("resume", epilog=EXIT_CODES)(resume.resume)
 app.command("show")(show.show)
 app.command("report")(report.report)
 app.command("compare")(report.compare)
+app.command("export-traces")(traces.export_traces)
 app.add_typer(specs.app, name="specs")
 app.add_typer(judge_command.app, name="judge")
 app.add_typer(models.app, name="models")

@@ -40,12 +40,18 @@ class Interval:
 
 
 def interval(
-    rows: NDArray[Any], statistic: Statistic, *, draws: int = DRAWS, bounds: tuple[float, float] | None = None
+    rows: NDArray[Any],
+    statistic: Statistic,
+    *,
+    draws: int = DRAWS,
+    bounds: tuple[float, float] | None = None,
+    told: int = 0,
 ) -> Interval:
     """The statistic of these rows, one a task, with its interval at 95 %; the same rows give the same one.
 
-    `bounds` are the ends of what the statistic can be. Where every task says the same, and that is one of them, no draw
-    can differ: then the interval is the one of so many equal answers to a question with two (Clopper and Pearson).
+    `bounds` are the ends of what the statistic can be. Where it is one of them no draw differs, however few tasks there
+    are: then the interval is the one of so many equal answers to a question with two (Clopper and Pearson). `told` is
+    how many tasks have an answer, where not all.
     """
     import numpy as np
 
@@ -53,8 +59,8 @@ def interval(
     value = float(statistic(rows[None])[0]) if count else math.nan
     if count < 2 or math.isnan(value):
         return Interval(value)
-    if bounds is not None and value in bounds and (rows == rows[0]).all():
-        width = (1 - ((1 - LEVEL) / 2) ** (1 / count)) * (bounds[1] - bounds[0])
+    if bounds is not None and value in bounds:
+        width = (1 - ((1 - LEVEL) / 2) ** (1 / (told or count))) * (bounds[1] - bounds[0])
         low, high = (value, value + width) if value == bounds[0] else (value - width, value)
         return Interval(value, low, high)
     source = np.random.default_rng(_SEED)

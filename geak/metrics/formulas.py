@@ -39,6 +39,8 @@ class Formula:
     row: Callable[[Repeats], tuple[float, ...]]
     of: Statistic
     bounds: tuple[float, float] | None = None
+    weight: int | None = None
+    """The column in which a task that has nothing to say of it holds 0."""
     lower_is_better: bool = False
     missing: str = ""
     """Why it cannot be said of these outcomes; empty where it can."""
@@ -106,6 +108,7 @@ def formulas(outcomes: Sequence[Outcome], format_name: str = "") -> list[Formula
             lambda task: (sum(o.hidden for o in task), sum(o.shown for o in task)),
             _ratio,
             (0.0, 1.0),
+            1,
             missing="" if shown else "no candidate was right on the shown cases and put to others",
             note=f"{shown:,} candidates",
         )
@@ -118,7 +121,7 @@ def formulas(outcomes: Sequence[Outcome], format_name: str = "") -> list[Formula
         Formula(
             "peak_fraction",
             "Peak fraction",
-            "mean over tasks of (least time the device could need / measured time), 0 for a failure",
+            "mean over tasks of (least time that the device could need, estimated / measured time), 0 for a failure",
             "share",
             lambda task: (_mean(_peak(o) for o in task),),
             _mean_of,
@@ -156,7 +159,9 @@ def _metric(formula: Formula, tasks: list[list[Outcome]]) -> Metric:
     )
     if formula.missing or not tasks:
         return made
-    found = interval(formula.rows(tasks), formula.of, bounds=formula.bounds)
+    rows = formula.rows(tasks)
+    told = len(rows) if formula.weight is None else int((rows[:, formula.weight] > 0).sum())
+    found = interval(rows, formula.of, bounds=formula.bounds, told=told)
     if math.isnan(found.value):
         return made
     ends = (found.low, found.high) if found.known else (None, None)

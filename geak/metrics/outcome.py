@@ -106,7 +106,7 @@ def of_run(
         calls=account.calls,
         candidates=len(judged),
         rounds=max((c.move.round for c in judged), default=0),
-        speed=speed_of(verdict) if passed and verdict is not None else None,
+        speed=(speed_of(own.final) or speed_of(own.verdict)) if own is not None and passed else None,
         steps=_steps(population, entries),
     )
 

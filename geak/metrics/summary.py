@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
-from geak.batch.card import Card
+from geak.batch.card import SUMMARY, Card
+from geak.journal.store import write
 from geak.metrics.curves import Curve, curves
 from geak.metrics.formulas import Metric, by_task, metrics
 from geak.metrics.outcome import Outcome
-from geak.metrics.results import Results, Skipped
+from geak.metrics.results import Results, Skipped, load
+from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Policy
 
 VERSION = 1
@@ -69,6 +73,13 @@ class Summary:
     skipped: tuple[Skipped, ...] = ()
     notes: tuple[str, ...] = ()
     version: int = VERSION
+
+
+def write_summary(folder: Path) -> Summary:
+    """A dataset run in numbers, written into its folder: derived, and written again at every end."""
+    found = summarize(load(folder))
+    write(folder / SUMMARY, (json.dumps(codec.to_json(found), indent=1, allow_nan=False) + "\n").encode())
+    return found
 
 
 def summarize(results: Results) -> Summary:
