@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from geak.batch.card import CARD, Card, Chosen, Room, dataset_hash, kernel_folder, read_card, skipped
 from geak.batch.card import VERSION as CARD_VERSION
 from geak.errors import GeakError, UsageError
-from geak.journal.events import Begun, Caps
+from geak.journal.events import Begun
 from geak.journal.store import EVENTS
 from geak.metrics.outcome import UNJUDGED, Outcome, of_run, of_verdict
 from geak.record import Run, load_run
@@ -101,26 +101,40 @@ def _alike(asked: Any) -> dict[str, Any]:
     return {name: getattr(asked, name) for name in (*names, "caps", "hint")}
 
 
+def given(place: Path, card: Card, lines: Iterable[Line]) -> Results:
+    """What somebody's kernels come to: a task without one counts as failed, and has no repeats."""
+    by_task: dict[str, list[Outcome]] = {}
+    for line in lines:
+        outcome = of_verdict(line.task, line.repeat, line.verdict, policy=card.policy)
+        by_task.setdefault(line.task, []).append(outcome)
+    outcomes = [
+        replace(outcome, category=task.category, soft=task.soft)
+        for task in card.tasks
+        for outcome in sorted(by_task.get(task.name, [Outcome(task.name, policy=card.policy)]), key=lambda o: o.repeat)
+    ]
+    return Results(place, "kernels", card, tuple(outcomes))
+
+
 def _dataset(place: Path, card: Card) -> Results:
-    judged = {(line.task, line.repeat): line for line in _lines(place / VERDICTS)}
+    if (place / VERDICTS).is_file():
+        return given(place, card, _lines(place / VERDICTS))
     left = {task: why for task, why in skipped(place).items() if task}
     notes: list[str] = []
     outcomes = []
     for task in card.tasks:
         for repeat in range(1, card.repeats + 1):
-            outcome = _outcome(place, task.name, repeat, judged.get((task.name, repeat)), card, notes)
+            outcome = _outcome(place, task.name, repeat, card, notes)
             if outcome is None and task.name in left:
                 continue
             outcome = outcome or Outcome(task.name, repeat, policy=card.policy)
             outcomes.append(replace(outcome, category=task.category, soft=task.soft))
-    aside = [Skipped(name, why) for name, why in left.items() if name not in {o.task for o in outcomes}]
+    begun = {outcome.task for outcome in outcomes}
+    aside = [Skipped(name, why) for name, why in left.items() if name not in begun]
     aside += [Skipped(one.name, one.why) for one in card.left_out if one.name not in left]
-    return Results(place, "kernels" if judged else "dataset", card, tuple(outcomes), tuple(aside), tuple(notes))
+    return Results(place, "dataset", card, tuple(outcomes), tuple(aside), tuple(notes))
 
 
-def _outcome(place: Path, task: str, repeat: int, line: Line | None, card: Card, notes: list[str]) -> Outcome | None:
-    if line is not None:
-        return of_verdict(task, repeat, line.verdict, policy=card.policy)
+def _outcome(place: Path, task: str, repeat: int, card: Card, notes: list[str]) -> Outcome | None:
     folder = kernel_folder(place, task, repeat)
     if not (folder / EVENTS).is_file():
         return None
@@ -140,7 +154,3 @@ def _lines(file: Path) -> Iterator[Line]:
             yield codec.from_json(Line, codec.loads(line))
         except codec.WireError as error:
             raise UsageError(f"{file}, line {number} cannot be read: {str(error)[:200]}") from None
-
-
-NOBODY = {"strategy": "none", "samples": 1, "rounds": 1, "repairs": 0, "ancestors": 0, "tune": 0, "caps": Caps()}
-"""What a card says of kernels that were there already."""

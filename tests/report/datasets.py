@@ -37,7 +37,12 @@ def dataset(
 def card(run: geak.Run, chosen: tuple[Chosen, ...], repeats: int = 1) -> Card:
     """A card as a batch would write it for runs like this one."""
     return replace(
-        card_of(run), dataset="staged", path="staged", tasks=chosen, dataset_sha256=dataset_hash(chosen), repeats=repeats
+        card_of(run),
+        dataset="staged",
+        path="staged",
+        tasks=chosen,
+        dataset_sha256=dataset_hash(chosen),
+        repeats=repeats,
     )
 
 
