@@ -13,6 +13,11 @@ def flat(text: str) -> str:
     return " ".join(plain(text).split())
 
 
+def parted(text: str) -> str:
+    """A line whose parts two spaces keep asunder, as a sentence with points between them."""
+    return " · ".join(flat(part) for part in text.split("  ") if part.strip())
+
+
 def cut(text: str, width: int) -> str:
     """The beginning of a line that is longer."""
     return text if len(text) <= width else text[: max(width - 3, 0)].rstrip() + "..."

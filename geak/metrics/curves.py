@@ -54,7 +54,10 @@ _ENDS: dict[Axis, Callable[[Outcome], float | None]] = {
 def curves(outcomes: Sequence[Outcome]) -> tuple[Curve, ...]:
     """Every curve that these outcomes have: none over an axis that never moves, or whose figures are not all known."""
     found: list[Curve] = []
+    one_by_one = all(step.samples == step.round for o in outcomes for step in o.steps)
     for axis, at in _AXES.items():
+        if axis == "rounds" and one_by_one:
+            continue  # one lineage: the same curve again
         ends = [_ENDS[axis](o) for o in outcomes]
         places = [at(step) for o in outcomes for step in o.steps]
         if None in ends or None in places:

@@ -26,6 +26,7 @@ FAST = (0.5, 0.8, 1.0, 1.2, 1.5, 2.0)
 """The p of fast_p."""
 PASS = (5, 10, 100)
 NOT_MEASURED = "not measured"
+_UNTIMED = "fast_p, geometric mean and median are of times measured on a device; an estimate never becomes one"
 
 
 @dataclass(frozen=True)
@@ -114,8 +115,10 @@ def formulas(outcomes: Sequence[Outcome], format_name: str = "") -> list[Formula
         )
     )
     names = baselines(outcomes)
-    for name in names or [""]:
+    for name in names:
         found += _speeds(outcomes, name)
+    if not names:
+        found.append(Formula("speedup", "Speedup", _UNTIMED, "times", lambda task: (), _mean_of, missing=NOT_MEASURED))
     peaks = any(o.speed is not None and o.speed.peak is not None for o in outcomes)
     found.append(
         Formula(
@@ -198,62 +201,55 @@ def _speeds(outcomes: Sequence[Outcome], name: str) -> list[Formula]:
         total, count = logs(task)
         return (total / count if count else math.nan,)
 
-    at, over = (f"@{name}", f" over {name}") if name else ("", "")
-    missing = "" if name else NOT_MEASURED
-    unmeasured = sum(o.accepted and ratio(o) is None for o in outcomes) if name else 0
+    unmeasured = sum(o.accepted and ratio(o) is None for o in outcomes)
     note = f"{unmeasured} accepted without a time count as not faster" if unmeasured else ""
     found = [
         Formula(
-            f"fast_{p:g}{at}",
-            f"fast_{p:g}{over}",
+            f"fast_{p:g}@{name}",
+            f"fast_{p:g} over {name}",
             f"kernels accepted and more than {p:g} times as fast as the baseline / N",
             "share",
             lambda task, p=p: (_mean(float((ratio(o) or 0.0) > p) for o in task),),  # type: ignore[misc]
             _mean_of,
             (0.0, 1.0),
-            missing=missing,
             note=note,
         )
         for p in FAST
     ]
     found += [
         Formula(
-            f"geomean{at}",
-            f"Geometric mean speedup{over}, failures as 1",
+            f"geomean@{name}",
+            f"Geometric mean speedup over {name}, failures as 1",
             "exp(mean over tasks of log(baseline time / kernel's time)), a failure gives log 1",
             "times",
             log_or_0,
             _exp_mean,
-            missing=missing,
             note=note,
         ),
         Formula(
-            f"geomean_solved{at}",
-            f"Geometric mean speedup{over}, of the accepted alone",
+            f"geomean_solved@{name}",
+            f"Geometric mean speedup over {name}, of the accepted alone",
             "exp(mean over accepted and measured kernels of log(baseline time / kernel's time))",
             "times",
             logs,
             lambda drawn: _exp(_ratio(drawn)),
-            missing=missing,
         ),
         Formula(
-            f"median{at}",
-            f"Median speedup{over}, failures as 1",
+            f"median@{name}",
+            f"Median speedup over {name}, failures as 1",
             "median over tasks of (baseline time / kernel's time), 1 for a failure",
             "times",
             log_or_0,
             _exp_median,
-            missing=missing,
             note=note,
         ),
         Formula(
-            f"median_solved{at}",
-            f"Median speedup{over}, of the accepted alone",
+            f"median_solved@{name}",
+            f"Median speedup over {name}, of the accepted alone",
             "median over tasks with an accepted and measured kernel of (baseline time / kernel's time)",
             "times",
             mean_log,
             _exp_median,
-            missing=missing,
         ),
     ]
     return found

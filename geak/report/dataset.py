@@ -119,6 +119,8 @@ def answer(group: Group | None) -> str:
         return "No task was run"
     metric = group.metric("execution_accuracy")
     share = "" if metric is None or metric.value is None else f": {figure(metric.value, 'share')}"
+    if group.outcomes == group.tasks:
+        return f"{group.accepted} of {plural(group.tasks, 'task')} solved{share}"
     return f"{group.accepted} of {plural(group.outcomes, 'run')} ended with an accepted kernel{share}"
 
 
@@ -138,7 +140,7 @@ def lines(summary: Summary) -> tuple[str, ...]:
     for m in means:
         found.append(f"{m.title}: {value_of(m)} ({interval(m.low, m.high, m.unit)}), measured.")
     if not means:
-        found.append("Speed was not measured.")
+        found.append("Speed was not measured: no device timed these kernels.")
     return tuple(found)
 
 
@@ -151,7 +153,7 @@ def card_rows(card: Card) -> tuple[tuple[str, str], ...]:
         ("dataset", f"{card.dataset}, format {card.format}, {plural(len(card.tasks), 'task')}"),
         ("dataset sha256", card.dataset_sha256),
         ("judge", judge),
-        ("models", ", ".join(f"{role}: {one.model}" for role, one in card.models.items()) or "none was asked"),
+        ("models", models(card) or "none was asked"),
         ("policy", card.policy.value),
         ("targets", ", ".join(card.targets)),
         ("devices", ", ".join(card.devices) or "none: nothing can be measured"),
@@ -166,6 +168,14 @@ def card_rows(card: Card) -> tuple[tuple[str, str], ...]:
     return tuple((name, flat(said)) for name, said in rows)
 
 
+def models(card: Card) -> str:
+    """Each model once, with the roles that it plays."""
+    roles: dict[str, list[str]] = {}
+    for role, one in card.models.items():
+        roles.setdefault(one.model, []).append(role)
+    return ", ".join(f"{model} ({', '.join(found)})" for model, found in roles.items())
+
+
 def _facts(results: Results, summary: Summary) -> tuple[tuple[str, str, str], ...]:
     spent, cap = summary.spent, results.card.caps.usd
     first = summary.groups[0] if summary.groups else None
@@ -177,7 +187,7 @@ def _facts(results: Results, summary: Summary) -> tuple[tuple[str, str, str], ..
         ("Cost", "unknown" if spent.usd is None else money(spent.usd), "no cap" if cap is None else f"of {money(cap)}"),
         ("Cost of a solved kernel", "-" if each is None else value_of(each), each.note if each is not None else ""),
         ("Calls", f"{spent.calls:,}", f"{spent.tokens:,} tokens"),
-        ("Not run", str(len(summary.skipped)), "tasks that this machine lacks something for"),
+        ("Not run", plural(len(summary.skipped), "task"), "the list is below the table of tasks"),
     )
 
 
@@ -218,7 +228,9 @@ def _scaling(curve: Curve) -> tuple[str, Markup]:
     last = curve.points[-1]
     said = f"It ends at {figure(last.y, 'share' if share else 'times')} with {last.x:g} {_AXES[curve.axis]}."
     line = Line(curve.what, [(p.x, p.y, p.low, p.high) for p in curve.points])
-    return title, svg(Chart(title, said, _AXES[curve.axis], curve.what, [line], stepped=True, share=share))
+    return title, svg(
+        Chart(title, said, _AXES[curve.axis], curve.what, [line], True, share, curve.axis in ("samples", "rounds"))
+    )
 
 
 def _category(row: Category) -> CategoryRow:

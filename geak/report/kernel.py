@@ -14,7 +14,8 @@ from geak.population import GIVEN, Candidate
 from geak.record import Run, active_seconds
 from geak.report.history import short
 from geak.report.spending import Spending, spending
-from geak.words import duration, flat, money, plain, plural
+from geak.words import duration, flat, money, parted, plain, plural
+from geak_evaluator.schema.timing import WORDS, State, named, speedup, time
 from geak_evaluator.schema.verdict import Status, Verdict
 
 MOST = 3_000_000
@@ -99,6 +100,21 @@ class FigureRow:
     code: str
 
 
+@dataclass(frozen=True)
+class TimeRow:
+    """One case, measured on a device beside a baseline."""
+
+    device: str
+    case: str
+    time: str
+    baseline: str
+    ratio: str
+    interval: str
+    share: str
+    """Of the speed of light, whose bound is estimated."""
+    note: str
+
+
 @dataclass
 class _Texts:
     """Foreign texts as the page shows them: each once, and no more of them together than a page may hold."""
@@ -158,6 +174,7 @@ class KernelPage:
     figures: tuple[FigureRow, ...]
     estimates: tuple[tuple[str, str, str, str], ...]
     """Target, case, time, what bounds it."""
+    times: tuple[TimeRow, ...]
     candidates: tuple[CandidateRow, ...]
     spent: tuple[tuple[str, str, str], ...]
     conditions: tuple[tuple[str, str], ...]
@@ -179,7 +196,9 @@ def page(run: Run) -> KernelPage:
         title=flat(population.conditions.spec),
         state=state,
         answer=answer,
-        line=flat(verdict.line()) if verdict is not None else flat(chosen.trouble if chosen else "nothing was written"),
+        line=parted(verdict.line())
+        if verdict is not None
+        else flat(chosen.trouble if chosen else "nothing was written"),
         details=tuple(plain(line) for line in chosen.details) if chosen is not None else (),
         ended="" if population.ended is None else flat(population.ended.message),
         facts=_facts(run, totals),
@@ -187,6 +206,7 @@ def page(run: Run) -> KernelPage:
         source_name=_source_name(run, best),
         figures=_figures(verdict),
         estimates=_estimates(chosen.verdict if chosen is not None else None),
+        times=_times(chosen),
         candidates=rows,
         spent=tuple((role, flat(model), sum_.words()) for (role, model), sum_ in totals.items()),
         conditions=_conditions(run),
@@ -217,12 +237,45 @@ def _facts(run: Run, totals: dict[tuple[str, str], Spending]) -> tuple[tuple[str
     accepted = sum(c.accepted for c in run.population.candidates.values())
     lost = f", {plural(account.lost, 'call')} lost, counted at the bound" if account.lost else ""
     return (
-        ("Speed", "not measured", "no device timed it"),
+        _speed(run),
         ("Cost", money(account.spent_usd, account.unpriced), cap + lost),
         ("Calls", f"{account.calls:,}", f"{account.spent_tokens:,} tokens"),
         ("Candidates", str(len(run.population.candidates)), f"{judged} judged, {accepted} accepted"),
         ("Time", duration(active_seconds(run.entries)), f"begun {run.entries[0].at[:16].replace('T', ' ')} UTC"),
     )
+
+
+def _speed(run: Run) -> tuple[str, str, str]:
+    best = run.population.best
+    verdicts = () if best is None else tuple(v for v in (best.final, best.verdict) if v is not None)
+    found = next((one for v in verdicts if (one := speedup(v.timings)) is not None), None)
+    if found is None:
+        return ("Speed", "not measured", "no device timed it")
+    ends = f"{found.interval.low:.2f} to {found.interval.high:.2f}"
+    return ("Speed, measured", f"{found.ratio:.2f}x", f"{ends} over {named(found.baseline)}, {flat(found.device)}")
+
+
+def _times(candidate: Candidate | None) -> tuple[TimeRow, ...]:
+    verdicts = () if candidate is None else (candidate.final, candidate.verdict)
+    timings = next((v.timings for v in verdicts if v is not None and v.timings), ())
+    rows = []
+    for one in timings:
+        ratio = "" if not one.counts else f"{one.ratio:.2f}x"
+        ends = "" if one.interval is None or not one.counts else f"{one.interval.low:.2f} to {one.interval.high:.2f}"
+        fine = one.state is State.MEASURED
+        rows.append(
+            TimeRow(
+                flat(one.device),
+                flat(str(one.case)),
+                time(one.candidate_us) if fine else WORDS[one.state],
+                f"{time(one.baseline_us)} ({named(one.baseline)})" if fine and one.baseline else "",
+                ratio,
+                ends,
+                f"{one.share:.0%}" if one.share else "",
+                flat(one.message),
+            )
+        )
+    return tuple(rows)
 
 
 def _source(run: Run, candidate: Candidate) -> str:
@@ -255,8 +308,8 @@ def _figures(verdict: Verdict | None) -> tuple[FigureRow, ...]:
 def _estimates(verdict: Verdict | None) -> tuple[tuple[str, str, str, str], ...]:
     rows = []
     for one in verdict.estimates if verdict is not None else ():
-        time = one.trouble or f"{one.us:.3g} us ({one.low:.3g} to {one.high:.3g})"
-        rows.append((one.target, flat(str(one.case)), flat(time), "" if one.trouble else one.bound))
+        took = one.trouble or f"{one.us:.3g} us ({one.low:.3g} to {one.high:.3g})"
+        rows.append((one.target, flat(str(one.case)), flat(took), "" if one.trouble else one.bound))
     return tuple(rows)
 
 
@@ -269,7 +322,7 @@ def _row(
 ) -> CandidateRow:
     best = run.population.best
     verdicts = tuple(
-        VerdictRow(v.tier.value, flat(v.line()), tuple(plain(line) for line in v.details()))
+        VerdictRow(v.tier.value, parted(v.line()), tuple(plain(line) for line in v.details()))
         for v in (candidate.verdict, candidate.final)
         if v is not None
     )

@@ -36,6 +36,8 @@ class Chart:
     """A value holds until the next one."""
     share: bool = False
     """The y axis goes from 0 to 100 %."""
+    whole: bool = False
+    """The x axis counts."""
 
 
 def svg(chart: Chart) -> Markup:
@@ -44,7 +46,7 @@ def svg(chart: Chart) -> Markup:
     if not points:
         return Markup("")
     xs, highs = [p[0] for p in points], [v for p in points for v in p[1:] if v is not None]
-    x_ticks = ticks(min(xs), max(xs))
+    x_ticks = [x for x in ticks(min(xs), max(xs)) if not chart.whole or x == int(x)]
     y_ticks = [0.0, 0.25, 0.5, 0.75, 1.0] if chart.share else ticks(min(0.0, *highs), max(highs))
     left, right = min(xs), max(max(xs), min(xs) + 1e-9)
     bottom, top = y_ticks[0], y_ticks[-1]

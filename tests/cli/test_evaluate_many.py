@@ -65,8 +65,8 @@ def test_a_folder_of_kernels(geak, specs, tmp_path):
     assert words == [("ACCEPTED", "double.py)"), ("ACCEPTED", "half/first.py)"), ("REJECTED", "half/second.py)")]
     assert summary == "3 kernels: 2 accepted, 1 rejected; 1 task without a kernel counts as failed: other"
     assert [line.split()[:2] for line in numbers.splitlines()[:3]] == [
-        ["Compiled", "50.0"],
-        ["Called", "50.0"],
+        ["Compiled", "66.7"],
+        ["Called", "66.7"],
         ["Correct", "50.0"],
     ]
     assert "Speed                                           not measured" in numbers
