@@ -66,7 +66,7 @@ def compare(
 
 
 def _lines(one: Comparison) -> list[str]:
-    from geak.report.figures import difference, figure, interval
+    from geak.report.figures import difference, figure
 
     soft = ", soft tasks" if one.soft else ""
     lines = [f"{plural(one.pairs, 'pair')} of task and repeat, policy {one.policy}{soft}"]
@@ -78,7 +78,8 @@ def _lines(one: Comparison) -> list[str]:
             lines.append(f"{cut(d.title, 45):<46}{flat(d.note) or 'not known':>12}")
             continue
         values = f"{figure(d.first, d.unit):>12}{figure(d.second, d.unit):>12}"
-        ends = f" ({interval(d.low, d.high, d.unit)})" if d.low is not None else ""
+        known = d.low is not None and d.high is not None
+        ends = f" ({difference(d.low or 0.0, d.unit)} to {difference(d.high or 0.0, d.unit)})" if known else ""
         lines.append(f"{cut(d.title, 45):<46}{values}  {difference(d.difference, d.unit)}{ends}: {d.word}")
     won = [c for c in one.changed if c.second == "accepted"]
     lost = [c for c in one.changed if c.first == "accepted"]

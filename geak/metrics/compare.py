@@ -33,7 +33,7 @@ class Difference:
     def word(self) -> str:
         """What may be said of it: "better", "worse", or "noise" where the interval holds 0."""
         if self.difference is None or self.low is None or self.high is None:
-            return "not known"
+            return "of one task nothing can be said"
         if self.low <= 0 <= self.high:
             return "noise"
         return "better" if (self.difference > 0) != self.lower_is_better else "worse"

@@ -26,8 +26,8 @@ def of_kernel(run: Run) -> str:
     if page.estimates:
         parts += ["## Time (estimated)", _table(("target", "case", "time", "bound by"), page.estimates)]
     times = [(t.device, t.case, t.time, t.baseline, t.ratio, t.interval) for t in page.times]
-    head = ("device", "case", "time", "baseline", "speedup", "95 % interval")
-    parts += ["## Time (measured)", _table(head, times) if times else "Not measured."]
+    columns = ("device", "case", "time", "baseline", "speedup", "95 % interval")
+    parts += ["## Time (measured)", _table(columns, times) if times else "Not measured."]
     tried = [(c.name + " (best)" * c.best, c.kind, ", ".join(c.parents), c.brief, c.cost) for c in page.candidates]
     parts += ["## Candidates", _table(("", "move", "of", "verdict", "cost"), tried)]
     if page.source:
