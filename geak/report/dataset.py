@@ -10,6 +10,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from geak.batch.card import Card, kernel_folder
+from geak.journal.events import Caps
 from geak.metrics.curves import Curve
 from geak.metrics.formulas import FAST, NOT_MEASURED, baselines
 from geak.metrics.outcome import NOT_BEGUN, Outcome
@@ -18,7 +19,6 @@ from geak.metrics.summary import Category, Group, Summary
 from geak.report.figures import figure, group_name, interval, measured, value_of
 from geak.report.plots import Chart, Line, bar, svg
 from geak.words import flat, money, plural
-from geak_evaluator.schema import codec
 
 _AXES = {
     "samples": "candidates of a task",
@@ -136,6 +136,9 @@ def lines(summary: Summary) -> tuple[str, ...]:
             found.append(f"{plural(group.tasks, 'task')} under {group_name(group)}; at 95 % between {ends}.")
         else:
             found.append(f"{plural(group.tasks, 'task')} under {group_name(group)}.")
+    waiting = sum(group.causes.get(NOT_BEGUN, 0) for group in summary.groups)
+    if waiting:
+        found.append(f"{plural(waiting, 'run')} not begun, counted as failed.")
     means = [m for group in summary.groups[:1] for m in group.metrics if m.key.startswith("geomean@")]
     for m in means:
         found.append(f"{m.title}: {value_of(m)} ({interval(m.low, m.high, m.unit)}), measured.")
@@ -159,13 +162,22 @@ def card_rows(card: Card) -> tuple[tuple[str, str], ...]:
         ("devices", ", ".join(card.devices) or "none: nothing can be measured"),
         ("goal", card.goal),
         ("strategy", f"{card.strategy}, {card.samples} x {card.rounds} candidates"),
-        ("budget", codec.dumps(card.caps)),
+        ("budget", budget(card.caps)),
         ("repeats", str(card.repeats)),
         ("begun", f"{card.began} by GEAK {card.geak}"),
     ]
     if card.hint:
         rows.append(("hint", card.hint))
     return tuple((name, flat(said)) for name, said in rows)
+
+
+def budget(caps: Caps) -> str:
+    """What may be spent, in words."""
+    found = [] if caps.usd is None else [money(caps.usd)]
+    found += [f"{caps.tokens or 0:,} tokens"] * (caps.tokens is not None)
+    found += [f"{caps.minutes or 0:g} minutes"] * (caps.minutes is not None)
+    found += [f"{caps.calls or 0:,} calls"] * (caps.calls is not None)
+    return ", ".join(found) or "no limit"
 
 
 def models(card: Card) -> str:
@@ -253,11 +265,12 @@ def _columns(results: Results, names: Sequence[str]) -> tuple[tuple[str, bool], 
 
 def _task(results: Results, o: Outcome, names: Sequence[str]) -> tuple[Cell, ...]:
     link = _link(results.folder, o)
-    word = "accepted" if o.accepted else "undecided" if o.cause in ("unsupported", "too_big_here") else "rejected"
+    undecided = o.cause in ("unsupported", "too_big_here")
+    word = "accepted" if o.accepted else "none" if not o.written else "undecided" if undecided else "rejected"
     cells = [Cell(flat(o.task) + (" (soft)" if o.soft else ""), link=link)]
     cells += [Cell(str(o.repeat), number=True)] * (results.card.repeats > 1)
     cells += [Cell(flat(o.category))] * _has_categories(results)
-    cells += [Cell(word, badge=word), Cell(o.cause.replace("_", " "))]
+    cells += [Cell(word if word != "none" else "no kernel", badge=word), Cell(o.cause.replace("_", " "))]
     for name in names:
         ratio = o.speed.ratios.get(name) if o.speed is not None else None
         cells.append(Cell("" if ratio is None else f"{ratio:.2f}x", "" if ratio is None else ratio, number=True))
