@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-import geak
+from geak.api import generate
+from tests.cli.conftest import geak as geak
 from tests.loop.stage import kernel, options, spec
 from tests.report import browser
 from tests.report.datasets import dataset
@@ -22,9 +23,8 @@ def kernel_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two lineages of three; hostile words in a source, and so in prompts and replies."""
     place = tmp_path_factory.mktemp("kernel")
     words = ("verdict: rejected", HOSTILE)
-    kernels = [kernel(1, *words), kernel(2, "verdict: undecided"), kernel(3, "width: 64")]
-    kernels += [kernel(4, "verdict: rejected"), kernel(5, "width: 128"), kernel(6, "width: 32", "final: rejected")]
-    geak.generate(spec(place), **options(place, kernels, goal="best", samples=2, rounds=3))
+    kernels = [kernel(1, *words), kernel(2, "verdict: undecided"), kernel(3, "width: 64")]  # to each lineage in turn
+    generate(spec(place), **options(place, kernels, goal="best", samples=2, rounds=3))
     return place / "run"
 
 
