@@ -6,17 +6,18 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geak.budget import Account
 from geak.errors import UsageError
 from geak.journal.events import Conditions
-from geak.journal.store import EVENTS, Entry, read, read_blob
-from geak.population import Population, fold
+from geak.journal.store import EVENTS
 from geak.preview import Preview
 from geak.record import Opening, Watch
+from geak.record import Run as Run
+from geak.record import load_run as load_run
 from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
 from geak.settings import ELEMENTS, ROLES, Settings, changed, load
@@ -36,30 +37,6 @@ _HERE = ("judge", "executor", "address", "allow_weak_sandbox")
 """What of a run is of this machine and this sitting."""
 Review = Callable[[Path, Findings], bool]
 """Is shown a spec that a model drafted, and says whether a person confirms it."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run as its folder tells it, also while another process works on it."""
-
-    folder: Path
-    entries: tuple[Entry, ...]
-    population: Population
-
-    def text(self, blob: str) -> str:
-        """A source, a prompt or a reply that the run kept."""
-        return read_blob(self.folder, blob)
-
-
-def load_run(folder: str | Path) -> Run:
-    """A run's folder, read."""
-    from geak.journal.events import Begun
-
-    place = Path(folder)
-    entries = read(place)
-    begun = entries[0].event
-    assert isinstance(begun, Begun)
-    return Run(place, tuple(entries), fold(begun.conditions, (entry.event for entry in entries)))
 
 
 async def generate_async(

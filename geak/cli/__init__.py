@@ -18,9 +18,11 @@ from geak.cli import (
     judge_command,
     models,
     optimize,
+    report,
     resume,
     show,
     specs,
+    traces,
     tune,
 )
 from geak.cli.display import document, say
@@ -42,6 +44,9 @@ app.command("generate", epilog=EPILOG)(generate.generate)
 app.command("batch", epilog=EPILOG)(batch.batch)
 app.command("resume", epilog=EXIT_CODES)(resume.resume)
 app.command("show")(show.show)
+app.command("report")(report.report)
+app.command("compare")(report.compare)
+app.command("export-traces")(traces.export_traces)
 app.add_typer(specs.app, name="specs")
 app.add_typer(judge_command.app, name="judge")
 app.add_typer(models.app, name="models")
