@@ -257,7 +257,7 @@ def _give(record: Record, task: Task) -> None:
 
 def check(asked: Conditions) -> None:
     """What cannot be meant is said before anything is spent."""
-    Goal.parse(asked.goal).must_be_measurable()
+    Goal.parse(asked.goal).must_be_measurable(measured=asked.time)
     strategy(asked.strategy)
     mute = [role for role in ROLES if role in asked.models and not asked.models[role].language]
     if mute and asked.strategy != "sweep":

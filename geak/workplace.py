@@ -10,6 +10,7 @@ from pathlib import Path
 
 from geak.budget import Bound, Purse, bound
 from geak.errors import UsageError
+from geak.goal import FASTER
 from geak.journal.events import Caps, Conditions, RoleModel
 from geak.judge import command, words
 from geak.judges import Judges, default_commands
@@ -115,7 +116,9 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         models=models,
         targets=targets(place),
         policy=settings.policy or Policy.PURE,
-        goal=settings.goal,
+        goal=settings.goal or (FASTER if measured(place) else "correct"),
+        time=measured(place),
+        max_case_loss=settings.max_case_loss,
         strategy=settings.strategy,
         samples=settings.samples or 1,
         rounds=settings.rounds,
@@ -126,6 +129,12 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         caps=Caps(settings.usd, settings.tokens, settings.minutes, settings.calls),
         judge=tuple(settings.judge),
     )
+
+
+def measured(place: Workplace) -> bool:
+    """Whether kernels are timed: the first target is a device of the judge's."""
+    hello = place.judges.hello
+    return hello.measures and targets(place)[0] in hello.present
 
 
 def targets(place: Workplace) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--allow-weak-sandbox", action="store_true", help="go on where the self-test finds a leak")
     parser.add_argument("--workers", type=int, default=1, help="requests at a time; 0 is one for each processor")
     parser.add_argument("--no-estimates", action="store_true", help="verdicts say nothing of times: sooner done")
+    parser.add_argument("--device", default="", metavar="simulated:TARGET", help="a simulated device, to try the clock")
     options = parser.parse_args(arguments)
     try:
         from geak_evaluator.serve import pooled, stdio
@@ -33,10 +34,11 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if options.workers != 1:
             names = {"--allow-weak-sandbox": options.allow_weak_sandbox, "--no-estimates": options.no_estimates}
-            pooled(options.workers, [name for name, wanted in names.items() if wanted])
+            flags = [name for name, wanted in names.items() if wanted]
+            pooled(options.workers, [*flags, *(["--device", options.device] if options.device else [])])
             return 0
         with Sandbox(minimum=Level.BASE if options.allow_weak_sandbox else Level.CONFINED) as box:
-            stdio(box, estimates=not options.no_estimates)
+            stdio(box, options.device, estimates=not options.no_estimates)
     except SandboxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
