@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
+
 from geak_evaluator.measure.profile import amd_counters, ncu, proton, rocprof, rocprof_compute
 from geak_evaluator.measure.profile.tool import Ran, Row, Unavailable, aligned, name_of, run, sentence
 from geak_evaluator.schema.profile import METRICS
-
 from tests.measure import fakes
 
 LIMITS = {"times": 3, "seconds": 60.0}
@@ -211,7 +212,5 @@ def test_a_tool_that_hangs_is_ended_with_all_that_it_started(place: Path) -> Non
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", '"Dispatch_Id","Process_Id"\nx,y\n', "\x00\xff"])
 def test_reports_that_are_none(text: str) -> None:
     for reader in (rocprof.rows_of_csv, rocprof_compute.rows_of_csv, ncu.rows_of_csv, rocprof.rows_of_json):
-        try:
+        with contextlib.suppress(Unavailable):
             assert list(reader(text)) == []
-        except Unavailable as error:
-            assert "cannot be read" in str(error)
