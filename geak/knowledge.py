@@ -123,7 +123,7 @@ def facts(verdict: Verdict, source: str) -> Facts:
         headline=headline(verdict),
         target=known.target if known else "",
         figures=figures(known) if known else (),
-        estimates=tuple(line for one in verdict.estimates if one.target == verdict.target for line in _estimated(one)),
+        estimates=tuple(line for one in verdict.estimates if one.target == verdict.target for line in estimated(one)),
         refusals=tuple(_refusal(code) for code in verdict.code if code.cause is not None and code is not misfit),
         notes=_notes(verdict),
         unreached=verdict.unreached,
@@ -136,7 +136,8 @@ def facts(verdict: Verdict, source: str) -> Facts:
     return told
 
 
-def _estimated(estimate: Estimate) -> Iterator[str]:
+def estimated(estimate: Estimate) -> Iterator[str]:
+    """An estimate line by line: the whole, then the steps that take longest."""
     yield estimate.brief
     for part in sorted(estimate.parts, key=lambda part: -part.us)[:_MOST_PARTS]:
         line = f"  {part.step}: {part.us:.3g} us, bound by {part.bound}"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO
@@ -15,12 +14,14 @@ from typing import Any, TextIO
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
 from geak_evaluator.machine_code.cache import Cache, CacheError
+from geak_evaluator.measure.devices import NoSuchDevice, gpus, software, visible
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.pool import Pool, own_command, processors
+from geak_evaluator.profiling import NoSuchCase, profile
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.target import ALIASES, TARGETS, UnknownTarget
+from geak_evaluator.schema.target import UnknownTarget
 from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
 from geak_evaluator.seeding import seed
 from geak_evaluator.tuning import tune
@@ -35,6 +36,7 @@ def hello(box: Sandbox) -> Hello:
         except metadata.PackageNotFoundError:
             continue
     report = box.report
+    found = visible(gpus())
     return Hello(
         version=VERSION,
         python=platform.python_version(),
@@ -42,38 +44,12 @@ def hello(box: Sandbox) -> Hello:
         sandbox=box.level.value,
         leaks=report.leaks,
         broken=report.broken,
-        devices=devices(),
-        present=tuple(dict.fromkeys([*_amd_targets(), *_nvidia_targets()])),
+        devices=tuple(dict.fromkeys(node for gpu in found if gpu.usable for node in gpu.nodes)),
+        present=tuple(dict.fromkeys(gpu.target for gpu in found if gpu.target)),
+        gpus=found,
+        software=software(),
         missing=box.missing,
     )
-
-
-def devices() -> tuple[str, ...]:
-    """The GPUs whose nodes this user can open, without starting any driver."""
-    nodes = [Path("/dev/kfd"), *sorted(Path("/dev").glob("nvidia[0-9]*"))]
-    return tuple(str(node) for node in nodes if os.access(node, os.R_OK | os.W_OK))
-
-
-def _amd_targets(nodes: Path = Path("/sys/class/kfd/kfd/topology/nodes")) -> Iterator[str]:
-    for file in sorted(nodes.glob("*/properties")):
-        found = re.search(r"^gfx_target_version (\d+)$", _read(file), re.MULTILINE)
-        version = int(found[1]) if found else 0
-        name = f"gfx{version // 10000}{version // 100 % 100}{version % 100:x}"  # 90402 is gfx942
-        if name in TARGETS:
-            yield name
-
-
-def _nvidia_targets(gpus: Path = Path("/proc/driver/nvidia/gpus")) -> Iterator[str]:
-    for file in sorted(gpus.glob("*/information")):
-        words = " ".join(re.findall(r"^Model:(.*)$", _read(file), re.MULTILINE)).lower()
-        yield from (target for product, target in ALIASES.items() if re.search(rf"\b{product}\b", words))
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace")
-    except OSError:
-        return ""
 
 
 def cache() -> Cache | None:
@@ -121,7 +97,7 @@ def _answer(judge: Judge, line: str) -> Response:
         return Response(number, problem=Problem("request", f"a request that this judge cannot read: {error}"))
     except SpecProblem as error:
         return Response(number, problem=Problem("spec", str(error)))
-    except UnknownTarget as error:
+    except (UnknownTarget, NoSuchCase, NoSuchDevice) as error:
         return Response(number, problem=Problem("request", str(error)))
     except (SandboxError, OSError) as error:
         return Response(number, problem=Problem("sandbox", str(error)))
@@ -140,6 +116,17 @@ def _result(judge: Judge, request: Request) -> Any:
     if request.op == "seed":
         return seed(judge, file, target=request.targets[0])
     kernel = _bytes(request.kernel)
+    if request.op == "profile":
+        return profile(
+            judge,
+            file,
+            kernel,
+            target=request.targets[0] if request.targets else "",
+            case=request.case,
+            choice=request.tool,
+            gpu_ids=request.gpu_ids,
+            policy=request.policy,
+        )
     if request.op == "tune":
         return tune(
             judge,

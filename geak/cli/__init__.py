@@ -17,6 +17,7 @@ from geak.cli import (
     judge_command,
     models,
     optimize,
+    profile,
     resume,
     show,
     specs,
@@ -46,6 +47,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 app.command("eval")(evaluate.evaluate)
 app.command("tune")(tune.tune)
+app.command("profile")(profile.profile)
 app.command("doctor")(doctor.doctor)
 
 

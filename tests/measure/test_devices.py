@@ -112,3 +112,10 @@ def test_a_process_for_one_device_sees_no_other(tmp_path: Path) -> None:
     gpu = devices.gpus(machines.amd(tmp_path))[1]
     before = {"HIP_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": "1", "ROCR_VISIBLE_DEVICES": "0,1", "PATH": "/bin"}
     assert devices.alone(gpu, before) == {"PATH": "/bin", "ROCR_VISIBLE_DEVICES": gpu.uuid}
+
+
+def test_products_by_their_names(tmp_path: Path) -> None:
+    models = ("NVIDIA H200", "NVIDIA A100-SXM4-80GB", "NVIDIA GeForce RTX 4090")
+    for place, model in enumerate(models):
+        machines.nvidia(tmp_path / str(place), 1, model)
+    assert [devices.gpus(tmp_path / str(place))[0].target for place in range(3)] == ["sm_90", "sm_80", ""]
