@@ -105,11 +105,12 @@ def test_what_was_measured_is_told_with_its_device_and_its_tool():
         "  medians of 6 replays of plan 0123456789abcdef, counted by proton of triton 3.6.0, rocprofv3 1.1.0",
         "  ncu says nothing: no",
         "  launch 0: _twice, 20 us",
-        "    roofline: 30.3 operations a byte (each byte counted once), under the roof of memory; it reaches 31% of the "
-        "memory's bandwidth and 0% of the arithmetic",
+        "    roofline: 30.3 operations a byte (each byte counted once), under the roof of memory; it reaches 31% "
+        "of the memory's bandwidth and 0% of the arithmetic",
         "    held back by: waves wait for memory, LDS or a barrier (stall_wait 75 %)",
         "    duration                        20 us         time on the device [proton]",
-        "    l2_hit                          75 %          of the L2 cache's requests that found their line [rocprofv3]",
+        "    l2_hit                          75 %          of the L2 cache's requests that found their line "
+        "[rocprofv3]",
         "    not known: dram_read: its counters lie before the Infinity Cache",
     ]
 
