@@ -25,6 +25,7 @@ from geak.journal.events import (
     Unwritten,
     Written,
 )
+from geak.objective import Objective, surely_better
 from geak_evaluator.schema.estimate import surely_faster
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Cause, Status, Tier, Verdict
@@ -143,9 +144,9 @@ class Population:
         for candidate in self.candidates.values():
             if candidate.accepted:
                 seen.setdefault(candidate.source, candidate)
-        # What an estimate cannot tell apart it does not decide; of the rest, those come first whom none surely beats.
-        found = list(seen.values())
-        beaten = {c.name: sum(_surely_faster(other, c) for other in found) for c in found}
+        # What cannot be told apart is not decided; of the rest, those come first whom none surely beats.
+        found, objective = list(seen.values()), self.conditions.objective
+        beaten = {c.name: sum(_surely_better(other, c, objective) for other in found) for c in found}
         return sorted(found, key=lambda c: (-beaten[c.name], c.rank))
 
     @property
@@ -228,10 +229,15 @@ def _compiled(verdict: Verdict) -> tuple[float, ...]:
     return (-float(sum(k.spills for k in kernels)), bits / max(accesses, 1), occupancy)
 
 
-def _surely_faster(a: Candidate, b: Candidate) -> bool:
-    """Whether one is faster on the first target as far as can be estimated: in some timed case, and slower in none."""
+def _surely_better(a: Candidate, b: Candidate, objective: Objective) -> bool:
+    """Whether one is better by what was measured; else faster on the first target as far as can be estimated.
+
+    That is: in some timed case, and worse in none.
+    """
     if a.verdict is None or b.verdict is None:
         return False
+    if (measured := surely_better(a.verdict, b.verdict, objective)) is not None:
+        return measured
     target = a.verdict.target
     mine, theirs = ({str(e.case): e for e in c.estimates if e.target == target} for c in (a.verdict, b.verdict))
     pairs = [(mine[case], theirs[case]) for case in mine.keys() & theirs.keys()]

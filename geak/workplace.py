@@ -98,6 +98,7 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         targets=targets(place),
         policy=settings.policy or Policy.PURE,
         goal=settings.goal,
+        objective=settings.objective,
         strategy=settings.strategy,
         samples=settings.samples or 1,
         rounds=settings.rounds,

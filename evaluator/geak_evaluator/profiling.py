@@ -24,7 +24,7 @@ from geak_evaluator.schema.machine_code import Figures
 from geak_evaluator.schema.profile import Profile
 from geak_evaluator.schema.spec import Case, Spec
 from geak_evaluator.schema.target import find
-from geak_evaluator.schema.verdict import Policy
+from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 
 _WAIT_S = 600.0
 """How long a device that is another's is waited for."""
@@ -107,6 +107,14 @@ def _measured(
         why = "; ".join(f"{report.tool}: {report.trouble}" for report in taken.tools if report.trouble)
         return replace(found, trouble=why or "no profiler counted anything", launches=())
     return replace(found, device=gpu.name or gpu.arch, uuid=gpu.uuid, repeats=TIMES)
+
+
+def counted(judge: Judge, file: SpecFile, kernel: bytes, verdict: Verdict, policy: Policy) -> Verdict:
+    """A verdict with what a device counts of its first timed case, where one is there and the kernel was accepted."""
+    worth = verdict.status is Status.ACCEPTED and verdict.tier is Tier.FULL and verdict.oracle != "tests"
+    if not worth or lacking(devices.visible(devices.gpus()), verdict.target):
+        return verdict
+    return replace(verdict, counters=profile(judge, file, kernel, target=verdict.target, policy=policy).launches)
 
 
 def lacking(present: Sequence[Gpu], target: str) -> str:

@@ -17,7 +17,7 @@ from geak_evaluator.machine_code.cache import Cache, CacheError
 from geak_evaluator.measure.devices import NoSuchDevice, gpus, software, visible
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.pool import Pool, own_command, processors
-from geak_evaluator.profiling import NoSuchCase, profile
+from geak_evaluator.profiling import NoSuchCase, counted, profile
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.schema import codec
@@ -138,7 +138,8 @@ def _result(judge: Judge, request: Request) -> Any:
             minutes=request.minutes,
             table=request.table,
         )
-    return judge.evaluate(file, kernel, targets=request.targets, tier=request.tier, policy=request.policy)
+    verdict = judge.evaluate(file, kernel, targets=request.targets, tier=request.tier, policy=request.policy)
+    return counted(judge, file, kernel, verdict, request.policy)
 
 
 def _bytes(text: str) -> bytes:

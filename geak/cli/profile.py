@@ -18,9 +18,9 @@ _TOOLS = Literal["auto", "proton", "rocprof", "ncu"]
 _WIDTH = 18
 
 
-@settles("target", "policy", "judge", "allow_weak_sandbox")
+@settles("target", "policy", "elements", "judge", "allow_weak_sandbox")
 def profile(
-    spec: Annotated[str, typer.Argument(help="A spec: its file, or the name of one that ships.")],
+    spec: Annotated[str, typer.Argument(help="A spec: its file, its name or PATH::TASK.")],
     kernel: Annotated[Path, typer.Argument(help="A Python file with the kernel.")],
     case: Annotated[
         str,
@@ -42,14 +42,23 @@ def profile(
     The plan that the judge records is replayed by the judge under the profiler: what is shown is of that plan and of
     nothing else. No profiler is installed, none is run as another user, and no setting of the device is changed.
     """
+    from geak.formats.base import Scale
+    from geak.formats.registry import at_hand
     from geak.judge import Judge
-    from geak.specs import find
 
     settings = load(flags).settings
-    path = find(spec)
-    with Judge(judge_of(settings)) as room:
+    argv = judge_of(settings)
+    with at_hand(spec, argv, Scale(settings.elements)) as task, Judge(argv) as room:
         target = settings.target[0] if settings.target else ""
-        found = room.profile(path, kernel, target=target, case=case, tool=tool, gpu_ids=gpu_ids, policy=settings.policy)
+        found = room.profile(
+            task.spec,
+            kernel,
+            target=target,
+            case=case,
+            tool=tool,
+            gpu_ids=gpu_ids,
+            policy=settings.policy or task.policy,
+        )
     if json:
         document(found)
     else:
