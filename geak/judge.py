@@ -181,10 +181,14 @@ class Judge:
         targets: Sequence[str] = ("gfx942",),
         tier: Tier = Tier.FULL,
         policy: Policy = Policy.PURE,
+        time: bool = False,
+        original: str = "",
+        seconds: float = 20.0,
     ) -> Verdict:
-        """The verdict on one kernel: a file, or its source."""
+        """The verdict on one kernel: a file, or its source; with `time` measured too, beside `original` if given."""
         source = kernel if isinstance(kernel, str) else text(kernel)
-        return self._ask(Verdict, self._evaluation(spec, source, targets, tier, policy))
+        timed = {"time": time, "original": original, "seconds": seconds} if time else {}
+        return self._ask(Verdict, self._evaluation(spec, source, targets, tier, policy, **timed))
 
     def evaluate_all(
         self,
@@ -193,6 +197,7 @@ class Judge:
         targets: Sequence[str] = ("gfx942",),
         tier: Tier = Tier.FULL,
         policy: Policy = Policy.PURE,
+        **timed: Any,
     ) -> Iterator[tuple[int, Verdict | GeakError]]:
         """The verdicts on many kernels, each a spec and a source, as they come, with the number of what they are of.
 
@@ -205,7 +210,7 @@ class Judge:
             while waiting and len(asked) < 2 * self.hello.workers:
                 number, (spec, source) = waiting.pop()
                 try:
-                    request = self._evaluation(spec, source, targets, tier, policy)
+                    request = self._evaluation(spec, source, targets, tier, policy, **timed)
                 except GeakError as error:
                     yield number, error
                     continue
@@ -221,8 +226,10 @@ class Judge:
                 else:
                     yield number, self._read(Verdict, response.result)
 
-    def _evaluation(self, spec: Path, kernel: str, targets: Sequence[str], tier: Tier, policy: Policy) -> Request:
-        asked = {"targets": list(targets), "tier": tier.value, "policy": policy.value}
+    def _evaluation(
+        self, spec: Path, kernel: str, targets: Sequence[str], tier: Tier, policy: Policy, **timed: Any
+    ) -> Request:
+        asked = {"targets": list(targets), "tier": tier.value, "policy": policy.value, **timed}
         return self._request("evaluate", spec, kernel=kernel, **asked)
 
     def _request(self, op: str, spec: Path, **more: Any) -> Request:

@@ -21,6 +21,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("command", nargs="?", choices=["serve"], default="serve")
     parser.add_argument("--allow-weak-sandbox", action="store_true", help="go on where the self-test finds a leak")
     parser.add_argument("--workers", type=int, default=1, help="requests at a time; 0 is one for each processor")
+    parser.add_argument("--device", default="", metavar="simulated:TARGET", help="a simulated device, to try the clock")
     options = parser.parse_args(arguments)
     try:
         from geak_evaluator.serve import pooled, stdio
@@ -31,10 +32,11 @@ def main(argv: list[str] | None = None) -> int:
         return 3
     try:
         if options.workers != 1:
-            pooled(options.workers, ["--allow-weak-sandbox"] if options.allow_weak_sandbox else [])
+            weak = ["--allow-weak-sandbox"] if options.allow_weak_sandbox else []
+            pooled(options.workers, [*weak, *(["--device", options.device] if options.device else [])])
             return 0
         with Sandbox(minimum=Level.BASE if options.allow_weak_sandbox else Level.CONFINED) as box:
-            stdio(box)
+            stdio(box, options.device)
     except SandboxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3

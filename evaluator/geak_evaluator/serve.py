@@ -7,6 +7,7 @@ import platform
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, TextIO
@@ -14,12 +15,17 @@ from typing import Any, TextIO
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
 from geak_evaluator.machine_code.cache import Cache, CacheError
+from geak_evaluator.measure import present
+from geak_evaluator.measure.baseline import Book
 from geak_evaluator.measure.devices import NoSuchDevice, gpus, software, visible
+from geak_evaluator.measure.lent import Lent
+from geak_evaluator.measuring import Stopwatch
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.pool import Pool, own_command, processors
 from geak_evaluator.profiling import NoSuchCase, counted, profile
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.errors import SandboxError
+from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.target import UnknownTarget
 from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
@@ -61,12 +67,29 @@ def cache() -> Cache | None:
         return None
 
 
-def serve(box: Sandbox, requests: TextIO, answers: TextIO) -> None:
-    """Answers requests in turn."""
-    judge = Judge(box, cache=cache())
-    _say(answers, hello(box))
+def serve(box: Sandbox, requests: TextIO, answers: TextIO, device: str = "") -> None:
+    """Answers requests in turn; `device` is a simulated one to be used instead of what is there."""
+    judge = Judge(box, cache=cache(), stopwatch=_stopwatch(box, device))
+    _say(answers, replace(hello(box), measures=judge.measures, **_simulated(device)))
     for line in requests:
         _say(answers, _lacking(box, line) or _answer(judge, line))
+
+
+def _stopwatch(box: Sandbox, device: str) -> Stopwatch | None:
+    metal = present.simulated(device) if device else present.first()
+    if metal is None:
+        return None
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(base).expanduser() / "geak" / "baselines" if not device else None
+    return Stopwatch(Lent(box, metal, Limits()), book=Book(folder))
+
+
+def _simulated(device: str) -> dict[str, Any]:
+    """A simulated device stands in for a present one, and its name says what it is."""
+    if not device:
+        return {}
+    target = str(present.simulated(device).settings["target"])
+    return {"devices": (f"simulated {target}",), "present": (target,)}
 
 
 def _lacking(box: Sandbox, line: str) -> Response | None:
@@ -138,7 +161,16 @@ def _result(judge: Judge, request: Request) -> Any:
             minutes=request.minutes,
             table=request.table,
         )
-    verdict = judge.evaluate(file, kernel, targets=request.targets, tier=request.tier, policy=request.policy)
+    verdict = judge.evaluate(
+        file,
+        kernel,
+        targets=request.targets,
+        tier=request.tier,
+        policy=request.policy,
+        time=request.time,
+        original=_bytes(request.original),
+        seconds=request.seconds,
+    )
     return counted(judge, file, kernel, verdict, request.policy)
 
 
@@ -160,10 +192,10 @@ def pooled(workers: int, options: Sequence[str]) -> None:
         pool.close()
 
 
-def stdio(box: Sandbox) -> None:
+def stdio(box: Sandbox, device: str = "") -> None:
     """Serves over this process's own stdin and stdout; anything else that prints goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="surrogateescape")
     os.dup2(2, 1)
     requests = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115 - it is not ours to close
     sys.stdin = open(os.devnull)  # noqa: SIM115
-    serve(box, requests, answers)
+    serve(box, requests, answers, device)

@@ -1,1 +1,1 @@
-"""What a device is asked: how long, at what cost of energy, and what its counters say."""
+"""What a device is asked: proofs, times, counters and energy; what is printed from here was measured."""

@@ -42,14 +42,15 @@ def folder() -> Path:
 
 
 @contextlib.contextmanager
-def lease(devices: Sequence[Gpu], *, wait_s: float = 0.0, test: Test | None = None) -> Iterator[tuple[Gpu, ...]]:
-    """All of these devices at once, for as long as the block lasts; Busy where one is another's after `wait_s`."""
+def lease(devices: Sequence[Gpu | str], *, wait_s: float = 0.0, test: Test | None = None) -> Iterator[None]:
+    """All of these devices (or UUIDs) at once, while the block lasts; Busy where one is another's after `wait_s`."""
     with contextlib.ExitStack() as held:
         # In one order for everybody, so that no two wait for each other.
-        for gpu in sorted(devices, key=lambda gpu: gpu.uuid):
+        known = [Gpu("amd", one) if isinstance(one, str) else one for one in devices]
+        for gpu in sorted(known, key=lambda gpu: gpu.uuid):
             _take(gpu, held, time.monotonic() + wait_s)
             _tested(gpu, test)
-        yield tuple(devices)
+        yield
 
 
 @contextlib.contextmanager

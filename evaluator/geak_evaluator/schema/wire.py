@@ -33,6 +33,8 @@ class Hello:
     """The drivers and ROCm by version, where the machine has them."""
     missing: dict[str, str] = field(default_factory=dict)
     """Modules that could not be loaded, with the reason."""
+    measures: bool = False
+    """Whether it has a device on which kernels are proved and timed, as far as its files say."""
     workers: int = 1
     """How many requests are worked on at a time."""
 
@@ -55,6 +57,12 @@ class Request:
     """How many configurations a tuner may try for a target."""
     minutes: float = 2.0
     """How long it may try."""
+    time: bool = False
+    """Measure an accepted kernel too, where there is a device that is the first target."""
+    original: str = ""
+    """The kernel file that it is to be faster than, besides the reference; its entry has the spec's name."""
+    seconds: float = 20.0
+    """How long one case beside one baseline may be timed."""
     table: str = ""
     """JSON with configurations by size, as serving engines keep them: for a tuner to begin from."""
     case: str = ""
