@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,19 +14,23 @@ from geak_evaluator.candidate import Traced, Untraced
 from geak_evaluator.estimate.model import estimate
 from geak_evaluator.judge import Judge
 from geak_evaluator.measure import devices, planfile
+from geak_evaluator.measure.fitness import fault
 from geak_evaluator.measure.lease import Busy, Unfit, lease_any
 from geak_evaluator.measure.planfile import PlanFile, Replayer
-from geak_evaluator.measure.profile.taking import TIMES, Choice, Taken, take
+from geak_evaluator.measure.profile.taking import SECONDS, TIMES, Choice, Taken, take
+from geak_evaluator.measure.profile.tool import Unavailable, run, sentence
 from geak_evaluator.oracle import SpecFile, SpecProblem, TooBig
-from geak_evaluator.schema import domain
+from geak_evaluator.schema import codec, domain
 from geak_evaluator.schema.device import Gpu
-from geak_evaluator.schema.estimate import Work
+from geak_evaluator.schema.energy import Energy
 from geak_evaluator.schema.machine_code import Figures
 from geak_evaluator.schema.profile import Profile
 from geak_evaluator.schema.spec import Case, Spec
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 
+_ENERGY_S = 2.0
+"""How long energy is measured at the least."""
 _WAIT_S = 600.0
 """How long a device that is another's is waited for."""
 Taking = Callable[..., Taken]
@@ -75,38 +80,46 @@ def profile(
         if not traced.plan.launches:
             return replace(known, trouble="its plan launches no kernel")
         fit = [gpu for gpu in present if gpu.target == name and gpu.usable]
-        return _measured(known, about, kernel, traced, fit, choice, taking, device)
-
-
-def _measured(
-    known: Profile,
-    about: PlanFile,
-    kernel: bytes,
-    traced: Traced,
-    fit: Sequence[Gpu],
-    choice: Choice,
-    taking: Taking,
-    device: str,
-) -> Profile:
-    from geak_evaluator.measure.fitness import fault
-
-    values = {traced.slots.index(slot): data for slot, data in traced.steering}
-    with tempfile.TemporaryDirectory(prefix="geak-plan-", ignore_cleanup_errors=True) as place:
-        folder = Path(place)
-        about = planfile.write(folder, about, kernel, values)
+        values = {traced.slots.index(slot): data for slot, data in traced.steering}
         try:
-            with lease_any(fit, wait_s=_WAIT_S, test=fault) as gpu:
-                environment = devices.alone(gpu, planfile.environment(folder))
-                replay = Replayer(folder, about, environment, device)
-                works = _of_launches(traced)
-                taken = taking(replay, works, vendor=gpu.vendor, target=known.target, choice=choice)
+            with _leased(about, kernel, values, fit, device) as (gpu, replay):
+                launched = [work for work, _ in zip(works, traced.plan.launches, strict=False)]
+                taken = taking(replay, launched, vendor=gpu.vendor, target=name, choice=choice)
+                known = _with_energy(replace(known, launches=taken.launches, tools=taken.tools), replay)
         except (Busy, Unfit) as error:
             return replace(known, trouble=str(error))
-    found = replace(known, launches=taken.launches, tools=taken.tools)
-    if not found.measured:
-        why = "; ".join(f"{report.tool}: {report.trouble}" for report in taken.tools if report.trouble)
-        return replace(found, trouble=why or "no profiler counted anything", launches=())
-    return replace(found, device=gpu.name or gpu.arch, uuid=gpu.uuid, repeats=TIMES)
+    if not known.measured:
+        why = "; ".join(f"{report.tool}: {report.trouble}" for report in known.tools if report.trouble)
+        return replace(known, trouble=why or "no profiler counted anything", launches=())
+    return replace(known, device=gpu.name or gpu.arch, uuid=gpu.uuid, repeats=TIMES)
+
+
+@contextlib.contextmanager
+def _leased(
+    about: PlanFile, kernel: bytes, values: Mapping[int, bytes], fit: Sequence[Gpu], device: str
+) -> Iterator[tuple[Gpu, Replayer]]:
+    """A device for us alone, and the plan on disk, ready to be replayed on it."""
+    with tempfile.TemporaryDirectory(prefix="geak-plan-", ignore_cleanup_errors=True) as place:
+        folder = Path(place)
+        whole = planfile.write(folder, about, kernel, values)
+        with lease_any(fit, wait_s=_WAIT_S, test=fault) as gpu:
+            yield gpu, Replayer(folder, whole, devices.alone(gpu, planfile.environment(folder)), device)
+
+
+def _with_energy(known: Profile, replay: Replayer) -> Profile:
+    """Joules of a call, by a run of its own: a profiler draws power as well."""
+    with tempfile.TemporaryDirectory(prefix="geak-energy-", ignore_cleanup_errors=True) as place:
+        try:
+            ran = run(replay.command(1, seconds=_ENERGY_S), Path(place), replay.environment, SECONDS)
+        except Unavailable as error:
+            return replace(known, notes=(*known.notes, f"energy is not known: {error}"))
+    if ran.code:
+        return replace(known, notes=(*known.notes, f"energy is not known: {sentence(ran, 'its replay')}"))
+    try:
+        found = codec.from_json(Energy, codec.loads(ran.out.strip().splitlines()[-1]))
+    except (codec.WireError, IndexError):
+        return replace(known, notes=(*known.notes, "energy is not known: its replay did not keep to the protocol"))
+    return replace(known, energy=found)
 
 
 def counted(judge: Judge, file: SpecFile, kernel: bytes, verdict: Verdict, policy: Policy) -> Verdict:
@@ -114,7 +127,10 @@ def counted(judge: Judge, file: SpecFile, kernel: bytes, verdict: Verdict, polic
     worth = verdict.status is Status.ACCEPTED and verdict.tier is Tier.FULL and verdict.oracle != "tests"
     if not worth or lacking(devices.visible(devices.gpus()), verdict.target):
         return verdict
-    return replace(verdict, counters=profile(judge, file, kernel, target=verdict.target, policy=policy).launches)
+    found = profile(judge, file, kernel, target=verdict.target, policy=policy)
+    joules = found.energy.joules if found.energy is not None else None
+    timings = tuple(replace(one, joules=joules) if one.case == found.case else one for one in verdict.timings)
+    return replace(verdict, counters=found.launches, timings=timings)
 
 
 def lacking(present: Sequence[Gpu], target: str) -> str:
@@ -129,10 +145,6 @@ def lacking(present: Sequence[Gpu], target: str) -> str:
     if not any(gpu.usable for gpu in of_target):
         return f"this user cannot open {' and '.join(of_target[0].nodes)}: docs/rocm.md says which groups own them"
     return ""
-
-
-def _of_launches(traced: Traced) -> list[Work]:
-    return [work for work, _ in zip(traced.replayed.works, traced.plan.launches, strict=False)]
 
 
 def _figures(judge: Judge, traced: Traced, target: str) -> tuple[Figures, ...]:

@@ -76,6 +76,8 @@ def page(found: Profile) -> Iterator[str]:
         for one in found.tools:
             if one.trouble:
                 yield f"  {one.tool} says nothing: {flat(one.trouble)}"
+        if found.energy is not None:
+            yield f"  energy: {found.energy.brief}, {found.energy.limits}"
         for launch in found.launches:
             yield from _launch(launch)
     else:

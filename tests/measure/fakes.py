@@ -42,7 +42,8 @@ class Replay:
         return [sys.executable, "-IS", "-c", self.script, str(times), str(proton or "")]
 
 
-_RUN = "command = argv[argv.index('--') + 1:]\nsubprocess.run(command, check=True)\ntimes = int(command[-2])\n"
+_TIMES = "times = int(command[command.index('--times') + 1] if '--times' in command else command[-2])\n"
+_RUN = f"command = argv[argv.index('--') + 1:]\nsubprocess.run(command, check=True)\n{_TIMES}"
 
 COUNTERS = {
     "SQ_WAVES": 16384,
@@ -215,10 +216,11 @@ known = {NCU!r}
 quote = lambda cells: ",".join('"' + cell + '"' for cell in cells)
 head = ["ID", "Process ID", "Process Name", "Host Name", "Kernel Name", "Context", "Stream", "Block Size", "Grid Size",
         "Device", "CC"]
+{_TIMES}
 print("==PROF== Profiling \\"rows\\" - 0: 0%....50%....100% - 9 passes")
 print(quote([*head, *asked]))
 print(quote([*[""] * len(head), *[known.get(name, ("%", ""))[0] for name in asked]]))
-for number in range(int(command[-2]) * {len(kernels)}):
+for number in range(times * {len(kernels)}):
     kernel = {list(kernels)!r}[number % {len(kernels)}]
     first = [str(number), "108", "python3.12", "127.0.0.1", kernel, "1", "7", "(128, 1, 1)", "(977, 1, 1)", "0", "9.0"]
     print(quote([*first, *[known.get(name, ("", "40.00"))[1] for name in asked]]))

@@ -81,11 +81,12 @@ class Replayer:
         """The kernels that it launches, in order."""
         return tuple(step.kernel for step in self.about.plan.launches)
 
-    def command(self, times: int, *, proton: Path | None = None) -> list[str]:
-        """A command that replays it so many times."""
+    def command(self, times: int, *, proton: Path | None = None, seconds: float = 0.0) -> list[str]:
+        """A command that replays it so many times, or for so many seconds to measure energy."""
         program = sys.argv[0] if sys.argv[0].endswith(".pyz") else ""
         start = [sys.executable, "-P", *([program] if program else ["-m", "geak_evaluator"]), "replay"]
         start += [str(self.folder), "--times", str(times), "--device", self.device]
+        start += ["--seconds", f"{seconds:g}"] * bool(seconds)
         return [*start, *(["--proton", str(proton)] if proton is not None else [])]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
+from geak_evaluator.schema.energy import Energy
 from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Figures
 from geak_evaluator.schema.spec import Case
@@ -170,8 +171,8 @@ class Profile:
     estimate: Estimate | None = None
     """Estimated, never measured."""
     notes: tuple[str, ...] = ()
-    sampled: dict[str, str] = field(default_factory=dict)
-    """Clocks, power and temperature while it was measured, where a tool tells them."""
+    energy: Energy | None = None
+    """Measured while it was replayed without a pause and without a profiler."""
     version: int = VERSION
 
     @property
