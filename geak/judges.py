@@ -115,9 +115,15 @@ class Judges:
         targets: Sequence[str] = ("gfx942",),
         tier: Tier = Tier.FULL,
         policy: Policy = Policy.PURE,
+        time: bool = False,
+        original: str = "",
     ) -> Verdict:
         """The verdict on one kernel; JudgeDied where none can be had of it, another JudgeError where of none."""
-        return await self._ask(lambda judge: judge.evaluate(spec, source, targets=targets, tier=tier, policy=policy))
+        return await self._ask(
+            lambda judge: judge.evaluate(
+                spec, source, targets=targets, tier=tier, policy=policy, time=time, original=original
+            )
+        )
 
     async def _ask(self, question: Callable[[Judge], T]) -> T:
         async with self._lease() as lease:

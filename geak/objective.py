@@ -24,7 +24,7 @@ def must_be_measurable(objective: Objective, measures: bool) -> None:
 
 
 def surely_better(a: Verdict, b: Verdict, objective: Objective) -> bool | None:
-    """Whether what was measured calls `a` better than `b`; None where it cannot say, so that estimates may."""
+    """Whether what was measured calls `a` better than `b`; None where it cannot say, so that others may."""
     mine, theirs = _measured(a), _measured(b)
     cases = mine.keys() & theirs.keys()
     if not cases:

@@ -118,7 +118,7 @@ async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Open
     task = begun_from(replace(task, verdict=verdict), about)
     asked = conditions(task, about, place)
     _check(asked)
-    must_be_measurable(asked.objective, any(gpu.usable and gpu.target for gpu in place.judges.hello.gpus))
+    must_be_measurable(asked.objective, asked.time)
     await rehearse(brief(task, about, asked, place))
     folder = out or new_folder(place.settings, about.name)
     return Opening(asked, most(asked), not place.settings.target, _notes(place), folder), task, about
@@ -249,7 +249,7 @@ def _give(record: Record, task: Task) -> None:
 
 def _check(asked: Conditions) -> None:
     """What cannot be meant is said before anything is spent."""
-    Goal.parse(asked.goal).must_be_measurable()
+    Goal.parse(asked.goal).must_be_measurable(measured=asked.time)
     strategy(asked.strategy)
     mute = [role for role in ROLES if role in asked.models and not asked.models[role].language]
     if mute and asked.strategy != "sweep":

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from geak.budget import Bound, bound
+from geak.goal import FASTER
 from geak.journal.events import Caps, Conditions, RoleModel
 from geak.judges import Judges, default_commands
 from geak.models.base import Call, Message, Model, Role
@@ -97,8 +98,10 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         models=models,
         targets=targets(place),
         policy=settings.policy or Policy.PURE,
-        goal=settings.goal,
+        goal=settings.goal or (FASTER if measured(place) else "correct"),
         objective=settings.objective,
+        time=measured(place),
+        max_case_loss=settings.max_case_loss,
         strategy=settings.strategy,
         samples=settings.samples or 1,
         rounds=settings.rounds,
@@ -109,6 +112,12 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         caps=Caps(settings.usd, settings.tokens, settings.minutes, settings.calls),
         judge=tuple(settings.judge),
     )
+
+
+def measured(place: Workplace) -> bool:
+    """Whether kernels are timed: the first target is a device of the judge's."""
+    hello = place.judges.hello
+    return hello.measures and targets(place)[0] in hello.present
 
 
 def targets(place: Workplace) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from geak.objective import Objective
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 
-VERSION = 2
+VERSION = 3
 """Raised with every change that an older GEAK would misread."""
 
 Kind = Literal["given", "draft", "repair", "optimise", "seed", "tune"]
@@ -74,6 +74,10 @@ class Conditions:
     caps: Caps = Caps()
     judge: tuple[str, ...] = ()
     """Commands that start a judge elsewhere; none is here."""
+    time: bool = False
+    """Accepted kernels are measured on the first target, which is there."""
+    max_case_loss: float | None = None
+    """How much slower than the baseline a kernel may be in any one case and still reach a speed that is the goal."""
     original: str = ""
     """The file of the kernel that the run began from, if it did."""
     drafted: bool = False

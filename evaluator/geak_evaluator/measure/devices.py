@@ -31,6 +31,8 @@ _PRODUCTS = {
     0x75A3: "AMD Instinct MI355X",
 }
 """By PCI device number, where the card does not tell its name."""
+_SHARED = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
+"""Device files that all of NVIDIA's GPUs are reached through; without the third CUDA does not start."""
 _PATIENCE_S = 20
 
 
@@ -168,7 +170,7 @@ def _nvidia(root: Path) -> Iterator[Gpu]:
             target=arch if arch in TARGETS else "",
             wave=32,
             bus=bus,
-            nodes=("/dev/nvidiactl", "/dev/nvidia-uvm", node),
+            nodes=(*(f"/dev/{name}" for name in _SHARED if (root / "dev" / name).exists()), node),
             usable=_open(root, "/dev/nvidiactl", node),
         )
 

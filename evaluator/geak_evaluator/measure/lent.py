@@ -16,7 +16,7 @@ from geak_evaluator.schema import codec
 from geak_evaluator.schema.exchange import Trouble
 from geak_evaluator.schema.measuring import Asked, Identity, Metal, Tested
 
-_ROLE = "geak_evaluator.children.metal"
+_ROLE = "geak_evaluator.measure.metal.child"
 _WAIT_S = 600.0
 """How long a device that another process holds is waited for."""
 

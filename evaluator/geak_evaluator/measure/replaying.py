@@ -27,7 +27,7 @@ from geak_evaluator.schema.energy import Energy
 
 if TYPE_CHECKING:
     from geak_evaluator.measure.metal import Metal
-    from geak_evaluator.measure.runner import Place
+    from geak_evaluator.measure.metal.runner import Place
 
 _BATCH = 32
 """Calls between two looks at the clock, where they are to go on for some seconds."""
@@ -59,9 +59,9 @@ def _replay(options: argparse.Namespace) -> int:
     import triton
 
     from geak_evaluator.children import jit_only
-    from geak_evaluator.children.metal import device_trouble
     from geak_evaluator.measure.metal import open_metal
-    from geak_evaluator.measure.runner import Place, needed
+    from geak_evaluator.measure.metal.child import device_trouble
+    from geak_evaluator.measure.metal.runner import Place, needed
     from geak_evaluator.schema.measuring import Prepare
 
     print(f"triton {triton.__version__}", flush=True)

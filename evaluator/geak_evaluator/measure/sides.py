@@ -25,8 +25,8 @@ Judged = Callable[[Answer, SharedMemory, SharedMemory], str]
 
 _STEPS = 8
 """What a reference may ask the device for, as far as is known."""
-_ROLE = "geak_evaluator.children.metal"
-_REFERENCE = "geak_evaluator.children.reference"
+_ROLE = "geak_evaluator.measure.metal.child"
+_REFERENCE = "geak_evaluator.measure.metal.reference"
 
 
 class DeviceSide:

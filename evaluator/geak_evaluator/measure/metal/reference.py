@@ -10,10 +10,10 @@ import torch
 
 from geak_evaluator.children import spec as specs
 from geak_evaluator.children.loading import load, raised
-from geak_evaluator.children.metal import device_trouble, serve
 from geak_evaluator.children.tensors import leaves
 from geak_evaluator.measure.metal import Metal, open_metal
-from geak_evaluator.measure.runner import Place
+from geak_evaluator.measure.metal.child import device_trouble, serve
+from geak_evaluator.measure.metal.runner import Place
 from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.exchange import Trouble

@@ -12,8 +12,7 @@ from typing import Any
 import torch
 import triton
 
-from geak_evaluator.measure import sensors
-from geak_evaluator.measure.metal import NoGraph, Observer
+from geak_evaluator.measure.metal import NoGraph, Observer, sensors
 from geak_evaluator.schema.measuring import Identity
 from geak_evaluator.schema.target import TARGETS
 from geak_evaluator.schema.timing import Conditions

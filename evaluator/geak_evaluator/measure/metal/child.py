@@ -12,7 +12,7 @@ from geak_evaluator.children import jit_only
 from geak_evaluator.children.candidate import trouble
 from geak_evaluator.children.tensors import Arena
 from geak_evaluator.measure.metal import Metal, NoGraph, open_metal
-from geak_evaluator.measure.runner import Make, PlanWork, Runner, needed
+from geak_evaluator.measure.metal.runner import Make, PlanWork, Runner, needed
 from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
 from geak_evaluator.sandbox.confine import FIRST_SHARED
 from geak_evaluator.schema import codec

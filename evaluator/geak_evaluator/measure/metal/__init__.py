@@ -83,9 +83,9 @@ class Metal(Protocol):
 def open_metal(kind: str, visible: str, settings: dict[str, Any]) -> Metal:
     """Opens a device in this process, which has not touched any before."""
     if kind == "simulated":
-        from geak_evaluator.measure.simulated import SimulatedMetal
+        from geak_evaluator.measure.metal.simulated import SimulatedMetal
 
         return SimulatedMetal(**settings)
-    from geak_evaluator.measure.torch_metal import TorchMetal
+    from geak_evaluator.measure.metal.real import TorchMetal
 
     return TorchMetal(visible)
