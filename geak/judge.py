@@ -18,6 +18,7 @@ from geak.hiding import is_secret
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.observed import Observed, Trials
+from geak_evaluator.schema.profile import Profile
 from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.tuning import Tuning
@@ -32,7 +33,7 @@ _PATIENCE_S = 20.0
 
 _PASSED_ON = (
     *("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "LANG", "LC_ALL", "TZ"),
-    *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH"),
+    *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH", "GEAK_LEASES"),
 )
 _PASSED_ON_PREFIXES = ("CUDA_", "HIP_", "ROCR_", "ROCM_", "NVIDIA_", "TRITON_")
 
@@ -169,6 +170,22 @@ class Judge:
     def tried(self, spec: Path, kernel: str, *, target: str = "gfx942", policy: Policy = Policy.OPEN) -> Trials:
         """Each case of a spec on its own, with a kernel or, where that is "", with the reference alone."""
         return self._ask(Trials, self._request("try", spec, kernel=kernel, targets=[target], policy=policy.value))
+
+    def profile(
+        self,
+        spec: Path,
+        kernel: Path | str,
+        *,
+        target: str = "",
+        case: str = "",
+        tool: str = "auto",
+        gpu_ids: str = "",
+        policy: Policy = Policy.PURE,
+    ) -> Profile:
+        """What a device's counters say of one kernel on one case; without one what can be known anyway."""
+        source = kernel if isinstance(kernel, str) else text(kernel)
+        asked: dict[str, Any] = {"targets": [target] if target else [], "policy": policy.value, "case": case}
+        return self._ask(Profile, self._request("profile", spec, kernel=source, tool=tool, gpu_ids=gpu_ids, **asked))
 
     def evaluate(
         self,

@@ -17,6 +17,7 @@ from geak.journal.events import VERSION, Begun, Conditions, Ended, Judged, Move,
 from geak.journal.store import EVENTS, Entry, Journal
 from geak.judge import text
 from geak.loop import run as loop
+from geak.objective import must_be_measurable
 from geak.population import GIVEN, Candidate, Population
 from geak.preview import Preview, brief_without_spec, first_prompts, rehearse, words_prompt
 from geak.record import Opening, Record, Waiting, Watch
@@ -122,6 +123,7 @@ async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Open
     task = begun_from(replace(task, verdict=verdict), about)
     asked = conditions(task, about, place)
     check(asked)
+    must_be_measurable(asked.objective, asked.time)
     await rehearse(brief(task, about, asked, place))
     folder = out or new_folder(place.settings, about.name)
     return Opening(asked, most(asked), not place.settings.target, _notes(place), folder), task, about

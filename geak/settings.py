@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from geak import reading
 from geak.errors import UsageError
 from geak.models.base import INDUCTOR, Effort, Role
+from geak.objective import OBJECTIVES, Objective
 from geak_evaluator.schema.verdict import Policy
 
 VARIANTS = 4
@@ -159,6 +160,15 @@ class Settings:
             reading.number(0, 1, none=True),
             "SHARE",
             shown="no bound",
+        ),
+    )
+    objective: Objective = field(
+        default="time",
+        metadata=_row(
+            "What makes a kernel better: time, energy or pareto (neither worse); the last two want a GPU whose energy "
+            "is measured.",
+            reading.one_of(*OBJECTIVES),
+            "OBJECTIVE",
         ),
     )
     strategy: str = field(

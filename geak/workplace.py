@@ -117,6 +117,7 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         targets=targets(place),
         policy=settings.policy or Policy.PURE,
         goal=settings.goal or (FASTER if measured(place) else "correct"),
+        objective=settings.objective,
         time=measured(place),
         max_case_loss=settings.max_case_loss,
         strategy=settings.strategy,

@@ -1,4 +1,4 @@
-"""`python -m geak_evaluator`: the judge over stdin and stdout; `record` turns a program's calls into cases."""
+"""`python -m geak_evaluator`: the judge over stdio; `record` makes cases of a program's calls, `replay` runs a plan."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ def main(argv: list[str] | None = None) -> int:
         from geak_evaluator.recording.command import main as record
 
         return record(arguments[1:])
+    if arguments[:1] == ["replay"]:
+        from geak_evaluator.measure.replaying import main as replay
+
+        return replay(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m geak_evaluator", description=__doc__)
     parser.add_argument("command", nargs="?", choices=["serve"], default="serve")
     parser.add_argument("--allow-weak-sandbox", action="store_true", help="go on where the self-test finds a leak")

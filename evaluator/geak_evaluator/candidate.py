@@ -47,6 +47,11 @@ class Traced:
     plan: Plan
     replayed: Replayed
     configurations: tuple[str, ...]
+    slots: tuple[Slot, ...] = ()
+    """The plan's first storages, in their order."""
+    destination: tuple[Slot, ...] = ()
+    steering: tuple[tuple[Slot, bytes], ...] = ()
+    """Those of them whose values may steer a kernel."""
 
 
 class Candidate:
@@ -256,8 +261,10 @@ class Candidate:
         spec = self._spec
         asked = request(spec, case, answer.slots, answer.wanted if spec.contract == "destination" else None)
         asked = replace(asked, state=answer.reply.state, gradients=answer.reply.gradients, capture=True, sketch=True)
+        slots = (*answer.slots, *answer.reply.state, *answer.reply.gradients)
+        steering = tuple(self._oracle.steering(answer))
         with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
-            for slot, data in self._oracle.steering(answer):
+            for slot, data in steering:
                 given.map[slot.offset : slot.end] = data
             with self._kernel.spawn(self._box, self._limits, given, got, capture=True) as child:
                 reply = child.ask(self._kernel.source)
@@ -268,12 +275,12 @@ class Candidate:
                 raise Untraced(failed(case, reply).message)
             for plan, before in known:
                 if plan == told.plan:
-                    return Traced(plan, before, told.configurations)
-            for slot, data in self._oracle.steering(answer):
+                    return Traced(plan, before, told.configurations, slots, asked.destination, steering)
+            for slot, data in steering:
                 given.map[slot.offset : slot.end] = data  # the wrapper may have changed them
             replay = Replay(
                 plan=told.plan,
-                slots=(*answer.slots, *answer.reply.state, *answer.reply.gradients),
+                slots=slots,
                 outputs=(),
                 target=self._target,
                 destination=asked.destination,
@@ -289,7 +296,7 @@ class Candidate:
             if counted is None or counted.trouble is not None:
                 wrong = failed(case, reply) if counted is None else troubled(case, counted.trouble)
                 raise Untraced(wrong.message)
-            return Traced(told.plan, counted, told.configurations)
+            return Traced(told.plan, counted, told.configurations, slots, asked.destination, steering)
 
     def _replay(
         self,

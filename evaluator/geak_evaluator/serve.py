@@ -6,10 +6,9 @@ import functools
 import hashlib
 import os
 import platform
-import re
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import metadata, resources
 from pathlib import Path
@@ -20,16 +19,18 @@ from geak_evaluator.lint import lint
 from geak_evaluator.machine_code.cache import Cache, CacheError
 from geak_evaluator.measure import present
 from geak_evaluator.measure.baseline import Book
+from geak_evaluator.measure.devices import NoSuchDevice, gpus, software, visible
 from geak_evaluator.measure.lent import Lent
 from geak_evaluator.measuring import Stopwatch
 from geak_evaluator.observing import observe, tried
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.pool import Pool, own_command, processors
+from geak_evaluator.profiling import NoSuchCase, counted, profile
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.target import ALIASES, TARGETS, UnknownTarget
+from geak_evaluator.schema.target import UnknownTarget
 from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
 from geak_evaluator.seeding import seed
 from geak_evaluator.tuning import tune
@@ -47,6 +48,7 @@ def hello(box: Sandbox) -> Hello:
         except metadata.PackageNotFoundError:
             continue
     report = box.report
+    found = visible(gpus())
     return Hello(
         version=VERSION,
         python=platform.python_version(),
@@ -54,8 +56,10 @@ def hello(box: Sandbox) -> Hello:
         sandbox=box.level.value,
         leaks=report.leaks,
         broken=report.broken,
-        devices=devices(),
-        present=tuple(dict.fromkeys([*_amd_targets(), *_nvidia_targets()])),
+        devices=tuple(dict.fromkeys(node for gpu in found if gpu.usable for node in gpu.nodes)),
+        present=tuple(dict.fromkeys(gpu.target for gpu in found if gpu.target)),
+        gpus=found,
+        software=software(),
         missing=box.missing,
         code=code(),
     )
@@ -78,34 +82,6 @@ def code() -> str:
     for name, data in sorted(found.items()):
         digest.update(f"{name}\0{len(data)}\0".encode() + data)
     return digest.hexdigest()
-
-
-def devices() -> tuple[str, ...]:
-    """The GPUs whose nodes this user can open, without starting any driver."""
-    nodes = [Path("/dev/kfd"), *sorted(Path("/dev").glob("nvidia[0-9]*"))]
-    return tuple(str(node) for node in nodes if os.access(node, os.R_OK | os.W_OK))
-
-
-def _amd_targets(nodes: Path = Path("/sys/class/kfd/kfd/topology/nodes")) -> Iterator[str]:
-    for file in sorted(nodes.glob("*/properties")):
-        found = re.search(r"^gfx_target_version (\d+)$", _read(file), re.MULTILINE)
-        version = int(found[1]) if found else 0
-        name = f"gfx{version // 10000}{version // 100 % 100}{version % 100:x}"  # 90402 is gfx942
-        if name in TARGETS:
-            yield name
-
-
-def _nvidia_targets(gpus: Path = Path("/proc/driver/nvidia/gpus")) -> Iterator[str]:
-    for file in sorted(gpus.glob("*/information")):
-        words = " ".join(re.findall(r"^Model:(.*)$", _read(file), re.MULTILINE)).lower()
-        yield from (target for product, target in ALIASES.items() if re.search(rf"\b{product}\b", words))
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace")
-    except OSError:
-        return ""
 
 
 def cache() -> Cache | None:
@@ -170,7 +146,7 @@ def _answer(judge: Judge, line: str) -> Response:
         return Response(number, problem=Problem("request", f"a request that this judge cannot read: {error}"))
     except SpecProblem as error:
         return Response(number, problem=Problem("spec", str(error)))
-    except UnknownTarget as error:
+    except (UnknownTarget, NoSuchCase, NoSuchDevice) as error:
         return Response(number, problem=Problem("request", str(error)))
     except (SandboxError, OSError) as error:
         return Response(number, problem=Problem("sandbox", str(error)))
@@ -194,6 +170,17 @@ def _result(judge: Judge, request: Request) -> Any:
     kernel = _bytes(request.kernel)
     if request.op == "try":
         return tried(judge, file, kernel, target=request.targets[0], policy=request.policy)
+    if request.op == "profile":
+        return profile(
+            judge,
+            file,
+            kernel,
+            target=request.targets[0] if request.targets else "",
+            case=request.case,
+            choice=request.tool,
+            gpu_ids=request.gpu_ids,
+            policy=request.policy,
+        )
     if request.op == "tune":
         return tune(
             judge,
@@ -205,7 +192,7 @@ def _result(judge: Judge, request: Request) -> Any:
             minutes=request.minutes,
             table=request.table,
         )
-    return judge.evaluate(
+    verdict = judge.evaluate(
         file,
         kernel,
         targets=request.targets,
@@ -215,6 +202,7 @@ def _result(judge: Judge, request: Request) -> Any:
         original=_bytes(request.original),
         seconds=request.seconds,
     )
+    return counted(judge, file, kernel, verdict, request.policy)
 
 
 def _bytes(text: str) -> bytes:

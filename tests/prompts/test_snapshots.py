@@ -78,6 +78,7 @@ SCENES: dict[str, Callable[[Ask], Awaitable[object]]] = {
         ask, scene.brief(tuned=True), LEDGER, [scene.past("0"), scene.past("1.1", plan="Plain."), scene.past("1.4")]
     ),
     "reflector-correct": lambda ask: reflector.explain(ask, scene.brief(), scene.past("1.4"), LEDGER),
+    "reflector-counters": lambda ask: reflector.explain(ask, scene.brief(), scene.counted("1.4"), LEDGER),
     "reflector-wrong-values": lambda ask: reflector.explain(
         ask, scene.brief(), scene.past("2.1", kind="wrong_values", change="Fuse the bias."), []
     ),
