@@ -180,25 +180,23 @@ async def batch_async(
     watch: Callable[[What], None] = lambda what: None,
     stopper: Stopper | None = None,
     agree: Callable[[BatchOpening], None] = lambda opening: None,
-    said: bool | None = None,
     **options: Any,
 ) -> BatchResult:
-    """Kernels for a whole dataset under one budget; `options` are settings by name, caps are of all kernels together.
-
-    `said` is whether a person chose what may be spent; by default, whether it was chosen here.
-    """
+    """Kernels for a whole dataset under one budget: `options` are settings by name, with the caps of all of them."""
     from geak.batch.choosing import open_dataset
     from geak.batch.planning import carry_out
+    from geak.batch.running import summary
     from geak.formats.base import Scale
     from geak.runs import new_folder
 
-    given = settings is not None or any(name in options for name in ("usd", "calls", "tokens"))
-    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs, said=given if said is None else said)
-    chosen = _settings(settings, options)
+    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
+    chosen = _batch_settings(settings, options)
     tasks = open_dataset(str(dataset), Scale(chosen.elements))
     folder = _path(out) or new_folder(chosen, tasks.name)
     async with _batch_place(chosen, jobs) as place:
-        return await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
+        result = await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
+    summary(result)
+    return result
 
 
 async def preview_batch_async(
@@ -213,7 +211,6 @@ async def preview_batch_async(
     jobs: int | None = None,
     settings: Settings | None = None,
     out: str | Path | None = None,
-    said: bool = True,
     **options: Any,
 ) -> BatchOpening:
     """What `batch` would do and may spend; nobody is asked, and nothing is written."""
@@ -223,8 +220,8 @@ async def preview_batch_async(
     from geak.preview import without_keys
     from geak.runs import new_folder
 
-    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs, said=said)
-    chosen = without_keys(_settings(settings, options))
+    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
+    chosen = without_keys(_batch_settings(settings, options))
     tasks = open_dataset(str(dataset), Scale(chosen.elements))
     async with _batch_place(chosen, jobs) as place:
         return prepare(tasks, place, _path(out) or new_folder(chosen, tasks.name), wanted)[1]
@@ -339,6 +336,14 @@ def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
     return changed(settings, options)
 
 
+def _batch_settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
+    """As for one kernel, without the dollars that one may cost where nobody says."""
+    if settings is not None:
+        return changed(settings, options)
+    resolved = load(options)
+    return replace(resolved.settings, usd=None) if resolved.sources["usd"] == "default" else resolved.settings
+
+
 def _wanted(
     filter: Sequence[str],
     slice: str,
@@ -347,8 +352,6 @@ def _wanted(
     shard: str,
     retry: str,
     jobs: int | None,
-    *,
-    said: bool,
 ) -> Wanted:
     from geak.batch.card import Selection
     from geak.batch.choosing import Shard
@@ -359,7 +362,7 @@ def _wanted(
     if repeat < 1 or (jobs is not None and jobs < 1):
         raise UsageError("--repeat and --jobs are numbers from 1")
     patterns = (filter,) if isinstance(filter, str) else tuple(filter)
-    return Wanted(Selection(patterns, slice, shuffle), repeat, Shard.parse(shard), jobs, retry == "failed", said)
+    return Wanted(Selection(patterns, slice, shuffle), repeat, Shard.parse(shard), jobs, retry == "failed")
 
 
 def _batch_place(settings: Settings, jobs: int | None) -> AbstractAsyncContextManager[Workplace]:

@@ -41,14 +41,17 @@ class Worker:
         return __version__, VERSION, codec.dumps(self._judge.hello)
 
     def answer(self, line: str) -> str:
-        """What the judge says to a question; where it ends over it, Ray asks once more."""
-        self._start()
-        try:
-            return self._judge.relay(line)
-        except JudgeError:
-            self._judge.close()
-            self._running = False
-            raise
+        """What the judge says to a question; where two in turn end over it, nobody is asked again."""
+        for last in (False, True):
+            self._start()
+            try:
+                return self._judge.relay(line)
+            except JudgeError as error:
+                self._judge.close()
+                self._running = False
+                if last:
+                    raise JudgeDied(f"two judges in turn did not answer this; the second: {error}") from None
+        raise AssertionError
 
     def _start(self) -> None:
         if not self._running:
@@ -91,9 +94,10 @@ class RayJudges(Judges):
             return await self._in_thread(judge, partial(question, judge))
 
     def _judge(self, lease: Lease) -> Judge:
-        options: dict[str, Any] = {"max_restarts": -1, "max_task_retries": 1, "scheduling_strategy": "SPREAD"}
-        # Without a number, Ray wants a processor to place an actor and none to keep it: one is always left to restart.
-        options |= {"num_gpus": 1} if self.gpus else {}
+        # While Ray has not noticed yet that a machine is gone, each try fails at once: it is the loss that is counted.
+        options: dict[str, Any] = {"max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": "SPREAD"}
+        # A GPU for each, alone; of a processor half, so that the judges of a lost machine find room on the others.
+        options |= {"num_gpus": 1, "num_cpus": 0} if self.gpus else {"num_cpus": 0.5}
         known = self.__dict__.get("hello")
         return _Elsewhere(self._ray, partial(self._ray.remote(Worker).options(**options).remote, self._argv), known)
 
@@ -138,7 +142,7 @@ class _Elsewhere(Judge):
     def _say(self, request: Request) -> None:
         if self._actor is None:
             raise JudgeError("the judge was left")
-        self._said = self._got(self._actor.answer.options(retry_exceptions=True).remote(codec.dumps(request)))
+        self._said = self._got(self._actor.answer.remote(codec.dumps(request)))
 
     def _heard(self) -> str:
         return self._said
@@ -151,14 +155,14 @@ class _Elsewhere(Judge):
         except exceptions.RayTaskError as error:
             cause = error.cause if isinstance(error.cause, Exception) else error
             if isinstance(cause, JudgeError):
-                raise JudgeDied(f"two judges in turn did not answer this; the second: {cause}") from None
+                raise type(cause)(str(cause)) from None
             raise JudgeError(f"a worker of the cluster could not judge: {_first(cause)}") from None
         except exceptions.RayActorError as error:
             if isinstance(error, exceptions.ActorUnschedulableError):
                 raise JudgeError(f"the cluster has no room for a judge: {_first(error)}") from None
             if "creation task" in str(error) or "import" in str(error).lower():
                 raise JudgeError(f"a worker of the cluster could not start a judge: {_cause(error)}") from None
-            raise JudgeDied(f"two workers in turn were lost over this: {_first(error)}") from None
+            raise JudgeDied(f"the workers that were asked this were lost: {_first(error)}") from None
         except exceptions.RayError as error:
             raise JudgeError(f"the Ray cluster does not answer: {_first(error)}") from None
 

@@ -45,8 +45,6 @@ class Wanted:
     shard: Shard = field(default_factory=Shard)
     jobs: int | None = None
     retry: bool = False
-    said: bool = True
-    """Whether a person said what may be spent."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ Agree = Callable[[BatchOpening], None]
 
 def prepare(dataset: Dataset, place: Workplace, folder: Path, wanted: Wanted) -> tuple[Plan, BatchOpening]:
     """Everything that can be known before anything is spent or written."""
-    asked = _asked(place, wanted)
+    asked = _asked(place)
     check(asked)
     chosen, left_out = choose(dataset, wanted.selection)
     card = _card(dataset, place, asked, wanted, described(chosen))
@@ -122,7 +120,7 @@ async def carry_out(
     try:
         _keep(folder, plan.card)
         purse = Purse(opening.caps)
-        shares = Shares(opening.caps, _smallest(_asked(place, wanted)))
+        shares = Shares(opening.caps, _smallest(_asked(place)))
         return await Batch(plan, place, purse, shares, watch, stopper).run()
     finally:
         os.close(lock)
@@ -136,15 +134,13 @@ def default_jobs(place: Workplace) -> int:
     return max(-(-(calls * language + place.judges.leases) // samples), 1) + (not language)
 
 
-def _asked(place: Workplace, wanted: Wanted) -> Conditions:
+def _asked(place: Workplace) -> Conditions:
     """What every kernel is asked, with the caps of all of them."""
     paid = sorted({model.name for model in place.models.values() if model.paid})
     settings = place.settings
-    if paid and not wanted.said:
+    if paid and settings.usd is settings.calls is settings.tokens is None:
         raise UsageError(f"{paid[0]} is paid for by the call; say what all kernels together may cost: --usd or --calls")
-    asked = asked_of(place, (*ROLES, *(("seeder",) if "seeder" in place.models else ())))
-    usd = settings.usd if wanted.said else None
-    return replace(asked, caps=Caps(usd, settings.tokens, settings.minutes, settings.calls))
+    return asked_of(place, (*ROLES, *(("seeder",) if "seeder" in place.models else ())))
 
 
 def _card(dataset: Dataset, place: Workplace, asked: Conditions, wanted: Wanted, tasks: tuple[Chosen, ...]) -> Card:

@@ -51,7 +51,7 @@ def test_a_node_that_is_killed_loses_nothing_and_nothing_is_judged_twice(tmp_pat
     driver = Path(__file__).with_name("ray_cluster.py")
     done = subprocess.run([sys.executable, str(driver), str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-4000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = json.loads(done.stdout)  # whatever Ray has to say is not said there
     assert found["code"] == 0, found
     assert set(found["fates"].values()) == {"goal"}
     assert found["nodes"] == 2

@@ -38,7 +38,7 @@ def test_the_result_is_on_stdout_and_a_line_a_kernel_on_stderr(geak, place, word
     assert found.out.splitlines()[5].startswith("spent   $0.00, 6 calls, ")
     size, costs, note, folder, *rest = found.err.splitlines()
     assert size == "specs: 3 kernels; 1 at a time, 1 judge at the most"
-    assert costs.startswith("scripted:replies.toml; cap no cap; at most $0.00 and ")
+    assert costs.startswith("scripted:replies.toml; no cap in dollars; at most $0.00 and ")
     assert costs.endswith(" tokens; for gfx942")
     assert (note, folder) == ("note: scripted replies from replies.toml: no model is asked", "run in run")
     assert rest == [
