@@ -16,8 +16,8 @@ from geak.tasks import Task
 class Native:
     """Our own format."""
 
-    name = "native"
-    layout = "specs of GEAK: Python files that say `from geak_evaluator import Spec`"
+    name: str = "native"
+    layout: str = "specs of GEAK: Python files that say `from geak_evaluator import Spec`"
 
     def recognises(self, root: Path) -> bool:
         """Whether a file here says that it is a spec."""

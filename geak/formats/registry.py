@@ -15,6 +15,7 @@ from pathlib import Path
 from geak.errors import UsageError
 from geak.formats.base import Format, Listed, Need, Scale
 from geak.formats.files import commit, folders, identifier
+from geak.formats.native import Native
 from geak.judge import words
 from geak.judges import Judges
 from geak.tasks import Task, for_spec
@@ -75,7 +76,6 @@ def formats() -> tuple[Format, ...]:
     """All that are known: ours, and those of other packages by their entry points."""
     from geak.formats.kernelbench import KernelBench
     from geak.formats.multikernelbench import MultiKernelBench
-    from geak.formats.native import Native
     from geak.formats.robust_kbench import RobustKBench
 
     ours: list[Format] = [
@@ -89,11 +89,19 @@ def formats() -> tuple[Format, ...]:
             loaded = entry.load()
             ours.append(loaded() if isinstance(loaded, type) else loaded)
         except Exception as error:  # anybody's code: it costs nobody else's formats
-            raise UsageError(
-                f"the format {entry.name!r} of {entry.value} cannot be loaded: {type(error).__name__}: {error}; "
-                "uninstall it, or ask its author"
-            ) from None
+            ours.append(_Unloadable(entry.name, f"{entry.value} cannot be loaded ({type(error).__name__}: {error})"))
     return tuple(ours)
+
+
+class _Unloadable(Native):
+    """Stands for a format of another package that does not load: it knows nothing, and says why when asked."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name, self.layout = name, f"{name}: {why}"
+
+    def recognises(self, root: Path) -> bool:
+        """Nothing."""
+        return False
 
 
 def checkout(path: str | Path) -> Checkout:

@@ -216,7 +216,23 @@ def test_a_format_of_another_package_is_found_by_its_entry_point(tmp_path, plugg
         located(f"{tmp_path}::poem")
 
 
-def test_a_plug_in_that_cannot_be_loaded_is_named(tmp_path, plugged):
-    plugged("no_such_module_anywhere:Format")
-    with pytest.raises(UsageError, match="the format 'one0' of no_such_module_anywhere:Format cannot be loaded"):
+def test_a_plug_in_that_cannot_be_loaded_is_named_and_costs_the_others_nothing(tmp_path, plugged):
+    plugged("no_such_module_anywhere:Format", f"{__name__}:Tiny")
+    with pytest.raises(UsageError, match="one0: no_such_module_anywhere:Format cannot be loaded"):
         checkout(tmp_path)
+    assert names(KERNELBENCH)[0] == "level1/19_Hinge"
+
+
+def test_another_version_of_a_benchmark_is_listed_with_a_note(tmp_path):
+    shutil.copytree(KERNELBENCH, tmp_path, dirs_exist_ok=True)
+    assert checkout(tmp_path).notes == ()
+    git = tmp_path / ".git"
+    (git / "refs/heads").mkdir(parents=True)
+    (git / "HEAD").write_text("ref: refs/heads/main\n")
+    (git / "refs/heads/main").write_text("ab" * 20 + "\n")
+    (note,) = checkout(tmp_path / "KernelBench").notes
+    assert note.startswith("this is commit abababab, and kernelbench was tried at 423217d9")
+    (git / "refs/heads/main").unlink()
+    (git / "packed-refs").write_text("# pack-refs\n423217d9" + "0" * 32 + " refs/heads/main\n")
+    assert checkout(tmp_path).commit.startswith("423217d9")
+    assert checkout(tmp_path).notes == ()
