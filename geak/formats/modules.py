@@ -39,13 +39,14 @@ async def drafted(
         return await kept(spec, listed, judges)
     first: SpecError | None = None
     for wanted in _ever_narrower(scale):
-        said = replace(wanted, origin=origin(listed, single=wanted.single))
         try:
+            made = draft(wanted)
+            said = replace(wanted, origin=origin(listed, single=made.fixed))
             made = draft(said)
             if own and made.own is None and not wanted.single:  # it is not the task: its own example does not fit
                 first = first or SpecError("what its example passes does not fit what its code was read to take")
                 continue
-            findings = await _tried(draft(replace(said, drawn=0 if said.single else _DRAWN)), spec.name, judges)
+            findings = await _tried(draft(replace(said, drawn=0 if made.fixed else _DRAWN)), spec.name, judges)
         except (DraftError, RecursionError) as error:
             why = error if isinstance(error, DraftError) else f"{listed.file} is nested too deeply to be read"
             raise UsageError(f"{listed.name} cannot be made a spec: {why}") from None
@@ -54,7 +55,7 @@ async def drafted(
             if _SLOW in str(error):
                 break  # what is smaller takes as long: its weights do
             continue
-        return keep(spec, made.text, listed, findings, single_shape=wanted.single)
+        return keep(spec, made.text, listed, findings, single_shape=made.fixed)
     raise SpecError(f"{listed.name} does not run here: {first}")
 
 
