@@ -69,7 +69,7 @@ def _lines(one: Comparison) -> list[str]:
     from geak.report.figures import difference, figure
 
     soft = ", soft tasks" if one.soft else ""
-    lines = [f"{plural(one.pairs, 'pair')} of task and repeat, policy {one.policy}{soft}"]
+    lines = [f"{plural(one.tasks, 'task')} in {plural(one.pairs, 'pair')}, policy {one.policy}{soft}"]
     lines += [f"  made otherwise: {flat(said)}" for said in one.unequal]
     lines += [f"  compared: {flat(said)}" for said in one.about]
     lines.append(f"{'':<46}{'before':>12}{'after':>12}  difference, at 95 %")

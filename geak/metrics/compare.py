@@ -58,6 +58,7 @@ class Comparison:
     second: str
     policy: str
     soft: bool
+    tasks: int
     pairs: int
     differences: tuple[Difference, ...]
     changed: tuple[Changed, ...]
@@ -94,6 +95,7 @@ def compare(first: Results, second: Results, *, force: bool = False) -> tuple[Co
                 str(second.folder),
                 policy.value,
                 soft,
+                len({task for task, _ in keys}),
                 len(keys),
                 tuple(_differences(before, after, name)),
                 tuple(_changed(before, after)),

@@ -15,6 +15,7 @@ from geak.record import Run, active_seconds
 from geak.report.history import short
 from geak.report.spending import Spending, spending
 from geak.words import duration, flat, money, parted, plain, plural
+from geak_evaluator.schema.machine_code import Figures
 from geak_evaluator.schema.timing import WORDS, State, named, speedup, time
 from geak_evaluator.schema.verdict import Status, Verdict
 
@@ -93,6 +94,7 @@ class FigureRow:
 
     target: str
     kernel: str
+    specialisations: str
     registers: str
     shared: str
     spills: str
@@ -291,18 +293,37 @@ def _source_name(run: Run, best: Candidate | None) -> str:
 
 
 def _figures(verdict: Verdict | None) -> tuple[FigureRow, ...]:
+    """A row for each kernel and target: what its specialisations take, from the least to the most."""
     rows = []
     for code in verdict.code if verdict is not None else ():
         if not code.kernels:
             first = next(iter(code.message.strip().splitlines()), "nothing is known")
-            rows.append(FigureRow(code.target, flat(first), *[""] * 5))
-        for f in code.kernels:
-            registers = f"{f.vgprs} VGPR" if f.vgprs is not None else f"{f.registers}"
-            occupancy = f"{f.occupancy:g} of {f.occupancy_limit} ({', '.join(f.limited_by)})"
-            spills = "spills" if f.spills else "none"
-            sizes = (f"{f.shared_bytes:,} B", spills, occupancy, f"{f.code_bytes:,} B")
-            rows.append(FigureRow(f.target, flat(f.kernel), registers, *sizes))
+            rows.append(FigureRow(code.target, flat(first), *[""] * 6))
+        by_name: dict[str, list[Figures]] = {}
+        for one in code.kernels:
+            by_name.setdefault(one.kernel, []).append(one)
+        for name, found in by_name.items():
+            vector = found[0].vgprs is not None
+            registers = _span([f.vgprs if f.vgprs is not None else f.registers or 0 for f in found])
+            worst = min(found, key=lambda f: f.occupancy / f.occupancy_limit)
+            rows.append(
+                FigureRow(
+                    code.target,
+                    flat(name),
+                    str(len(found)),
+                    registers + " VGPR" * vector,
+                    f"{_span([f.shared_bytes for f in found])} B",
+                    "spills" if any(f.spills for f in found) else "none",
+                    f"{worst.occupancy:g} of {worst.occupancy_limit} ({', '.join(worst.limited_by)})",
+                    f"{_span([f.code_bytes for f in found])} B",
+                )
+            )
     return tuple(rows)
+
+
+def _span(values: list[int]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
 
 
 def _estimates(verdict: Verdict | None) -> tuple[tuple[str, str, str, str], ...]:

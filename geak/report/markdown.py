@@ -20,7 +20,7 @@ def of_kernel(run: Run) -> str:
     parts.append("\n".join(f"- {_safe(line)}" for line in page.details))
     parts.append(_table(("", "", ""), page.facts))
     if page.figures:
-        head = ("target", "kernel", "registers", "shared", "spills", "occupancy", "code")
+        head = ("target", "kernel", "registers", "shared", "spills", "lowest occupancy", "code")
         rows = [(f.target, f.kernel, f.registers, f.shared, f.spills, f.occupancy, f.code) for f in page.figures]
         parts += ["## Machine code (compiled)", _table(head, rows)]
     if page.estimates:

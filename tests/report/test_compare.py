@@ -126,7 +126,7 @@ def test_another_model_is_what_is_compared(made: Results) -> None:
 def test_two_kernel_runs_are_compared_by_the_same_command(geak, kernel_run: Path, dataset_run: Path) -> None:
     found = geak("compare", kernel_run, kernel_run)
     assert (found.code, found.err) == (0, "")
-    assert found.out.splitlines()[0] == "1 pair of task and repeat, policy pure"
+    assert found.out.splitlines()[0] == "1 task in 1 pair, policy pure"
     assert "of one task nothing can be said" in found.out
     refused = geak("compare", kernel_run, dataset_run)
     assert refused.code == 2
