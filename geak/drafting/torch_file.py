@@ -87,13 +87,15 @@ def _function(source: Source, node: ast.FunctionDef, entry: str, wanted: Wanted)
     given = arguments(source, node, also=(source.tree,))
     follow(source, [], given)
     reading = read(source, node, given, None, [])
-    made = sketch(reading, given, [], wanted)
+    made = sketch(reading, given, [], wanted, own_sizes(source, [], given) if wanted.by_example else {})
     strange = _strange(node)
     simple = all(a.kind not in ("bound", "bundle") for a in given) and not node.args.posonlyargs and not strange
     body, imports, missing = _needed(source, node, given)
     texts = [_definition(source, s, node if simple else None, "reference") for s in body]
     changed = [n for n in made.inputs if n in reading.stores]
     more = [f"changes={tuple_text(changed)}"] if changed else []
+    if wanted.wrt:
+        more += ['contract="gradient"', f"wrt={tuple_text(list(wanted.wrt))}"]
     if not simple:
         texts.append(_wrapper(node.name, given, made))
     if any(_generator(s) for s in node.body):

@@ -24,10 +24,13 @@ _DRAWN = 3
 Drafting = Callable[[Wanted], Draft]
 
 
-async def drafted(listed: Listed, draft: Drafting, folder: Path, judges: Judges, scale: Scale) -> Task:
+async def drafted(
+    listed: Listed, draft: Drafting, folder: Path, judges: Judges, scale: Scale, *, own: bool = True
+) -> Task:
     """The task as a spec in `folder`, over the widest domain in which its reference runs.
 
-    A spec that is there already is used as it is, so that it can be mended by hand.
+    With `own`, the sizes of the benchmark's own example must be in it. A spec that is there already is used as it is,
+    so that it can be mended by hand.
     """
     spec = folder / f"{identifier(listed.name)}.py"
     if spec.exists():
@@ -37,7 +40,7 @@ async def drafted(listed: Listed, draft: Drafting, folder: Path, judges: Judges,
         said = replace(wanted, origin=origin(listed, single=wanted.single))
         try:
             made = draft(said)
-            if not (made.own or wanted.single):  # it is not the task: its own example does not fit
+            if own and made.own is None and not wanted.single:  # it is not the task: its own example does not fit
                 first = first or SpecError("what its example passes does not fit what its code was read to take")
                 continue
             findings = await _tried(draft(replace(said, drawn=0 if said.single else _DRAWN)), spec.name, judges)

@@ -57,10 +57,21 @@ def formats() -> tuple[Format, ...]:
     """All that are known: ours, and those of other packages by their entry points."""
     from geak.formats.arena import Arena
     from geak.formats.kernelbench import KernelBench
+    from geak.formats.multikernelbench import MultiKernelBench
     from geak.formats.native import Native
+    from geak.formats.robust_kbench import RobustKBench
     from geak.formats.tritonbench import GeakRocm, TritonBenchG, TritonBenchT
 
-    ours: list[Format] = [Native(), KernelBench(), TritonBenchG(), TritonBenchT(), GeakRocm(), Arena()]
+    ours: list[Format] = [
+        Native(),
+        KernelBench(),
+        MultiKernelBench(),
+        RobustKBench(),
+        TritonBenchG(),
+        TritonBenchT(),
+        GeakRocm(),
+        Arena(),
+    ]
     for entry in metadata.entry_points(group=GROUP):
         try:
             loaded = entry.load()
