@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,7 +50,7 @@ ROWS = (
     Row(
         f"{TRITONBENCH}::G/gather_scale",
         "scale_rows__entry",
-        {"x": "T[x0, x1]", "rows": "int32[rows0]", "factor": "float 0.5"},
+        {"x": "fp32[x0, x1]", "rows": "T[rows0]", "factor": "float 0.5 | -1.0"},
         changes=("x",),
         single_shape=True,
         says=("[5, 0, 2]", "scale_rows_(x, rows, factor, 'multiply')"),
@@ -60,7 +59,7 @@ ROWS = (
     Row(
         f"{TRITONBENCH}::T/half_gelu",
         "half_gelu",
-        {"input": "T[input0] uniform(1, 3)", "other": "T[input0] uniform(0, 2)", "alpha": "float 1 | 0.5"},
+        {"input": "T[input0] uniform(1, 3)", "other": "T[input0] uniform(0, 2)", "alpha": "float 1.0 | 0.5"},
         oracle="float64",
         says=("half_gelu(input, other, alpha, 'none', None)",),
     ),
@@ -92,7 +91,7 @@ ROWS = (
         "twice_rows",
         {"x": "T[x0, x1]", "out": "T[x0, x1]"},
         changes=("out",),
-        bench=1,
+        bench=2,
     ),
     Row(
         f"{ARENA}::triton2triton/geak_eval/L1/add_bias",
@@ -211,11 +210,9 @@ def honest_listing(tmp_path):
 def test_nothing_of_a_checkout_is_run_or_written_while_it_is_listed(honest_listing):
     root = honest_listing("attacks", "open('here', 'w').write('ran')\nrow_shift(1, 2)\n")
     before = sorted(path for path in root.rglob("*"))
-    started = time.process_time()
     names = {task.name for task in checkout(root).tasks}
     assert "G/attacks" in names
     assert sorted(path for path in root.rglob("*")) == before
-    assert time.process_time() - started < 60
 
 
 def test_what_was_made_once_is_used_as_it_is(tmp_path, running_judge):
