@@ -29,7 +29,8 @@ def _size(column: list[int], kept: list[Seen]) -> str | None:
     """One number of a grid from the numbers and shapes that are passed; None where it follows from none of them."""
     if set(column) == {1}:
         return "1"
-    known = dict(_numbers(kept))
+    # Numbers before shapes: a launch is written with what its author had at hand.
+    known = dict(sorted(_numbers(kept), key=lambda pair: "." in pair[0]))
     for name, values in known.items():
         if values == column:
             return name

@@ -120,10 +120,10 @@ def _sketched(
     notes: list[str],
 ) -> Sketch:
     calls = [kept[call["seen"]] for call in found.calls]
-    literal = [name for name in found.inputs if literal(found, name)]
+    exact = [name for name in found.inputs if literal(found, name)]
     values = []
     for call in found.calls:
-        given = {n: call["args"][n] for n in literal if is_tensor(call["args"].get(n))}
+        given = {n: call["args"][n] for n in exact if is_tensor(call["args"].get(n))}
         values.append({n: v["drawn"]["values"] for n, v in given.items() if "values" in v.get("drawn", {})})
     floats = []
     for call in found.calls:
