@@ -22,6 +22,8 @@ class AxisDraft:
     multiple_of: int = 1
     choices: tuple[int, ...] = ()
     least: int = 1
+    most: int = 0
+    """Among sizes that somebody asks for."""
     own: int = 0
     """The size in the file's own example; 0 where it has none."""
     role: tuple[int, ...] = field(default=())
@@ -35,7 +37,7 @@ class AxisDraft:
         """The declaration."""
         if self.choices:
             return Axis(choices=self.choices)
-        most = -(-max(self.role[4], self.own) // self.multiple_of) * self.multiple_of
+        most = -(-max(self.role[4], self.own, self.most) // self.multiple_of) * self.multiple_of
         least = -(-self.least // self.multiple_of) * self.multiple_of
         return Axis(least, max(least, most), self.multiple_of)
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from geak.drafting.arguments import Argument
+from geak.drafting.by_example import by_example
 from geak.drafting.dims import Dim
 from geak.drafting.infer import Reading, flat, names
-from geak.drafting.sizes import AxisDraft, Sizes, cases, variants
+from geak.drafting.sizes import AxisDraft, Sizes, cases, fits, variants
 from geak.drafting.values import Arr, Seq, Value
 from geak_evaluator.schema import expr
 from geak_evaluator.schema.spec import Axis, Scalar, Spec, SpecError, Tensor
@@ -31,6 +32,12 @@ class Wanted:
     """The first of the three cases that is kept: no size is smaller than its."""
     single: bool = False
     """Only that one case, and a domain of its sizes alone."""
+    by_example: bool = False
+    """Sizes as the file's own example shows them, and not as the code is read."""
+    bench: tuple[Mapping[str, int], ...] = ()
+    """More sizes for timing; those that the axes do not have, or relations forbid, are left out."""
+    wrt: tuple[str, ...] = ()
+    """Inputs whose gradients are asked for as well: of a function."""
     drawn: int = 0
     """So many more cases, drawn from the domain as hidden ones are."""
     origin: str = ""
@@ -54,6 +61,8 @@ class Sketch:
     type_name: str = "T"
     outputs: str = ""
     optional: list[str] = field(default_factory=list)
+    agrees: bool = False
+    """The file's own example was read, and each axis has its size there."""
     checks: dict[str, list[str]] = field(default_factory=dict)
     """By place (an input, "axes", "cases"), what to ask there."""
     cases: list[dict[str, object]] = field(default_factory=list)
@@ -64,6 +73,12 @@ class Sketch:
         asked = self.checks.setdefault(place, [])
         if question and question not in asked:
             asked.append(question)
+
+    @property
+    def own(self) -> dict[str, int] | None:
+        """The sizes of the file's own example, by axis; None where they are not all known, or not of the domain."""
+        inside = self.agrees and all(axis.own in axis.axis for axis in self.axes)
+        return {axis.name: axis.own for axis in self.axes} if inside else None
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -100,7 +115,12 @@ def sketch(
     for name in reading.paired:
         result.ask(name, f"{name} is taken to have the batch and the heads of the query")
     result.outputs = _outputs(result, reading, called)
-    _own(result, own)
+    if wanted.by_example:
+        _by_example(result, own)
+    else:
+        _own(result, own)
+    for axis in result.axes:
+        axis.most = max((sizes.get(axis.name, 0) for sizes in wanted.bench), default=0)
     _cases(result)
     return result
 
@@ -295,6 +315,18 @@ def _build(text: str) -> Tensor | Scalar:
     return Tensor(*args, **keywords) if text.startswith("Tensor") else Scalar(*args, **keywords)
 
 
+def _by_example(result: Sketch, own: Mapping[str, int | tuple[int, ...]]) -> None:
+    """Declares what is passed anew, where the example shows all of it."""
+    declared = {name: _build(text) for name, text in {**result.inputs, **result.init}.items()}
+    axes: list[AxisDraft] = []
+    texts = by_example(axes, declared, own)
+    if texts is not None:
+        result.axes, result.where, result.outputs, result.optional = axes, [], "", []
+        result.agrees = True
+        result.inputs = {name: texts[name] for name in result.inputs if name in texts}
+        result.init = {name: texts[name] for name in result.init}
+
+
 def _own(result: Sketch, own: Mapping[str, int | tuple[int, ...]]) -> None:
     """Gives each axis its size in the file's own example, where all that is passed there agrees."""
     sizes: dict[str, Size] = {}
@@ -312,7 +344,8 @@ def _own(result: Sketch, own: Mapping[str, int | tuple[int, ...]]) -> None:
         agrees = all(expr.integer(text, sizes) == value for text, value in every)
     except (expr.ExprError, ValueError):
         agrees = False
-    if agrees and sizes.keys() == axes.keys():
+    result.agrees = agrees and sizes.keys() == axes.keys() and bool(own)
+    if result.agrees:
         for name, axis in axes.items():
             axis.own = int(sizes[name])
 
@@ -330,6 +363,7 @@ def _cases(result: Sketch) -> None:
         small, large = _fewer(result, small, large)
         axes |= {axis.name: axis.axis for axis in result.axes}
         spec = replace(spec, axes=axes)
+        large = large if result.wanted.single else _also(spec, result.wanted.bench, large)
         small += variants(spec, small, result.wanted.drawn, result.wanted.elements)
     except SpecError:
         small, large = [], []
@@ -353,3 +387,13 @@ def _fewer(result: Sketch, small: list[Sizes], large: list[Sizes]) -> tuple[list
         else:
             axis.least = max(axis.least, *sizes) if len(sizes) == 1 else max(axis.least, min(sizes))
     return kept, [] if wanted.single else large
+
+
+def _also(spec: Spec, asked: tuple[Mapping[str, int], ...], large: list[Sizes]) -> list[Sizes]:
+    """The sizes for timing, with more of them."""
+    found = list(large)
+    for sizes in asked:
+        more: Sizes = dict(sizes)
+        if more.keys() == spec.axes.keys() and more not in found and fits(spec, more):
+            found.append(more)
+    return found

@@ -49,7 +49,7 @@ _USUAL: tuple[tuple[str, tuple[int, int, int, int, int]], ...] = (
 )
 
 
-def written(made: Definition, formats: Mapping[str, str], scale: Scale) -> str:
+def written(made: Definition, formats: Mapping[str, str], scale: Scale, origin: str) -> str:
     """The whole spec file."""
     lengths = dict(_lengths(made))
     small = scaled(made, scale.elements)
@@ -70,7 +70,7 @@ def written(made: Definition, formats: Mapping[str, str], scale: Scale) -> str:
     more += ['launches="by_value"'] if structured else []
     more += ['entry="run"']
     return Written(
-        doc=_doc(made, constants, left_out),
+        doc=_doc(made, constants, left_out, origin),
         axes=axes,
         inputs=inputs,
         cases=cases,
@@ -361,7 +361,7 @@ def _holds(where: list[str], sizes: Mapping[str, int]) -> bool:
     return all(expr.value(relation, sizes) for relation in where)
 
 
-def _doc(made: Definition, constants: Mapping[str, int], left_out: tuple[str, ...]) -> str:
+def _doc(made: Definition, constants: Mapping[str, int], left_out: tuple[str, ...], origin: str) -> str:
     described = " ".join(made.description.split()) or made.name
     first, _, rest = described.partition(". ")
     parts = [first.rstrip(".") + ".", rest]
@@ -372,7 +372,5 @@ def _doc(made: Definition, constants: Mapping[str, int], left_out: tuple[str, ..
         parts.append(f"{', '.join(left_out)} is always left out, and not passed.")
     fixed = ", ".join(f"{n}={v}" for n, v in constants.items())
     parts.append(f"In use: {fixed}. Smaller sizes are tried as well, to prove a kernel." if fixed else "")
-    parts.append(
-        f"The definition {made.name} of a flashinfer-bench trace set; what it asserts of its constants is left out."
-    )
+    parts += ["What its reference asserts of its constants is left out.", origin]
     return "\n\n".join(filter(None, parts))

@@ -24,10 +24,13 @@ _DRAWN = 3
 Drafting = Callable[[Wanted], Draft]
 
 
-async def drafted(listed: Listed, draft: Drafting, folder: Path, judges: Judges, scale: Scale) -> Task:
+async def drafted(
+    listed: Listed, draft: Drafting, folder: Path, judges: Judges, scale: Scale, *, own: bool = True
+) -> Task:
     """The task as a spec in `folder`, over the widest domain in which its reference runs.
 
-    A spec that is there already is used as it is, so that it can be mended by hand.
+    With `own`, the sizes of the benchmark's own example must be in it. A spec that is there already is used as it is,
+    so that it can be mended by hand.
     """
     spec = folder / f"{identifier(listed.name)}.py"
     if spec.exists():
@@ -37,6 +40,9 @@ async def drafted(listed: Listed, draft: Drafting, folder: Path, judges: Judges,
         said = replace(wanted, origin=origin(listed, single=wanted.single))
         try:
             made = draft(said)
+            if own and made.own is None and not wanted.single:  # it is not the task: its own example does not fit
+                first = first or SpecError("what its example passes does not fit what its code was read to take")
+                continue
             findings = await _tried(draft(replace(said, drawn=0 if said.single else _DRAWN)), spec.name, judges)
         except DraftError as error:
             raise UsageError(f"{listed.name} cannot be made a spec: {error}") from None
@@ -56,12 +62,14 @@ def origin(listed: Listed, *, single: bool) -> str:
 
 
 def _ever_narrower(scale: Scale) -> Iterator[Wanted]:
-    """All sizes, then without the smallest, then one case alone."""
+    """All sizes as the code is read, or as the example shows them; without the smallest; then one case alone."""
     whole = Wanted(formats=("fp32",), elements=scale.elements)
-    yield whole
-    yield replace(whole, first=1)
+    for reading in (whole, replace(whole, by_example=True)):
+        yield reading
+        yield replace(reading, first=1)
     for number in (2, 1, 0):
-        yield replace(whole, first=number, single=True)
+        for reading in (whole, replace(whole, by_example=True)):
+            yield replace(reading, first=number, single=True)
 
 
 async def _tried(made: Draft, name: str, judges: Judges) -> Findings:

@@ -58,9 +58,18 @@ def formats() -> tuple[Format, ...]:
     from geak.formats.backendbench import BackendBench
     from geak.formats.flashinfer import FlashInfer
     from geak.formats.kernelbench import KernelBench
+    from geak.formats.multikernelbench import MultiKernelBench
     from geak.formats.native import Native
+    from geak.formats.robust_kbench import RobustKBench
 
-    ours: list[Format] = [Native(), KernelBench(), FlashInfer(), BackendBench()]
+    ours: list[Format] = [
+        Native(),
+        KernelBench(),
+        MultiKernelBench(),
+        RobustKBench(),
+        FlashInfer(),
+        BackendBench(),
+    ]
     for entry in metadata.entry_points(group=GROUP):
         try:
             loaded = entry.load()
