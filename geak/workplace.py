@@ -23,6 +23,8 @@ from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Policy
 
+JUDGES_LOG = "judges.log"
+"""Within a run's folder."""
 _PROMPT = 40_000
 """Characters of a long prompt, for the bound of a call that is not written yet."""
 
@@ -42,8 +44,11 @@ class Workplace:
 
 
 @asynccontextmanager
-async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplace]:
-    """Opens the models first, so that a missing key is known before anything else, then starts the judges."""
+async def workplace(settings: Settings, *needed: Role, folder: Path | None = None) -> AsyncIterator[Workplace]:
+    """Opens the models first, so that a missing key is known before anything else, then starts the judges.
+
+    What judges say on the side goes to a file in the folder of the run, where there is one: a live page is not torn.
+    """
     settings = settings.settled()
     tables = {name: read(name, table) for name, table in settings.models.items()}
     names = settings.roles(*needed)
@@ -55,7 +60,7 @@ async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplac
         settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=settings.samples or 1
     )
     try:
-        async with Judges(commands) as judges:
+        async with Judges(commands, folder / JUDGES_LOG if folder else None) as judges:
             known = {role: most for role, most in longest.items() if most}
             yield Workplace(settings, models, paces, judges, known, secrets(tables.values(), settings.environment))
     finally:

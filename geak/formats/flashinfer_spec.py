@@ -61,8 +61,8 @@ def written(made: Definition, formats: Mapping[str, str], scale: Scale, origin: 
     where = list(_relations(made, lengths))
     bench = _bench(made, free, constants, where)
     axes = {n: _constant(small[n], value) for n, value in constants.items()}
-    axes |= {n: f"Axis(1, {_most(made, n, bench)})" for n in free}
-    cases = [c for i in range(3) if _holds(where, c := {**small, **{n: _usual(n)[i] for n in free}})]
+    cases = [c for i in range(3) if _holds(where, c := {**small, **{n: _small(n, i, small) for n in free}})]
+    axes |= {n: f"Axis(1, {_most(made, n, bench, cases)})" for n in free}
     structured = [n for n in made.inputs if n in INTEGERS and made.inputs[n].get("shape")]
     sized = set().union(*(i.get("shape") or () for i in made.inputs.values()))
     handed = not all(set(o.get("shape") or ()) <= sized | constants.keys() for o in made.outputs.values())
@@ -336,10 +336,16 @@ def _usual(name: str) -> tuple[int, int, int, int, int]:
     return next(sizes for pattern, sizes in _USUAL if re.fullmatch(pattern, name))
 
 
-def _most(made: Definition, name: str, bench: list[tuple[Sizes, float]]) -> int:
+def _small(name: str, number: int, small: Mapping[str, int]) -> int:
+    """An axis in one of the three cases; pages enough for all that is picked out of them."""
+    least = -(-small.get("topk", 0) // small.get("page_size", 1)) if name == "num_pages" else 0
+    return _usual(name)[number] + least
+
+
+def _most(made: Definition, name: str, bench: list[tuple[Sizes, float]], cases: list[dict[str, int]]) -> int:
     """Up to where an axis goes: what its workloads ask for, else what is usual; never below the cases."""
     asked: list[int] = [w["axes"][name] for w in made.workloads if name in w["axes"]] or [_usual(name)[4]]
-    return max([*asked, *_usual(name)[:3], *(sizes[name] for sizes, _ in bench)])
+    return max([*asked, *(case[name] for case in cases), *(sizes[name] for sizes, _ in bench)])
 
 
 def _bench(
