@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 from geak.errors import UsageError
 from geak.formats import operators, opinfo
 from geak.formats.base import Listed, Scale
 from geak.formats.forms import Form, forms, readings
+from geak.formats.modules import origin
 from geak.formats.traces import is_trace, read
 from geak.formats.trying import first_that_runs
 from geak.formats.writing import plural
@@ -41,7 +42,7 @@ class BackendBench:
         try:
             traced = _traced(root)
         except UsageError as error:
-            yield Listed(root.stem, root, self.name, licence=_LICENCE, why_not=str(error))
+            yield _one(root, root.stem, "", "", str(error))
             return
         for operator, texts in sorted(traced.items()):
             yield from _listed(root, operator, texts)
@@ -58,7 +59,7 @@ class BackendBench:
             form = await opinfo.asked(f"aten.{operator}", judges)
         else:
             form = _forms(listed.file, f"aten.{operator}")[int(number or 1) - 1]
-        return await first_that_runs(listed, readings(form, scale.elements), folder, judges)
+        return await first_that_runs(listed, readings(form, scale.elements, partial(origin, listed)), folder, judges)
 
 
 def _files(root: Path) -> list[Path]:

@@ -13,6 +13,7 @@ from geak.drafting.source import parsed
 from geak.errors import SpecError
 from geak.formats.base import Listed, Scale
 from geak.formats.flashinfer_spec import INTEGERS, written
+from geak.formats.modules import origin
 from geak.formats.trying import first_that_runs
 from geak.judges import Judges
 from geak.tasks import Task
@@ -22,6 +23,7 @@ _BELOW = (".", "flashinfer_trace", "examples/ffi/Example-FlashInfer-Trace")
 """Where a trace set lies in a checkout of its own, and in one of flashinfer-bench."""
 _LICENCE = "Apache-2.0"
 _METRIC = "the mean over workloads of how much faster than a baseline, and the share of workloads that is right"
+_TOLERANCE = "wrong where both the absolute and the relative error are above 1e-2"
 _LIMIT = 1 << 23
 _POINTER = "version https://git-lfs"
 _FORMATS = {"float32": "fp32", "float16": "fp16", "bfloat16": "bf16"} | {
@@ -69,7 +71,7 @@ class FlashInfer:
         definition = _read(listed.file, workloads=True)
         if why := _why_not(definition):
             raise SpecError(f"{listed.file}: {why}")
-        text = written(definition, formats(definition), scale)
+        text = written(definition, formats(definition), scale, origin(listed, single=False))
         return await first_that_runs(listed, [(text, False)], folder, judges)
 
 
@@ -115,7 +117,16 @@ def _listed(file: Path, where: Path) -> Listed:
         why = _why_not(definition)
     except SpecError as error:
         name = f"{below}/{file.stem}" if below else file.stem
-        return Listed(name, file, FlashInfer.name, category=below, licence=_LICENCE, why_not=str(error), metric=_METRIC)
+        return Listed(
+            name,
+            file,
+            FlashInfer.name,
+            category=below,
+            licence=_LICENCE,
+            why_not=str(error),
+            tolerance=_TOLERANCE,
+            metric=_METRIC,
+        )
     low = "float8" in json.dumps([definition.inputs, definition.outputs]) or definition.op_type == "moe"
     return Listed(
         f"{below}/{definition.name}" if below else definition.name,
@@ -125,8 +136,7 @@ def _listed(file: Path, where: Path) -> Listed:
         category=definition.op_type,
         licence=_LICENCE,
         why_not=why,
-        tolerance="wrong where both the absolute and the relative error are above 1e-2"
-        + (", and 95 % of an output must be right" if low else ""),
+        tolerance=_TOLERANCE + (", and 95 % of an output must be right" if low else ""),
         metric=_METRIC,
     )
 

@@ -49,7 +49,7 @@ _USUAL: tuple[tuple[str, tuple[int, int, int, int, int]], ...] = (
 )
 
 
-def written(made: Definition, formats: Mapping[str, str], scale: Scale) -> str:
+def written(made: Definition, formats: Mapping[str, str], scale: Scale, origin: str) -> str:
     """The whole spec file."""
     lengths = dict(_lengths(made))
     small = scaled(made, scale.elements)
@@ -61,8 +61,8 @@ def written(made: Definition, formats: Mapping[str, str], scale: Scale) -> str:
     where = list(_relations(made, lengths))
     bench = _bench(made, free, constants, where)
     axes = {n: _constant(small[n], value) for n, value in constants.items()}
-    axes |= {n: f"Axis(1, {_most(made, n, bench)})" for n in free}
-    cases = [c for i in range(3) if _holds(where, c := {**small, **{n: _usual(n)[i] for n in free}})]
+    cases = [c for i in range(3) if _holds(where, c := {**small, **{n: _small(n, i, small) for n in free}})]
+    axes |= {n: f"Axis(1, {_most(made, n, bench, cases)})" for n in free}
     structured = [n for n in made.inputs if n in INTEGERS and made.inputs[n].get("shape")]
     sized = set().union(*(i.get("shape") or () for i in made.inputs.values()))
     handed = not all(set(o.get("shape") or ()) <= sized | constants.keys() for o in made.outputs.values())
@@ -70,7 +70,7 @@ def written(made: Definition, formats: Mapping[str, str], scale: Scale) -> str:
     more += ['launches="by_value"'] if structured else []
     more += ['entry="run"']
     return Written(
-        doc=_doc(made, constants, left_out),
+        doc=_doc(made, constants, left_out, origin),
         axes=axes,
         inputs=inputs,
         cases=cases,
@@ -336,10 +336,16 @@ def _usual(name: str) -> tuple[int, int, int, int, int]:
     return next(sizes for pattern, sizes in _USUAL if re.fullmatch(pattern, name))
 
 
-def _most(made: Definition, name: str, bench: list[tuple[Sizes, float]]) -> int:
+def _small(name: str, number: int, small: Mapping[str, int]) -> int:
+    """An axis in one of the three cases; pages enough for all that is picked out of them."""
+    least = -(-small.get("topk", 0) // small.get("page_size", 1)) if name == "num_pages" else 0
+    return _usual(name)[number] + least
+
+
+def _most(made: Definition, name: str, bench: list[tuple[Sizes, float]], cases: list[dict[str, int]]) -> int:
     """Up to where an axis goes: what its workloads ask for, else what is usual; never below the cases."""
     asked: list[int] = [w["axes"][name] for w in made.workloads if name in w["axes"]] or [_usual(name)[4]]
-    return max([*asked, *_usual(name)[:3], *(sizes[name] for sizes, _ in bench)])
+    return max([*asked, *(case[name] for case in cases), *(sizes[name] for sizes, _ in bench)])
 
 
 def _bench(
@@ -361,7 +367,7 @@ def _holds(where: list[str], sizes: Mapping[str, int]) -> bool:
     return all(expr.value(relation, sizes) for relation in where)
 
 
-def _doc(made: Definition, constants: Mapping[str, int], left_out: tuple[str, ...]) -> str:
+def _doc(made: Definition, constants: Mapping[str, int], left_out: tuple[str, ...], origin: str) -> str:
     described = " ".join(made.description.split()) or made.name
     first, _, rest = described.partition(". ")
     parts = [first.rstrip(".") + ".", rest]
@@ -372,7 +378,5 @@ def _doc(made: Definition, constants: Mapping[str, int], left_out: tuple[str, ..
         parts.append(f"{', '.join(left_out)} is always left out, and not passed.")
     fixed = ", ".join(f"{n}={v}" for n, v in constants.items())
     parts.append(f"In use: {fixed}. Smaller sizes are tried as well, to prove a kernel." if fixed else "")
-    parts.append(
-        f"The definition {made.name} of a flashinfer-bench trace set; what it asserts of its constants is left out."
-    )
+    parts += ["What its reference asserts of its constants is left out.", origin]
     return "\n\n".join(filter(None, parts))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeGuard
 
@@ -249,15 +249,15 @@ class _Draft:
         return self.sizes.of(self.number - 1)
 
 
-def readings(form: Form, elements: int) -> Iterator[tuple[str, bool]]:
+def readings(form: Form, elements: int, origin: Callable[..., str]) -> Iterator[tuple[str, bool]]:
     """A form as a spec: over the range of its traced sizes, and of the smallest of them alone where that is small."""
-    yield _written(form, elements), False
+    yield _written(form, elements, origin(single=False)), False
     small = min(form.calls, key=_elements)
     if _elements(small) <= _ALONE:
-        yield _written(Form(form.operator, (small,)), elements, alone=True), True
+        yield _written(Form(form.operator, (small,)), elements, origin(single=True), alone=True), True
 
 
-def _written(form: Form, elements: int, *, alone: bool = False) -> str:
+def _written(form: Form, elements: int, origin: str, *, alone: bool = False) -> str:
     draft = _Draft(form)
     named = draft.sizes.named
     axes = {n: f"Axis(choices=({c[0]},))" if alone else _axis(c, form.operator) for c, n in named.items()}
@@ -279,7 +279,7 @@ def _written(form: Form, elements: int, *, alone: bool = False) -> str:
     if seen:
         more.append(f'dtypes={{"{_MARK}": ({", ".join(map(repr, seen))},)}}')
     return Written(
-        doc=_doc(form, draft),
+        doc=_doc(form, draft) + f"\n\n{origin}",
         axes=axes,
         inputs=draft.inputs,
         outputs=draft.out,

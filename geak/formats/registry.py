@@ -84,9 +84,15 @@ def formats() -> tuple[Format, ...]:
 
     ours: list[Format] = [
         Native(),
-        *(KernelBench(), MultiKernelBench(), RobustKBench()),
-        *(TritonBenchG(), TritonBenchT(), GeakRocm(), Arena()),
-        *(FlashInfer(), BackendBench()),
+        KernelBench(),
+        MultiKernelBench(),
+        RobustKBench(),
+        TritonBenchG(),
+        TritonBenchT(),
+        GeakRocm(),
+        Arena(),
+        FlashInfer(),
+        BackendBench(),
     ]
     for entry in metadata.entry_points(group=GROUP):
         try:

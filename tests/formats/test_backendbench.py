@@ -30,7 +30,7 @@ def made(name: str, folder: Path, judge: str, root: Path = ROOT) -> tuple[Task, 
 
 
 def text(operator: str, *calls: str) -> str:
-    return next(iter(readings(forms(operator, dict.fromkeys(calls, 1))[0], 4096)))[0]
+    return next(iter(readings(forms(operator, dict.fromkeys(calls, 1))[0], 4096, lambda single: "")))[0]
 
 
 def test_an_operator_is_a_task_for_each_form_of_its_calls():
