@@ -22,6 +22,7 @@ from geak.tasks import Task
 from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
+from geak_evaluator.schema.verdict import Policy
 
 _PROMPT = 40_000
 """Characters of a long prompt, for the bound of a call that is not written yet."""
@@ -72,6 +73,7 @@ def conditions(task: Task, about: Description, place: Workplace) -> Conditions:
         entry=about.entry,
         original=task.original_path,
         drafted=task.drafted,
+        policy=place.settings.policy or task.policy,
     )
 
 
@@ -95,7 +97,7 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         entry="",
         models=models,
         targets=targets(place),
-        policy=settings.policy,
+        policy=settings.policy or Policy.PURE,
         goal=settings.goal or (FASTER if measured(place) else "correct"),
         time=measured(place),
         max_case_loss=settings.max_case_loss,

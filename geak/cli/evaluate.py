@@ -13,7 +13,7 @@ from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import GeakError, MachineError, UsageError
 from geak.settings import DEFAULT_TARGETS, Settings, load
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.verdict import Status, Tier, Verdict
+from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 
 if TYPE_CHECKING:
     from geak.judge import Judge
@@ -22,9 +22,11 @@ EXIT = {Status.ACCEPTED: 0, Status.REJECTED: 1, Status.UNDECIDED: 6}
 _UNFIT = 2
 
 
-@settles("target", "policy", "judge", "allow_weak_sandbox")
+@settles("target", "policy", "elements", "judge", "allow_weak_sandbox")
 def evaluate(
-    spec: Annotated[str, typer.Argument(help="A spec: its file or its name; with --kernels a folder of them.")],
+    spec: Annotated[
+        str, typer.Argument(help="A spec: its file, its name or PATH::TASK; with --kernels a folder of them.")
+    ],
     kernel: Annotated[Path | None, typer.Argument(help="A Python file with the kernel.")] = None,
     kernels: Annotated[
         Path | None, typer.Option(help="Many: a folder of NAME.py, or JSONL with a name and a kernel a line.")
@@ -47,8 +49,9 @@ def evaluate(
     flags: Flags,
 ) -> None:
     """Judge a kernel, or many, against specs. Exit codes: 0 accepted, 1 rejected, 6 undecided."""
+    from geak.formats.base import Scale
+    from geak.formats.registry import at_hand
     from geak.judge import Judge, text
-    from geak.specs import find
 
     if (kernel is None) == (kernels is None):
         raise UsageError("geak eval needs a kernel file, or --kernels with a folder or a JSONL file")
@@ -63,9 +66,9 @@ def evaluate(
     if kernels is not None:
         raise typer.Exit(_many(spec, kernels, settings, tier, jobs, timed, json=json))
     assert kernel is not None
-    path = find(spec)
-    with Judge(judge_of(settings)) as room:
-        verdict = room.evaluate(path, kernel, **_asked(room, settings, tier, timed))
+    judge = judge_of(settings)
+    with at_hand(spec, judge, Scale(settings.elements)) as task, Judge(judge) as room:
+        verdict = room.evaluate(task.spec, kernel, **_asked(room, settings, tier, timed, task.policy))
     if json:
         document(verdict)
     else:
@@ -84,11 +87,13 @@ def _print(verdict: Verdict) -> None:
         say(line)
 
 
-def _asked(room: Judge, settings: Settings, tier: Tier, timed: dict[str, Any]) -> dict[str, Any]:
+def _asked(
+    room: Judge, settings: Settings, tier: Tier, timed: dict[str, Any], policy: Policy = Policy.PURE
+) -> dict[str, Any]:
     if timed and not room.hello.measures:
         raise MachineError("--time needs a GPU that the judge can open, and there is none; see `geak doctor`")
     targets = settings.target or room.hello.present or DEFAULT_TARGETS
-    return {"targets": targets, "tier": tier, "policy": settings.policy, **timed}
+    return {"targets": targets, "tier": tier, "policy": settings.policy or policy, **timed}
 
 
 def _many(
