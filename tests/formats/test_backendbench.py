@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent / "backendbench"
 
 
 def made(name: str, folder: Path, judge: str, root: Path = ROOT) -> tuple[Task, Description]:
+    folder.mkdir(exist_ok=True)
+
     async def work() -> tuple[Task, Description]:
         one, listed = located(f"{root}::{name}")
         async with Judges([words(judge)]) as judges:

@@ -22,6 +22,8 @@ RMS = json.loads((ROOT / "definitions/rmsnorm/scaled_rms_h4096.json").read_text(
 
 
 def made(name: str, folder: Path, judge: str, root: Path = ROOT) -> tuple[Task, Description]:
+    folder.mkdir(exist_ok=True)
+
     async def work() -> tuple[Task, Description]:
         one, listed = located(f"{root}::{name}")
         async with Judges([words(judge)]) as judges:
