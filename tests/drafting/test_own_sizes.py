@@ -97,3 +97,11 @@ def test_all_but_the_batch_may_stay_as_it_is():
     assert '"N77": Axis(1, ' in made.text
     assert '"N48": Axis(choices=(48,))' in made.text
     assert '{"N77": 1, "N48": 48}' in made.text
+
+
+def test_by_example_what_the_example_leaves_out_is_left_out():
+    text = UNREADABLE.replace("def forward(self, x, y)", "def forward(self, x, y, mask=None)").replace("[..., :48]", "")
+    made = drafted(text, by_example=True)
+    assert made.own is not None
+    assert "mask" not in made.text.split("contract=")[0]
+    assert "super().forward(x=x, y=y)" in made.text
