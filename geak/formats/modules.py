@@ -55,8 +55,8 @@ async def drafted(
                 break  # what is smaller takes as long: its weights do
             continue
         return keep(spec, made.text, listed, findings, single_shape=made.fixed)
-    why = first or "what its example passes does not fit what its code was read to take"
-    raise SpecError(f"{listed.name} does not run here: {why}")
+    misfit = "what its example passes does not fit what its code was read to take"
+    raise SpecError(f"{listed.name} does not run here: {first or misfit}")
 
 
 def origin(listed: Listed, *, single: bool) -> str:
