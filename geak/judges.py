@@ -152,13 +152,7 @@ class Judges:
             for last in (False, True):
                 judge = await self._started(lease)
                 try:
-                    try:
-                        async with asyncio.timeout(self._patience_s + more_s):
-                            return await self._in_thread(judge, partial(question, judge))
-                    except TimeoutError:
-                        raise JudgeError(
-                            f"the judge gave no answer in {(self._patience_s + more_s) / 60:g} minutes, and was ended"
-                        ) from None
+                    return await self._answered(judge, question, self._patience_s + more_s)
                 except (SpecError, UsageError):
                     raise  # it has answered, and can be asked other things
                 except JudgeError as error:
@@ -189,6 +183,13 @@ class Judges:
                 return False
             self._told += len(words)
         return self._told > 0
+
+    async def _answered(self, judge: Judge, question: Callable[[Judge], T], seconds: float) -> T:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._in_thread(judge, partial(question, judge))
+        except TimeoutError:
+            raise JudgeError(f"the judge gave no answer in {seconds / 60:g} minutes, and was ended") from None
 
     @contextlib.asynccontextmanager
     async def _lease(self) -> AsyncIterator[Lease]:
