@@ -13,7 +13,7 @@ from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import GeakError, UsageError
 from geak.settings import DEFAULT_TARGETS, Settings, load
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.verdict import Status, Tier, Verdict
+from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 
 if TYPE_CHECKING:
     from geak.judge import Judge
@@ -22,9 +22,11 @@ EXIT = {Status.ACCEPTED: 0, Status.REJECTED: 1, Status.UNDECIDED: 6}
 _UNFIT = 2
 
 
-@settles("target", "policy", "judge", "allow_weak_sandbox")
+@settles("target", "policy", "elements", "judge", "allow_weak_sandbox")
 def evaluate(
-    spec: Annotated[str, typer.Argument(help="A spec: its file or its name; with --kernels a folder of them.")],
+    spec: Annotated[
+        str, typer.Argument(help="A spec: its file, its name or PATH::TASK; with --kernels a folder of them.")
+    ],
     kernel: Annotated[Path | None, typer.Argument(help="A Python file with the kernel.")] = None,
     kernels: Annotated[
         Path | None, typer.Option(help="Many: a folder of NAME.py, or JSONL with a name and a kernel a line.")
@@ -38,8 +40,9 @@ def evaluate(
     flags: Flags,
 ) -> None:
     """Judge a kernel, or many, against specs. Exit codes: 0 accepted, 1 rejected, 6 undecided."""
+    from geak.formats.base import Scale
+    from geak.formats.registry import at_hand
     from geak.judge import Judge
-    from geak.specs import find
 
     if (kernel is None) == (kernels is None):
         raise UsageError("geak eval needs a kernel file, or --kernels with a folder or a JSONL file")
@@ -47,9 +50,9 @@ def evaluate(
     if kernels is not None:
         raise typer.Exit(_many(spec, kernels, settings, tier, jobs, json=json))
     assert kernel is not None
-    path = find(spec)
-    with Judge(judge_of(settings)) as room:
-        verdict = room.evaluate(path, kernel, **_asked(room, settings, tier))
+    judge = judge_of(settings)
+    with at_hand(spec, judge, Scale(settings.elements)) as task, Judge(judge) as room:
+        verdict = room.evaluate(task.spec, kernel, **_asked(room, settings, tier, task.policy))
     if json:
         document(verdict)
     else:
@@ -68,9 +71,9 @@ def _print(verdict: Verdict) -> None:
         say(line)
 
 
-def _asked(room: Judge, settings: Settings, tier: Tier) -> dict[str, Any]:
+def _asked(room: Judge, settings: Settings, tier: Tier, policy: Policy = Policy.PURE) -> dict[str, Any]:
     targets = settings.target or room.hello.present or DEFAULT_TARGETS
-    return {"targets": targets, "tier": tier, "policy": settings.policy}
+    return {"targets": targets, "tier": tier, "policy": settings.policy or policy}
 
 
 def _many(name: str, kernels: Path, settings: Settings, tier: Tier, jobs: int, *, json: bool) -> int:
