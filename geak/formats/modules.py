@@ -73,7 +73,8 @@ def _ever_narrower(scale: Scale) -> Iterator[Wanted]:
     for reading in (whole, replace(whole, by_example=True)):
         yield reading
         yield replace(reading, first=1)
-    yield replace(whole, as_made=True)
+    for reading in (whole, replace(whole, by_example=True)):
+        yield replace(reading, as_made=True)
     for number in (2, 1, 0):
         for reading in (whole, replace(whole, by_example=True)):
             yield replace(reading, first=number, single=True)
