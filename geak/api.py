@@ -6,17 +6,18 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from geak.budget import Account
 from geak.errors import UsageError
 from geak.journal.events import Conditions
-from geak.journal.store import EVENTS, Entry, read, read_blob
-from geak.population import Population, fold
+from geak.journal.store import EVENTS
 from geak.preview import Preview
 from geak.record import Opening, Watch
+from geak.record import Run as Run
+from geak.record import load_run as load_run
 from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
 from geak.settings import ELEMENTS, ROLES, Settings, changed, load
@@ -36,30 +37,6 @@ _HERE = ("judge", "executor", "address", "allow_weak_sandbox")
 """What of a run is of this machine and this sitting."""
 Review = Callable[[Path, Findings], bool]
 """Is shown a spec that a model drafted, and says whether a person confirms it."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run as its folder tells it, also while another process works on it."""
-
-    folder: Path
-    entries: tuple[Entry, ...]
-    population: Population
-
-    def text(self, blob: str) -> str:
-        """A source, a prompt or a reply that the run kept."""
-        return read_blob(self.folder, blob)
-
-
-def load_run(folder: str | Path) -> Run:
-    """A run's folder, read."""
-    from geak.journal.events import Begun
-
-    place = Path(folder)
-    entries = read(place)
-    begun = entries[0].event
-    assert isinstance(begun, Begun)
-    return Run(place, tuple(entries), fold(begun.conditions, (entry.event for entry in entries)))
 
 
 async def generate_async(
@@ -87,12 +64,11 @@ async def generate_async(
         raise UsageError("name a spec, or say in words what the kernel is to compute: one of the two")
     chosen, folder = _settings(settings, options), _path(out)
     name = registry.spec_name(str(spec)) if spec is not None else ""
-    async with workplace(chosen, *ROLES, *(() if name else ("drafter",))) as place:
+    folder = folder or new_folder(chosen, name or "from-words")
+    async with workplace(chosen, *ROLES, *(() if name else ("drafter",)), folder=folder) as place:
         if name:
-            folder = folder or new_folder(chosen, name)
             task = await registry.prepared(str(spec), folder / SPEC, place.judges, Scale(chosen.elements))
         else:
-            folder = folder or new_folder(chosen, "from-words")
             await rehearse(brief_without_spec(chosen))
             agree(opening_of_words(from_text, place, folder))
             task = await from_words.draft(from_text, place, folder, watch=watch, review=review)
@@ -124,7 +100,7 @@ async def optimize_async(
     if (folder / EVENTS).is_file() and not (spec or reference or test):  # another candidate for a run that is there
         spec = load_run(folder).population.conditions.spec_path
     task = for_kernel(str(kernel), folder / SPEC, spec=_text(spec), reference=reference, test=test)
-    async with workplace(chosen) as place:
+    async with workplace(chosen, folder=folder) as place:
         return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
 
 
@@ -184,7 +160,7 @@ async def resume_async(
     names |= {"seed": "inductor"} if "seeder" in before.models else {}
     names |= {"target": before.targets, "samples": before.samples, "judge": chosen.judge or before.judge}
     chosen = changed(chosen, names)
-    async with workplace(chosen) as place:
+    async with workplace(chosen, folder=Path(run)) as place:
         return await resume(Path(run), asked, place, watch=watch, stopper=stopper, agree=agree)
 
 
