@@ -7,6 +7,7 @@ Each CHECKOUT is a folder that `geak specs list` takes; of one that is kept by g
 task that can run here is made a spec, and its reference is run on the spec's cases and on sizes drawn from its domain,
 in the judge's sandbox (`geak.formats.registry.prepared`, which `geak generate PATH::TASK` goes through as well).
 
+* `listing_1000_s`       a made checkout of 1,000 tasks, listed for the first time (the goal: under 5)
 * `listed`, `listing_s`  tasks by their files' names, and how long that took; nothing is run
 * `runnable`             those that this machine has everything for
 * `run`, `references`    those that were prepared, and those of them whose reference runs
@@ -23,7 +24,6 @@ import argparse
 import asyncio
 import json
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -118,10 +118,19 @@ def causes(found: dict[str, Record]) -> dict[str, list[str]]:
     return dict(sorted(by_cause.items(), key=lambda item: -len(item[1])))
 
 
-def commit(path: Path) -> str:
-    """The commit of a checkout; "" where git does not keep it."""
-    asked = subprocess.run(["git", "-C", str(path), "rev-parse", "HEAD"], capture_output=True, text=True, check=False)
-    return asked.stdout.strip()
+def thousand() -> float:
+    """Seconds to list a checkout of 1,000 tasks that nobody has looked at before."""
+    with tempfile.TemporaryDirectory(prefix="geak-formats-") as place:
+        for number in range(1, 1001):
+            level = Path(place) / f"KernelBench/level{number % 4 + 1}"
+            level.mkdir(parents=True, exist_ok=True)
+            (level / f"{number}_Task.py").write_text(_TASK)
+        started = time.perf_counter()
+        assert len(registry.checkout(place).tasks) == 1000
+        return time.perf_counter() - started
+
+
+_TASK = "import torch\n\n\nclass Model(torch.nn.Module):\n    pass\n\n\ndef get_inputs():\n    return []\n" * 20
 
 
 def main() -> None:
@@ -138,6 +147,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="keep the JSON in bench/results/")
     chosen = parser.parse_args()
     kept: Record = {**record.facts(), "elements": chosen.elements, "only": chosen.only, "checkouts": {}}
+    kept["listing_1000_s"] = round(thousand(), 3)
     for path in chosen.checkout:
         started = time.perf_counter()
         there = registry.checkout(path)
@@ -148,7 +158,7 @@ def main() -> None:
             found = asyncio.run(run(there, chosen, folder))
         cannot = Counter(why for task in there.tasks if (why := registry.why_not(task)))
         kept["checkouts"][path.name] = {
-            "commit": commit(path),
+            "commit": there.commit,
             "formats": Counter(task.format for task in there.tasks),
             "figures": figures(there, seconds, found),
             "cannot": cannot,
@@ -163,6 +173,7 @@ def main() -> None:
     if chosen.json:
         print(json.dumps(kept))
         return
+    print(f"listing_1000_s    {kept['listing_1000_s']:>10g}")
     for name, one in kept["checkouts"].items():
         print(f"{name} {one['commit'][:12]}")
         for figure, value in one["figures"].items():

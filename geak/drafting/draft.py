@@ -24,6 +24,8 @@ class Draft:
     """What a person has to look at; each is also a `# CHECK:` comment on its line of the file."""
     entry: str
     """What a kernel file must define."""
+    fixed: bool = False
+    """There is one size of everything."""
     own: Mapping[str, int] | None = None
     """The sizes of the file's own example, by axis; None where it has none, or it does not agree with the code."""
 

@@ -32,6 +32,8 @@ class Wanted:
     """The first of the three cases that is kept: no size is smaller than its."""
     single: bool = False
     """Only that one case, and a domain of its sizes alone."""
+    as_made: bool = False
+    """The sizes of the file's own example alone, but for the first axis: the batch."""
     by_example: bool = False
     """Sizes as the file's own example shows them, and not as the code is read."""
     bench: tuple[Mapping[str, int], ...] = ()
@@ -377,6 +379,12 @@ def _cases(result: Sketch) -> None:
 def _fewer(result: Sketch, small: list[Sizes], large: list[Sizes]) -> tuple[list[Sizes], list[Sizes]]:
     """Without the smallest, where these are not wanted; the domain then begins, or is all, where they do."""
     wanted = result.wanted
+    if wanted.as_made and result.own and result.axes:
+        batch, *rest = result.axes
+        for axis in rest:
+            axis.choices, axis.multiple_of = (axis.own,), 1
+        made = {axis.name: axis.own for axis in rest}
+        return [{batch.name: size, **made} for size in (1, 2, 3) if size in batch.axis], large
     if not (wanted.first or wanted.single) or wanted.first >= len(small):
         return small, large
     kept = small[wanted.first : wanted.first + 1] if wanted.single else small[wanted.first :]

@@ -204,7 +204,8 @@ def _draft(
     head = docstring(title(node, name), origin)
     parts = [head, *import_blocks([*imports, *(["from __future__ import annotations"] if late else [])]), uses(body)]
     text = "\n\n".join([*parts, body]) + "\n" + "".join(_spaced(texts))
-    return Draft(name, text, made.questions, entry or node.name, made.own)
+    fixed = all(axis.axis.min == axis.axis.max or len(axis.choices) == 1 for axis in made.axes)
+    return Draft(name, text, made.questions, entry or node.name, fixed, made.own)
 
 
 def _postponed(source: Source, texts: list[str], imports: list[str]) -> bool:

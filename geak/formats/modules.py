@@ -21,6 +21,8 @@ ENTRY = "ModelNew"
 _DRAWN = 3
 """How many other sizes the reference must accept before the domain counts."""
 
+_SLOW = "did not finish in the time"
+
 Drafting = Callable[[Wanted], Draft]
 
 
@@ -37,20 +39,24 @@ async def drafted(
         return await kept(spec, listed, judges)
     first: SpecError | None = None
     for wanted in _ever_narrower(scale):
-        said = replace(wanted, origin=origin(listed, single=wanted.single))
         try:
+            made = draft(wanted)
+            said = replace(wanted, origin=origin(listed, single=made.fixed))
             made = draft(said)
             if own and made.own is None and not wanted.single:  # it is not the task: its own example does not fit
                 first = first or SpecError("what its example passes does not fit what its code was read to take")
                 continue
-            findings = await _tried(draft(replace(said, drawn=0 if said.single else _DRAWN)), spec.name, judges)
-        except DraftError as error:
-            raise UsageError(f"{listed.name} cannot be made a spec: {error}") from None
+            findings = await _tried(draft(replace(said, drawn=0 if made.fixed else _DRAWN)), spec.name, judges)
+        except (DraftError, RecursionError) as error:
+            why = error if isinstance(error, DraftError) else f"{listed.file} is nested too deeply to be read"
+            raise UsageError(f"{listed.name} cannot be made a spec: {why}") from None
         except SpecError as error:
             first = first or error
+            if _SLOW in str(error):
+                break  # what is smaller takes as long: its weights do
             continue
-        return keep(spec, made.text, listed, findings, single_shape=wanted.single)
-    raise SpecError(f"the reference of {listed.name} does not run here: {first}")
+        return keep(spec, made.text, listed, findings, single_shape=made.fixed)
+    raise SpecError(f"{listed.name} does not run here: {first}")
 
 
 def origin(listed: Listed, *, single: bool) -> str:
@@ -67,6 +73,7 @@ def _ever_narrower(scale: Scale) -> Iterator[Wanted]:
     for reading in (whole, replace(whole, by_example=True)):
         yield reading
         yield replace(reading, first=1)
+    yield replace(whole, as_made=True)
     for number in (2, 1, 0):
         for reading in (whole, replace(whole, by_example=True)):
             yield replace(reading, first=number, single=True)
@@ -77,4 +84,11 @@ async def _tried(made: Draft, name: str, judges: Judges) -> Findings:
     with tempfile.TemporaryDirectory(prefix="geak-draft-") as place:
         spec = Path(place) / name
         spec.write_text(made.text, "utf-8")
-        return await judges.lint(spec)
+        try:
+            found = await judges.lint(spec)
+        except SpecError as error:
+            raise SpecError(str(error).replace(f"{place}/", "")) from None
+    large = [one for one in found.findings if one.rule == "too-large"]
+    if len(large) >= found.cases:
+        raise SpecError(f"no size of it is small enough to be run here: {large[0].message}")
+    return found
