@@ -134,7 +134,7 @@ def _row(row: Row) -> object:
     return pytest.param(row, id=name, marks=[] if name in QUICK else pytest.mark.slow)
 
 
-@pytest.mark.parametrize("row", map(_row, ROWS))
+@pytest.mark.parametrize("row", [_row(row) for row in ROWS])
 def test_a_watched_test_becomes_a_spec_that_its_own_kernel_is_accepted_under(row, tmp_path, running_judge):
     task, about, verdict = made(row.task, tmp_path, running_judge)
     assert about.spec.oracle == row.oracle
