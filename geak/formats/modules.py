@@ -44,7 +44,6 @@ async def drafted(
             said = replace(wanted, origin=origin(listed, single=made.fixed))
             made = draft(said)
             if own and made.own is None and not wanted.single:  # it is not the task: its own example does not fit
-                first = first or SpecError("what its example passes does not fit what its code was read to take")
                 continue
             findings = await _tried(draft(replace(said, drawn=0 if made.fixed else _DRAWN)), spec.name, judges)
         except (DraftError, RecursionError) as error:
@@ -56,7 +55,8 @@ async def drafted(
                 break  # what is smaller takes as long: its weights do
             continue
         return keep(spec, made.text, listed, findings, single_shape=made.fixed)
-    raise SpecError(f"{listed.name} does not run here: {first}")
+    why = first or "what its example passes does not fit what its code was read to take"
+    raise SpecError(f"{listed.name} does not run here: {why}")
 
 
 def origin(listed: Listed, *, single: bool) -> str:
