@@ -193,7 +193,8 @@ BAD = {
 @pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "endless")) for n in BAD])
 def test_a_test_that_cannot_be_watched_costs_its_task_a_sentence(name, tmp_path, running_judge, honest_listing):
     test, sentence = BAD[name]
-    root = honest_listing(name, f"{test}\n\ndef test_last():\n    row_shift(1, 2)\n")
+    mentions = "\n\nif __name__ == 'nothing':\n    row_shift(1, 2)\n"
+    root = honest_listing(name, test + mentions)
     with pytest.raises(SpecError) as told:
         made(f"{root}::{name}", tmp_path / "made", running_judge)
     assert sentence in str(told.value)
