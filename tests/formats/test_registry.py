@@ -68,7 +68,7 @@ def test_a_part_of_a_checkout_holds_its_tasks_by_the_same_names(row):
 
 def test_a_folder_of_checkouts_holds_them_all():
     there = checkout(HERE)
-    assert {where.name for _, where in there.found} == {row.folder for row in ROWS}
+    assert {where.name for _, where in there.found} >= {row.folder for row in ROWS}
     assert "kernelbench/level1/19_Hinge" in {task.name for task in there.tasks}
     assert located(f"{HERE}::level1/19_Hinge")[0].name == "kernelbench"
 
