@@ -13,7 +13,7 @@ FORMATS = Path(__file__).parents[1] / "formats"
 def test_a_task_with_a_kernel_begins_from_it(geak, tmp_path, task):
     asked = ("--target", "gfx942", "--samples", 1, "--rounds", 1, "--tune", 0, "--json")
     ran = geak("generate", f"{FORMATS}/{task}", "--out", tmp_path / "run", *asked)
-    assert ran.code == 0, ran.err
+    assert ran.code == 1, ran.err  # nothing better was written; what was given is accepted, and handed over
     (original,) = (tmp_path / "run/spec").glob("*_original.py")
     assert (tmp_path / "run/best.py").read_text().rstrip().endswith(original.read_text().rstrip())
 
