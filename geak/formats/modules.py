@@ -55,8 +55,8 @@ async def drafted(
                 break  # what is smaller takes as long: its weights do
             continue
         return keep(spec, made.text, listed, findings, single_shape=made.fixed)
-    why = first or "what its example passes does not fit what its code was read to take"
-    raise SpecError(f"{listed.name} does not run here: {why}")
+    misfit = "what its example passes does not fit what its code was read to take"
+    raise SpecError(f"{listed.name} does not run here: {first or misfit}")
 
 
 def origin(listed: Listed, *, single: bool) -> str:
@@ -73,7 +73,8 @@ def _ever_narrower(scale: Scale) -> Iterator[Wanted]:
     for reading in (whole, replace(whole, by_example=True)):
         yield reading
         yield replace(reading, first=1)
-    yield replace(whole, as_made=True)
+    for reading in (whole, replace(whole, by_example=True)):
+        yield replace(reading, as_made=True)
     for number in (2, 1, 0):
         for reading in (whole, replace(whole, by_example=True)):
             yield replace(reading, first=number, single=True)
