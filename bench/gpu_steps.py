@@ -153,7 +153,8 @@ class Steps:
         told = [one for one in verdict.timings if one.state is State.MEASURED]
         result: dict[str, Any] = {"verdict": verdict.line(), "timings": [one.brief for one in verdict.timings]}
         if not told:
-            return result | {"missed": missed or ["nothing was measured"]}
+            why = [one.brief for one in verdict.timings] or ["nothing was timed"]
+            return result | {"missed": missed or why}
         first = told[0]
         result |= {"case": str(first.case), "us": first.candidate_us, "missed": missed}
         result |= {f"over_{one.baseline}": one.ratio for one in told if one.case == first.case and one.baseline}

@@ -64,7 +64,9 @@ class Measuring:
     def _of_case(self, case: Case, identity: Identity) -> Iterator[Timing]:
         blank = Timing(case, identity.name, self._candidate.target)
         try:
-            answers = [self._oracle.case(case, self._candidate.target, native=True) for _ in range(self._rules.pools)]
+            # A plan that follows integers stands for the draw that it was recorded on alone.
+            pools = 1 if self._spec.launches == "by_value" else self._rules.pools
+            answers = [self._oracle.case(case, self._candidate.target, native=True) for _ in range(pools)]
             captured = self._captured(self._candidate, case, answers)
             chosen = self._baselines(case, identity, answers)
         except TooBig as error:

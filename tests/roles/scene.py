@@ -15,8 +15,9 @@ from geak.resources import data_dir
 from geak.roles.brief import Ask, Brief, Past
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.profile import Bottleneck, Counters, Metric, Roofline
-from geak_evaluator.schema.spec import Description, Spec
+from geak_evaluator.schema.spec import Case, Description, Spec
 from geak_evaluator.schema.target import find
+from geak_evaluator.schema.timing import Conditions, Interval, State, Timing
 from geak_evaluator.schema.verdict import Policy, Verdict
 
 HERE = Path(__file__).parent
@@ -82,6 +83,31 @@ def counted(name: str) -> Past:
     )
     launch = Counters("_matmul", 0, metrics, (), roof, held)
     return past(name, verdict=replace(verdict("accepted"), counters=(launch,)))
+
+
+def measured(name: str, ratio: float = 1.3) -> Past:
+    """An accepted candidate that was timed on a device, beside the original and eager torch."""
+    case = Case({"M": 4096, "N": 4096, "K": 4096, "T": "fp16"})
+    timing = Timing(
+        case,
+        "AMD Instinct MI300X",
+        "gfx942",
+        "original",
+        candidate_us=412.0,
+        candidate=Interval(409.0, 415.0),
+        baseline_us=412.0 * ratio,
+        ratio=ratio,
+        interval=Interval(ratio * 0.97, ratio * 1.03),
+        warm_us=371.0,
+        sol_us=118.0,
+        blocks=24,
+        calls=240,
+        checked=5,
+        conditions=Conditions(2100.0, 1980.0, 1300.0, 640.0, 61.0),
+    )
+    message = "in 9 of 12 rounds a known kernel took over 1.25 times as long as alone"
+    eager = Timing(case, timing.device, "gfx942", "eager", State.CONTENDED, message)
+    return past(name, verdict=replace(verdict("accepted"), timings=(timing, eager)))
 
 
 def ledger(count: int = 3) -> list[tuple[Candidate, Lesson]]:

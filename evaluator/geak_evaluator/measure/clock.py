@@ -120,7 +120,11 @@ class Clock:
 
     def alone(self, side: Side, *, graph: bool = False) -> Alone:
         """A side by itself: how long it takes, what the idle device is like, and whether its events tell the truth."""
-        empty = self._block(side, 4 * _CALIBRATION, empty=True, probes=8)
+        self._block(side, _CALIBRATION, graph=graph, probes=0)  # compiles, and wakes the device up
+        empty, _ = self._block(side, 4 * _CALIBRATION, empty=True, probes=8)
+        if sum(empty.probes) > _BUSY * min(empty.probes) * len(empty.probes):
+            text = f"a known kernel took between {min(empty.probes):.3g} and {max(empty.probes):.3g} us"
+            raise Unmeasured(State.CONTENDED, f"the device is not idle: {text}")
         few, few_s = self._least(side, _CALIBRATION, graph=graph)
         many, many_s = self._least(side, 4 * _CALIBRATION, graph=graph)
         _, empty_few_s = self._least(side, _CALIBRATION, empty=True)
@@ -134,7 +138,7 @@ class Clock:
                 f"the device's events tell of {us:.3g} us a call and the judge's clock of {seen:.3g}: "
                 "work is done where the events do not see it",
             )
-        return Alone(us, median(empty[0].probes), empty_s, empty[0].conditions.last_mhz)
+        return Alone(us, median(empty.probes), empty_s, empty.conditions.last_mhz)
 
     def graphs(self, sides: Sequence[Side], alone: Sequence[Alone]) -> tuple[bool, list[Alone]]:
         """Whether both are better timed as graphs, and what they take then: both, or neither."""

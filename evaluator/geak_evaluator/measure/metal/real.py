@@ -21,7 +21,7 @@ MIB = 1 << 20
 _LEAST_FLUSH = 256 * MIB
 _LAST_LEVEL = {"gfx942": 256 * MIB, "gfx950": 256 * MIB}
 """Infinity Cache, of which torch knows nothing: `L2_cache_size` is the dies' own."""
-_PROBE = 32 * MIB
+_PROBE = 128 * MIB
 _PERSISTING = 6
 """CU_LIMIT_PERSISTING_L2_CACHE_SIZE."""
 

@@ -98,6 +98,10 @@ class SimulatedMetal:
         warm: float = 0.7,
         launch_us: float = 6.0,
         memory: int = 1 << 33,
+        jitter: float = 0.0,
+        leaves_load: float = 1.0,
+        slow_first: int = 0,
+        broken: float = 0.0,
         trick: str = "",
         liar: str = "",
         **behaviour: Any,
@@ -108,6 +112,8 @@ class SimulatedMetal:
         pairs = (pair.partition("=") for pair in costs.split(",") if pair)
         self._costs = {key: float(value) for key, _, value in pairs}
         self._us, self._warm_share, self._launch_us = us, warm, launch_us
+        self._jitter, self._leaves_load, self._slow_first = jitter, leaves_load, slow_first
+        self._broken = broken
         self._memory, self._allocated = memory, 0
         self._trick, self._liar = trick, liar
         self.observers: list[Observer] = []
@@ -133,6 +139,8 @@ class SimulatedMetal:
 
     def allocate(self, count: int) -> torch.Tensor:
         """Bytes of the host, counted against the device's."""
+        if self._broken:
+            raise RuntimeError("the device has fallen off the bus")
         if self._allocated + count > self._memory:
             raise MemoryError(f"the device has no {count} bytes left")
         self._allocated += count
@@ -223,7 +231,13 @@ class SimulatedMetal:
             self._host += self._launch_us
         share = 1.0 if self._cold else self._warm_share
         self._cold = False
-        self._begin(self.world.takes(us * share))
+        if self._slow_first > 0:
+            self._slow_first -= 1
+            us *= 20
+        if self._leaves_load > 1:  # for whoever comes next
+            self.world.loaded_until, self.world.load = self.world.now + 1e9, self._leaves_load
+            us /= self._leaves_load
+        self._begin(self.world.takes(us * share * math.exp(self.world.rng.gauss(0, self._jitter))))
 
     def _take(self, launch: Any) -> None:
         """Called for each launch before it is interpreted."""
@@ -271,9 +285,7 @@ class SimulatedMetal:
         if self._trick == "fast_events":
             self._lied += 0.9 * us * (1.0 if self._cold else self._warm_share)
         if self._trick == "sub_roofline":
-            return 0.01
-        if self._trick == "load":
-            self.world.loaded_until, self.world.load = self.world.now + 1e9, 1.5
+            return 0.001
         if self._trick == "illegal":
             raise RuntimeError("HIP error: an illegal memory access was encountered")
         if self._trick == "out_of_memory":
