@@ -73,9 +73,9 @@ class Shard:
         fresh.replace(self.path)
 
 
-def steps(room: Judge, start: list[str], specs: Path) -> Iterator[tuple[str, Callable[[], Result]]]:
+def steps(room: Judge, start: list[str], specs: Path, seconds: float) -> Iterator[tuple[str, Callable[[], Result]]]:
     """Every step by name; `start` is how another judge like this one is started."""
-    made, names = gpu_steps.Steps(room, start, specs), gpu_steps.kernels(specs)
+    made, names = gpu_steps.Steps(room, start, specs, seconds), gpu_steps.kernels(specs)
     yield "doctor", made.doctor
     yield "launch", made.launch
     for name in (one for one in gpu_steps.REPEATED if one in names):
@@ -140,6 +140,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--minutes", type=float, default=8.0, help="begin no step after so long")
     parser.add_argument("--device", default="", metavar="simulated:TARGET", help="try it without a GPU")
     parser.add_argument("--specs", type=Path, default=shipped(), help="a folder of specs, with kernels/")
+    parser.add_argument("--seconds", type=float, default=10.0, help="the most for one case beside one baseline")
     parser.add_argument("--only", default="", metavar="REGEX", help="only steps whose name matches")
     parser.add_argument("--out", type=Path, default=record.RESULTS, help="where results go")
     options = parser.parse_args(argv)
@@ -153,7 +154,7 @@ def main(argv: list[str] | None = None) -> int:
     with Judge(start) as room:
         device = options.device.replace(":", " ") or there[0].name
         number, count = options.shard
-        every = [one for one in steps(room, start, options.specs) if re.search(options.only, one[0])]
+        every = [one for one in steps(room, start, options.specs, options.seconds) if re.search(options.only, one[0])]
         first = [one for one in every if one[0] in ALWAYS]
         rest = [one for one in every if one[0] not in ALWAYS][number - 1 :: count]
         return work(Shard.of(options.out, device, number, count), [*first, *rest], until)

@@ -131,7 +131,16 @@ def test_all_of_it_on_a_simulated_device(tmp_path: Path) -> None:
         "--specs",
         str(tmp_path / "specs"),
     ]
-    argv += ["--out", str(tmp_path), "--only", "doctor|launch|repeat|cheat:(remembers|side)|kernel", "--minutes", "60"]
+    argv += [
+        "--out",
+        str(tmp_path),
+        "--only",
+        "doctor|launch|repeat|cheat:(remembers|side)|kernel",
+        "--minutes",
+        "60",
+        "--seconds",
+        "600",
+    ]
     done = subprocess.run(argv, capture_output=True, text=True)
     (file,) = tmp_path.glob("*.json")
     steps = json.loads(file.read_text())["steps"]
