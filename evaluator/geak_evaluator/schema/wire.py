@@ -27,16 +27,16 @@ class Hello:
     devices: tuple[str, ...] = ()
     present: tuple[str, ...] = ()
     """The described targets that these devices are."""
-    gpus: tuple[Gpu, ...] = ()
-    """Every GPU of the machine that the variables leave visible."""
-    software: dict[str, str] = field(default_factory=dict)
-    """The drivers and ROCm by version, where the machine has them."""
     missing: dict[str, str] = field(default_factory=dict)
     """Modules that could not be loaded, with the reason."""
     measures: bool = False
     """Whether it has a device on which kernels are proved and timed, as far as its files say."""
     workers: int = 1
     """How many requests are worked on at a time."""
+    gpus: tuple[Gpu, ...] = ()
+    """Every GPU of the machine that the variables leave visible."""
+    software: dict[str, str] = field(default_factory=dict)
+    """The drivers and ROCm by version, where the machine has them."""
 
 
 @dataclass(frozen=True)
