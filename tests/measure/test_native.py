@@ -14,7 +14,7 @@ from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.timing import State
 from geak_evaluator.schema.verdict import Cause, Status, Tier, Verdict
-from tests.judge.trial import rejected
+from tests.judge.trial import changed, rejected
 from tests.measure import scene
 
 DEVICE = "simulated gfx942"
@@ -97,13 +97,12 @@ def test_a_device_that_fails_its_test_is_left_alone(box: Sandbox) -> None:
 
 
 def test_the_winner_of_an_autotuner_is_found_before_the_clock(box: Sandbox) -> None:
-    tuned = (
-        scene.KERNEL.replace(
-            "@triton.jit",
-            "@triton.autotune([triton.Config({'BLOCK': 1024}), triton.Config({'BLOCK': 2048})], key=['n'])\n@triton.jit",
-        )
-        .replace("(triton.cdiv(n, 2048),)", "lambda meta: (triton.cdiv(n, meta['BLOCK']),)")
-        .replace(", BLOCK=2048", "")
+    configurations = "[triton.Config({'BLOCK': 1024}), triton.Config({'BLOCK': 2048})]"
+    tuned = changed(
+        scene.KERNEL,
+        ("@triton.jit", f"@triton.autotune({configurations}, key=['n'])\n@triton.jit"),
+        ("(triton.cdiv(n, 2048),)", "lambda meta: (triton.cdiv(n, meta['BLOCK']),)"),
+        (", BLOCK=2048", ""),
     )
     (timing,) = scene.timings(box, tuned)
     assert timing.state is State.MEASURED, timing.message

@@ -145,10 +145,11 @@ class Clock:
         """Microseconds of one call after another, by the judge's clock alone: the caller's Python is in it."""
         few, many = (self._calls_take(side, calls) for calls in (_CALLS, 4 * _CALLS))
         nothing = self._calls_take(side, 4 * _CALLS, empty=True) - self._calls_take(side, _CALLS, empty=True)
-        last = Block(((0, 0),), sampled=0, timed=False)
-        side.block(last)
-        if wrong := side.check(last):
-            raise Unmeasured(State.FAILED, f"what the call gives is wrong: {wrong}")
+        for pool in range(side.pools):  # on each draw: what is remembered fits one of them
+            last = Block(((0, pool),), sampled=0, timed=False)
+            side.block(last)
+            if wrong := side.check(last):
+                raise Unmeasured(State.FAILED, f"what the call gives is wrong: {wrong}")
         return max(many - few - nothing, 0.0) / (3 * _CALLS) * 1e6
 
     def _calls_take(self, side: Side, calls: int, *, empty: bool = False) -> float:
