@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Figures, Limit
+from geak_evaluator.schema.profile import Counters, number
 from geak_evaluator.schema.spec import Description, leaves
 from geak_evaluator.schema.target import TARGETS, Target
 from geak_evaluator.schema.timing import State, Timing, speedup
@@ -16,6 +17,7 @@ from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Code, 
 _MOST_FIGURES = 6
 _MOST_NOTES = 4
 _MOST_PARTS = 4
+_MOST_LAUNCHES = 3
 _MOST_TIMINGS = 6
 _STANDING_NOTE = "races not examined"
 _ABOUT_RESOURCES = frozenset({Cause.OUT_OF_RESOURCES, Cause.TIMEOUT})
@@ -113,6 +115,8 @@ class Facts:
     """What was measured on the first target, beside each baseline."""
     estimates: tuple[str, ...] = ()
     """What the first target would take for the timed cases, and what for: estimated, never measured."""
+    counters: tuple[str, ...] = ()
+    """What a device counted, launch by launch: measured, of the very plan of this kernel."""
     refusals: tuple[str, ...] = ()
     """What other targets say."""
     notes: tuple[str, ...] = ()
@@ -128,7 +132,8 @@ def facts(verdict: Verdict, source: str) -> Facts:
         target=known.target if known else "",
         figures=figures(known) if known else (),
         timings=timings(verdict),
-        estimates=tuple(line for one in verdict.estimates if one.target == verdict.target for line in _estimated(one)),
+        estimates=tuple(line for one in verdict.estimates if one.target == verdict.target for line in estimated(one)),
+        counters=tuple(line for one in _longest(verdict.counters) for line in counted(one)),
         refusals=tuple(_refusal(code) for code in verdict.code if code.cause is not None and code is not misfit),
         notes=_notes(verdict),
         unreached=verdict.unreached,
@@ -141,7 +146,27 @@ def facts(verdict: Verdict, source: str) -> Facts:
     return told
 
 
-def _estimated(estimate: Estimate) -> Iterator[str]:
+def _longest(launches: Sequence[Counters]) -> list[Counters]:
+    return sorted(launches, key=lambda one: -(one.value("duration") or 0.0))[:_MOST_LAUNCHES]
+
+
+def counted(one: Counters) -> Iterator[str]:
+    """A launch as a device counted it: its time, its roof, what holds it back, and every metric."""
+    roof, took = one.roofline, one.value("duration")
+    head = f"launch {one.launch} of {one.kernel}" + (f": {number(took)} us" if took is not None else "")
+    if roof is not None:
+        head += (
+            f"; {roof.intensity:.3g} operations a byte, {roof.of_memory:.0%} of the memory's bandwidth and "
+            f"{roof.of_compute:.0%} of the arithmetic reached, under the roof of {roof.bound}"
+        )
+    yield head
+    for bottleneck in one.bottlenecks:
+        yield f"  held back by: {bottleneck}"
+    yield "  " + ", ".join(f"{metric.name} {number(metric.value)} {metric.unit}" for metric in one.metrics)
+
+
+def estimated(estimate: Estimate) -> Iterator[str]:
+    """An estimate line by line: the whole, then the steps that take longest."""
     yield estimate.brief
     for part in sorted(estimate.parts, key=lambda part: -part.us)[:_MOST_PARTS]:
         line = f"  {part.step}: {part.us:.3g} us, bound by {part.bound}"

@@ -25,6 +25,7 @@ from geak.journal.events import (
     Unwritten,
     Written,
 )
+from geak.objective import Objective, surely_better
 from geak_evaluator.schema.estimate import surely_faster
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.timing import Interval, Speedup, Timing, speedup
@@ -152,15 +153,19 @@ class Population:
             if candidate.accepted:
                 seen.setdefault(candidate.source, candidate)
         # What intervals cannot tell apart they do not decide; of the rest, those come first whom none surely beats.
-        found = list(seen.values())
+        found, objective = list(seen.values()), self.conditions.objective
         speeds = {c.name: _measured(c) for c in found}
         if GIVEN in speeds and any(one is not None and one.baseline == _ORIGINAL for one in speeds.values()):
             speeds[GIVEN] = _AS_FAST
-        beaten = {c.name: sum(_beats(o, speeds[o.name], c, speeds[c.name]) for o in found) for c in found}
+        beaten = {c.name: sum(_beats(o, speeds[o.name], c, speeds[c.name], objective) for o in found) for c in found}
 
         def standing(candidate: Candidate) -> tuple[float, ...]:
             speed = speeds[candidate.name]
-            return (-beaten[candidate.name], 0.0 if speed is None else speed.ratio, *candidate.rank)
+            return (
+                -beaten[candidate.name],
+                0.0 if speed is None or objective != "time" else speed.ratio,
+                *candidate.rank,
+            )
 
         return sorted(found, key=standing)
 
@@ -254,8 +259,12 @@ def _measured(candidate: Candidate) -> Speedup | None:
     return speedup(candidate.timings, baseline=_ORIGINAL) or speedup(candidate.timings)
 
 
-def _beats(a: Candidate, fast: Speedup | None, b: Candidate, slow: Speedup | None) -> bool:
-    """Whether one is faster for certain: as measured, where both were, beside one baseline; else as estimated."""
+def _beats(a: Candidate, fast: Speedup | None, b: Candidate, slow: Speedup | None, objective: Objective) -> bool:
+    """Whether one is better for certain: as measured, where both were, beside one baseline; else as estimated."""
+    if objective != "time" and a.verdict is not None and b.verdict is not None:
+        measured = surely_better(a.verdict, b.verdict, objective)
+        if measured is not None:
+            return measured
     if fast is not None and slow is not None and fast.baseline == slow.baseline:
         return fast.interval.low > slow.interval.high
     return _surely_faster(a, b)

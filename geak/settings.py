@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from geak import reading
 from geak.errors import UsageError
 from geak.models.base import INDUCTOR, Effort, Role
+from geak.objective import OBJECTIVES, Objective
 from geak_evaluator.schema.verdict import Policy
 
 VARIANTS = 4
@@ -161,6 +162,15 @@ class Settings:
             shown="no bound",
         ),
     )
+    objective: Objective = field(
+        default="time",
+        metadata=_row(
+            "What makes a kernel better: time, energy or pareto (neither worse); the last two want a GPU whose energy "
+            "is measured.",
+            reading.one_of(*OBJECTIVES),
+            "OBJECTIVE",
+        ),
+    )
     strategy: str = field(
         default="",
         metadata=_row(
@@ -231,6 +241,21 @@ class Settings:
             "COMMAND",
             shown="here",
             separator="\n",
+        ),
+    )
+    executor: Literal["local", "ray"] = field(
+        default="local",
+        metadata=_row(
+            "Where judges run: local (here, or where --judge says) or ray (on the machines of a Ray cluster: one for "
+            "each GPU, or else for each processor).",
+            reading.one_of("local", "ray"),
+            "EXECUTOR",
+        ),
+    )
+    address: str = field(
+        default="auto",
+        metadata=_row(
+            "The Ray cluster: auto (the one that this machine belongs to) or HOST:PORT.", reading.text, "ADDRESS"
         ),
     )
     allow_weak_sandbox: bool = field(

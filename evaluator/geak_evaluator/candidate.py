@@ -47,6 +47,11 @@ class Traced:
     plan: Plan
     replayed: Replayed
     configurations: tuple[str, ...]
+    slots: tuple[Slot, ...] = ()
+    """The plan's first storages, in their order."""
+    destination: tuple[Slot, ...] = ()
+    steering: tuple[tuple[Slot, bytes], ...] = ()
+    """Those of them whose values may steer a kernel."""
 
 
 class Candidate:
@@ -83,10 +88,19 @@ class Candidate:
         self._native = None
         self._on_device.close()
 
-    def run(self, case: Case, *, configuration: int = 0, lower: bool = False, interpreted: bool = True) -> Ran:
+    def run(
+        self,
+        case: Case,
+        *,
+        configuration: int = 0,
+        lower: bool = False,
+        idle: bool = True,
+        interpreted: bool = True,
+    ) -> Ran:
         """One case under fresh values; with `lower` Triton's IR of its launches is handed over too.
 
-        Without `interpreted` only a device carries it out: a case that is too large for anything else.
+        With `idle` the plan is also tried without its launches, until a case has shown that they are needed. Without
+        `interpreted` only a device carries it out: a case that is too large for anything else.
         """
         try:
             answer = self._oracle.case(case, self._target, native=True)
@@ -99,7 +113,7 @@ class Candidate:
             ran = self._carried_out(answer, captured, lower=lower)
         else:
             return Ran(self._natively(answer, captured), captured.log, captured)
-        if not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
+        if idle and not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
             # In memory that holds something else: the right answer may look like memory that was never written.
             self.needed = self._replay(answer, captured, execute=False, poison=_OTHER_POISON).result.cause is not None
         return ran
@@ -122,7 +136,8 @@ class Candidate:
     def capture(self, case: Case, answer: Answer | None = None, configuration: int = 0) -> Captured | Ran:
         """What its wrapper asks for, recorded on values of no account; or on the integers of `answer`, if it may."""
         try:
-            shown = tuple(self._oracle.case(case, self._target) for _ in range(2))
+            first = self._oracle.case(case, self._target, like=answer)
+            shown: tuple[Answer, ...] = (first, self._oracle.case(case, self._target, like=answer or first))
             if self._by_value:  # a wrapper whose launches may follow the values must see the integers that count
                 shown = tuple(one.with_integers_of(answer or shown[0]) for one in shown)
         except TooBig as error:
@@ -267,8 +282,10 @@ class Candidate:
         spec = self._spec
         asked = request(spec, case, answer.slots, answer.wanted if spec.contract == "destination" else None)
         asked = replace(asked, state=answer.reply.state, gradients=answer.reply.gradients, capture=True, sketch=True)
+        slots = (*answer.slots, *answer.reply.state, *answer.reply.gradients)
+        steering = tuple(self._oracle.steering(answer))
         with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
-            for slot, data in self._oracle.steering(answer):
+            for slot, data in steering:
                 given.map[slot.offset : slot.end] = data
             with self._kernel.spawn(self._box, self._limits, given, got, capture=True) as child:
                 reply = child.ask(self._kernel.source)
@@ -279,12 +296,12 @@ class Candidate:
                 raise Untraced(failed(case, reply).message)
             for plan, before in known:
                 if plan == told.plan:
-                    return Traced(plan, before, told.configurations)
-            for slot, data in self._oracle.steering(answer):
+                    return Traced(plan, before, told.configurations, slots, asked.destination, steering)
+            for slot, data in steering:
                 given.map[slot.offset : slot.end] = data  # the wrapper may have changed them
             replay = Replay(
                 plan=told.plan,
-                slots=(*answer.slots, *answer.reply.state, *answer.reply.gradients),
+                slots=slots,
                 outputs=(),
                 target=self._target,
                 destination=asked.destination,
@@ -300,7 +317,7 @@ class Candidate:
             if counted is None or counted.trouble is not None:
                 wrong = failed(case, reply) if counted is None else troubled(case, counted.trouble)
                 raise Untraced(wrong.message)
-            return Traced(told.plan, counted, told.configurations)
+            return Traced(told.plan, counted, told.configurations, slots, asked.destination, steering)
 
     def _replay(
         self,

@@ -56,12 +56,11 @@ class Measuring:
         found: list[Timing] = []
         for case in cases:
             try:
-                identity = self._lent.identity
+                with self._lent.leased():
+                    found += self._of_case(case, self._lent.identity)
             except DeviceLost as error:
                 found.append(Timing(case, "", self._candidate.target, state=State.FAILED, message=str(error)))
                 break
-            with self._lent.leased():
-                found += self._of_case(case, identity)
         return tuple(found)
 
     def _of_case(self, case: Case, identity: Identity) -> Iterator[Timing]:

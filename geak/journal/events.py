@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from geak.models.base import Effort, Finish, Price, Role, Usage
+from geak.objective import Objective
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 
@@ -58,6 +59,8 @@ class Conditions:
     targets: tuple[str, ...] = ("gfx942", "sm_90")
     policy: Policy = Policy.PURE
     goal: str = "correct"
+    objective: Objective = "time"
+    """What makes one accepted kernel better than another, where it was measured."""
     strategy: str = "reflexion"
     samples: int = 1
     rounds: int = 10

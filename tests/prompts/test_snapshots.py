@@ -82,6 +82,7 @@ SCENES: dict[str, Callable[[Ask], Awaitable[object]]] = {
         ask, scene.brief(goal="1.2x"), LEDGER, [scene.measured("1.1", 0.9), scene.measured("1.4")]
     ),
     "reflector-correct": lambda ask: reflector.explain(ask, scene.brief(), scene.past("1.4"), LEDGER),
+    "reflector-counters": lambda ask: reflector.explain(ask, scene.brief(), scene.counted("1.4"), LEDGER),
     "reflector-wrong-values": lambda ask: reflector.explain(
         ask, scene.brief(), scene.past("2.1", kind="wrong_values", change="Fuse the bias."), []
     ),

@@ -14,6 +14,7 @@ from geak.population import Candidate
 from geak.resources import data_dir
 from geak.roles.brief import Ask, Brief, Past
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.profile import Bottleneck, Counters, Metric, Roofline
 from geak_evaluator.schema.spec import Case, Description, Spec
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.timing import Conditions, Interval, State, Timing
@@ -64,6 +65,24 @@ def past(name: str, source: str = KERNEL, kind: str = "accepted", **fields: Any)
     lineage, _, number = name.partition(".")
     move = Move(name, "draft", int(lineage), int(number or 0))
     return Past(Candidate(move, source="0" * 64, **{"verdict": verdict(kind)} | fields), source)
+
+
+def counted(name: str) -> Past:
+    """One whose launch was counted on a device."""
+    metrics = (
+        Metric("duration", 612.0, "us", "proton"),
+        Metric("l2_hit", 81.5, "%", "rocprofv3"),
+        Metric("occupancy", 18.25, "%", "rocprofv3"),
+        Metric("matrix_busy", 22.0, "%", "rocprofv3"),
+        Metric("lds_conflicts", 1.5, "per access", "rocprofv3"),
+    )
+    roof = Roofline(1.374e11, 1.007e8, True, 0.031, 0.172, "compute")
+    held = (
+        Bottleneck("the matrix units idle", "matrix_busy", 22.0, "%"),
+        Bottleneck("lanes meet in the same banks of LDS", "lds_conflicts", 1.5, "per access"),
+    )
+    launch = Counters("_matmul", 0, metrics, (), roof, held)
+    return past(name, verdict=replace(verdict("accepted"), counters=(launch,)))
 
 
 def measured(name: str, ratio: float = 1.3) -> Past:

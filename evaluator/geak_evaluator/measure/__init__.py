@@ -1,1 +1,1 @@
-"""Native proof and the clock: plans carried out and timed on a device; what is printed from here was measured."""
+"""What a device is asked: proofs, times, counters and energy; what is printed from here was measured."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import importlib
-import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from geak_evaluator.measure.lease import Busy, lease
 from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Child
@@ -18,7 +17,8 @@ from geak_evaluator.schema.exchange import Trouble
 from geak_evaluator.schema.measuring import Asked, Identity, Metal, Tested
 
 _ROLE = "geak_evaluator.measure.metal.child"
-_LEASE = "geak_evaluator.measure.lease"
+_WAIT_S = 600.0
+"""How long a device that another process holds is waited for."""
 
 
 class DeviceLost(Exception):
@@ -48,12 +48,15 @@ class Lent:
 
     @contextlib.contextmanager
     def leased(self) -> Iterator[None]:
-        """Nobody else who asks for a lease has the device meanwhile."""
-        found = importlib.util.find_spec(_LEASE) if self.metal.kind != "simulated" else None
-        if found is None:
+        """Nobody else who asks for a lease has the device meanwhile; DeviceLost where somebody has it all the time."""
+        if self.metal.kind == "simulated":
             yield
             return
-        with importlib.import_module(_LEASE).lease([self.identity.uuid]):
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(lease([self.metal.uuid or self.identity.uuid], wait_s=_WAIT_S))
+            except Busy as error:
+                raise DeviceLost(str(error)) from None
             yield
 
     def spawn(

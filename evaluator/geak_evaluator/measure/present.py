@@ -3,57 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from geak_evaluator.measure.devices import ROOT, gpus, visible
+from geak_evaluator.schema.device import Gpu
 from geak_evaluator.schema.measuring import Metal
 from geak_evaluator.schema.spec import Value
 from geak_evaluator.schema.target import find
 
-_NVIDIA = ("nvidiactl", "nvidia-uvm", "nvidia-uvm-tools", "nvidia-modeset")
+
+def first(environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> Metal | None:
+    """The first device that the user's variables leave and may open."""
+    return next((metal(gpu) for gpu in visible(gpus(root), environment) if gpu.usable), None)
 
 
-def first(dev: Path = Path("/dev"), environment: Mapping[str, str] = os.environ) -> Metal | None:
-    """The first device that the user's variables leave, with the files through which it is reached."""
-    for found in (_amd(dev, environment), _nvidia(dev, environment)):
-        if found is not None:
-            return found
-    return None
-
-
-def _amd(dev: Path, environment: Mapping[str, str]) -> Metal | None:
-    render = sorted(dev.glob("dri/renderD*"))
-    if not _usable(dev / "kfd") or not any(map(_usable, render)):
-        return None
-    chosen = _choice(environment, "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES", "CUDA_VISIBLE_DEVICES")
-    if chosen is None:
-        return None
-    # Which render node is which device only the runtime knows: it opens them all, and uses one.
-    return Metal("torch", chosen, tuple(map(str, (dev / "kfd", *render))))
-
-
-def _nvidia(dev: Path, environment: Mapping[str, str]) -> Metal | None:
-    cards = [card for card in sorted(dev.glob("nvidia[0-9]*")) if _usable(card)]
-    chosen = _choice(environment, "CUDA_VISIBLE_DEVICES")
-    if not cards or chosen is None:
-        return None
-    # A device by UUID may be any of them.
-    own = [card for card in cards if card.name == f"nvidia{chosen}"] or cards
-    others = [path for path in (dev / name for name in _NVIDIA) if path.exists()]
-    return Metal("torch", chosen, tuple(map(str, (*others, *own))))
-
-
-def _choice(environment: Mapping[str, str], *names: str) -> str | None:
-    """The first device that a variable names; "0" where none is set, None where one leaves no device."""
-    for name in names:
-        if name in environment:
-            head = environment[name].split(",")[0].strip()
-            return None if head in ("", "-1") else head
-    return "0"
-
-
-def _usable(path: Path) -> bool:
-    return os.access(path, os.R_OK | os.W_OK)
+def metal(gpu: Gpu) -> Metal:
+    """How a child reaches this device, and no other: through its own files alone, by a name that no order changes."""
+    plain = gpu.vendor == "nvidia" or re.fullmatch(r"GPU-\w+", gpu.uuid)
+    return Metal("torch", gpu.uuid if plain else "0", gpu.nodes, uuid=gpu.uuid)
 
 
 def simulated(text: str) -> Metal:

@@ -45,6 +45,8 @@ class Metal:
     """The files through which it is reached; nothing else of /dev is opened."""
     settings: dict[str, Value] = field(default_factory=dict)
     """Of a simulated device: how it behaves."""
+    uuid: str = ""
+    """By which it is leased."""
 
 
 @dataclass(frozen=True)

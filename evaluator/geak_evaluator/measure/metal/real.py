@@ -32,7 +32,7 @@ class TorchMetal:
     def __init__(self, visible: str) -> None:
         self.hip = bool(torch.version.hip)
         # The runtime reads it when it starts, which is at the next line that asks it anything.
-        os.environ["HIP_VISIBLE_DEVICES" if self.hip else "CUDA_VISIBLE_DEVICES"] = visible
+        os.environ["ROCR_VISIBLE_DEVICES" if self.hip else "CUDA_VISIBLE_DEVICES"] = visible
         torch.cuda.init()  # type: ignore[no-untyped-call]
         torch.set_num_threads(1)
         self.device = torch.device("cuda", 0)
