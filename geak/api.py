@@ -20,7 +20,7 @@ from geak.record import Run as Run
 from geak.record import load_run as load_run
 from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
-from geak.settings import ROLES, Settings, changed, load
+from geak.settings import ELEMENTS, ROLES, Settings, changed, load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
@@ -51,17 +51,22 @@ async def generate_async(
 ) -> Result:
     """The best kernel for a spec, or for words that a model makes a spec of; `options` are settings by name."""
     from geak import from_words
+    from geak.formats import registry
+    from geak.formats.base import Scale
     from geak.preview import brief_without_spec, rehearse
     from geak.runs import begin, new_folder, opening_of_words
-    from geak.tasks import SPEC, for_spec
+    from geak.tasks import SPEC
     from geak.workplace import workplace
 
     if (spec is None) == (not from_text):
         raise UsageError("name a spec, or say in words what the kernel is to compute: one of the two")
     chosen, folder = _settings(settings, options), _path(out)
-    task = for_spec(str(spec)) if spec is not None else None
-    async with workplace(chosen, *ROLES, *(("drafter",) if task is None else ())) as place:
-        if task is None:
+    name = registry.spec_name(str(spec)) if spec is not None else ""
+    async with workplace(chosen, *ROLES, *(() if name else ("drafter",))) as place:
+        if name:
+            folder = folder or new_folder(chosen, name)
+            task = await registry.prepared(str(spec), folder / SPEC, place.judges, Scale(chosen.elements))
+        else:
             folder = folder or new_folder(chosen, "from-words")
             await rehearse(brief_without_spec(chosen))
             agree(opening_of_words(from_text, place, folder))
@@ -110,9 +115,11 @@ async def preview_async(
     **options: Any,
 ) -> Preview:
     """What `generate` (or, with a kernel, `optimize`) would say and spend; nobody is asked, and nothing is written."""
+    from geak.formats import registry
+    from geak.formats.base import Scale
     from geak.preview import without_keys
     from geak.runs import preview, preview_of_words
-    from geak.tasks import for_kernel, for_spec
+    from geak.tasks import for_kernel
     from geak.workplace import workplace
 
     chosen = without_keys(_settings(settings, options))
@@ -120,7 +127,10 @@ async def preview_async(
         if kernel is not None:
             task = for_kernel(str(kernel), Path(drafts), spec=_text(spec), reference=reference, test=test)
         elif spec is not None:
-            task = for_spec(str(spec))
+            registry.spec_name(str(spec))  # what cannot be meant is said before anything starts
+            async with workplace(chosen) as place:
+                task = await registry.prepared(str(spec), Path(drafts), place.judges, Scale(chosen.elements))
+                return await preview(task, place, _path(out))
         else:
             async with workplace(chosen, "drafter") as place:
                 return await preview_of_words(from_text, place, _path(out))
@@ -222,11 +232,13 @@ async def evaluate_async(
     *,
     targets: Sequence[str] = ("gfx942",),
     tier: Tier | str = Tier.FULL,
-    policy: Policy | str = Policy.PURE,
+    policy: Policy | str | None = None,
+    elements: int = ELEMENTS,
     judge: str | list[str] | None = None,
 ) -> Verdict:
     """The verdict on one kernel file."""
-    return await asyncio.to_thread(evaluate, spec, kernel, targets=targets, tier=tier, policy=policy, judge=judge)
+    asked: dict[str, Any] = {"targets": targets, "tier": tier, "policy": policy, "elements": elements, "judge": judge}
+    return await asyncio.to_thread(evaluate, spec, kernel, **asked)
 
 
 def evaluate(
@@ -235,15 +247,18 @@ def evaluate(
     *,
     targets: Sequence[str] = ("gfx942",),
     tier: Tier | str = Tier.FULL,
-    policy: Policy | str = Policy.PURE,
+    policy: Policy | str | None = None,
+    elements: int = ELEMENTS,
     judge: str | list[str] | None = None,
 ) -> Verdict:
-    """The verdict on one kernel file."""
+    """The verdict on one kernel file; `policy` is the task's own where nobody says, and `elements` its scale."""
+    from geak.formats.base import Scale
+    from geak.formats.registry import at_hand
     from geak.judge import Judge
-    from geak.specs import find
 
-    with Judge(judge) as room:
-        return room.evaluate(find(str(spec)), Path(kernel), targets=targets, tier=Tier(tier), policy=Policy(policy))
+    with at_hand(str(spec), judge, Scale(elements)) as task, Judge(judge) as room:
+        asked: dict[str, Any] = {"targets": targets, "tier": Tier(tier), "policy": Policy(policy or task.policy)}
+        return room.evaluate(task.spec, Path(kernel), **asked)
 
 
 async def tune_async(

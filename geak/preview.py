@@ -19,7 +19,7 @@ from geak.roles.brief import Ask, Brief, NoAnswer, Past
 from geak.settings import DEFAULT_TARGETS, Settings
 from geak_evaluator.schema.spec import Axis, Case, Description, Spec, Tensor
 from geak_evaluator.schema.target import find
-from geak_evaluator.schema.verdict import CaseResult, Cause, Status, Verdict
+from geak_evaluator.schema.verdict import CaseResult, Cause, Policy, Status, Verdict
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def brief_without_spec(settings: Settings) -> Brief:
         about=Description("kernel", "", spec, ("x",)),
         source="",
         targets=tuple(find(name) for name in settings.target or DEFAULT_TARGETS),
-        policy=settings.policy,
+        policy=settings.policy or Policy.PURE,
         goal=settings.goal or "correct",
         hint=settings.hint,
         prompts=settings.prompts,

@@ -117,7 +117,8 @@ async def begin(
 
 async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Opening, Task, Description]:
     """What a run would be asked to do, checked; nothing is written yet."""
-    about, verdict = await ready(task, place.judges, targets=targets(place), policy=place.settings.policy)
+    policy = place.settings.policy or task.policy
+    about, verdict = await ready(task, place.judges, targets=targets(place), policy=policy)
     task = begun_from(replace(task, verdict=verdict), about)
     asked = conditions(task, about, place)
     check(asked)

@@ -19,6 +19,8 @@ VARIANTS = 4
 """How many of a compiler's kernels are tried where nobody says."""
 CONFIGURATIONS = 24
 """How many configurations a tuner tries of a compiler's kernel where nobody says."""
+ELEMENTS = 4096
+"""How large the inputs of a benchmark's task may be together where it is proved, and nobody says."""
 DEFAULT_TARGETS = ("gfx942", "sm_90")
 """What is written for where no device is present and no target was named."""
 
@@ -123,12 +125,21 @@ class Settings:
             separator=",",
         ),
     )
-    policy: Policy = field(
-        default=Policy.PURE,
+    policy: Policy | None = field(
+        default=None,
         metadata=_row(
             "What may do the work: pure (Triton kernels alone), mixed (also some of torch's operations) or open.",
             reading.policy,
             "POLICY",
+            shown="pure, or the task's own",
+        ),
+    )
+    elements: int = field(
+        default=ELEMENTS,
+        metadata=_row(
+            "About how many elements the inputs of a benchmark's task may have together where it is proved.",
+            reading.number(1, whole=True),
+            "NUMBER",
         ),
     )
     goal: str = field(

@@ -37,6 +37,9 @@ class Task:
     read_off: bool = False
     """The spec was drafted here, from the code of the original; `ready` says whether it works."""
 
+    policy: Policy = Policy.PURE
+    """What may do the work beside Triton kernels, where nobody says otherwise."""
+
     verdict: Verdict | None = None
     """On the original, where `ready` has asked for it."""
 

@@ -21,6 +21,7 @@ from geak.tasks import Task
 from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
+from geak_evaluator.schema.verdict import Policy
 
 _PROMPT = 40_000
 """Characters of a long prompt, for the bound of a call that is not written yet."""
@@ -76,6 +77,7 @@ def conditions(task: Task, about: Description, place: Workplace) -> Conditions:
         entry=about.entry,
         original=task.original_path,
         drafted=task.drafted,
+        policy=place.settings.policy or task.policy,
     )
 
 
@@ -99,7 +101,7 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         entry="",
         models=models,
         targets=targets(place),
-        policy=settings.policy,
+        policy=settings.policy or Policy.PURE,
         goal=settings.goal,
         strategy=settings.strategy,
         samples=settings.samples or 1,

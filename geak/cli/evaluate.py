@@ -11,7 +11,7 @@ from geak.cli.display import document, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import UsageError
 from geak.settings import DEFAULT_TARGETS, Settings, load
-from geak_evaluator.schema.verdict import Status, Tier, Verdict
+from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 
 if TYPE_CHECKING:
     from geak.judge import Judge
@@ -19,9 +19,11 @@ if TYPE_CHECKING:
 EXIT = {Status.ACCEPTED: 0, Status.REJECTED: 1, Status.UNDECIDED: 6}
 
 
-@settles("target", "policy", "judge", "allow_weak_sandbox")
+@settles("target", "policy", "elements", "judge", "allow_weak_sandbox")
 def evaluate(
-    spec: Annotated[str, typer.Argument(help="A spec: its file or its name; with --kernels a folder of them.")],
+    spec: Annotated[
+        str, typer.Argument(help="A spec: its file, its name or PATH::TASK; with --kernels a folder of them.")
+    ],
     kernel: Annotated[Path | None, typer.Argument(help="A Python file with the kernel.")] = None,
     kernels: Annotated[
         Path | None,
@@ -42,8 +44,9 @@ def evaluate(
     flags: Flags,
 ) -> None:
     """Judge a kernel, or many, against specs. Exit codes: 0 accepted, 1 rejected, 6 undecided."""
+    from geak.formats.base import Scale
+    from geak.formats.registry import at_hand
     from geak.judge import Judge
-    from geak.specs import find
 
     if (kernel is None) == (kernels is None):
         raise UsageError("geak eval needs a kernel file, or --kernels with a folder or a JSONL file")
@@ -55,9 +58,9 @@ def evaluate(
 
         raise typer.Exit(many(spec, kernels, settings, tier, jobs, out, json=json))
     assert kernel is not None
-    path = find(spec)
-    with Judge(judge_of(settings)) as room:
-        verdict = room.evaluate(path, kernel, **asked(room, settings, tier))
+    judge = judge_of(settings)
+    with at_hand(spec, judge, Scale(settings.elements)) as task, Judge(judge) as room:
+        verdict = room.evaluate(task.spec, kernel, **asked(room, settings, tier, task.policy))
     if json:
         document(verdict)
     else:
@@ -76,7 +79,7 @@ def _print(verdict: Verdict) -> None:
         say(line)
 
 
-def asked(room: Judge, settings: Settings, tier: Tier) -> dict[str, Any]:
-    """What is asked of a judge, whatever the kernel."""
+def asked(room: Judge, settings: Settings, tier: Tier, policy: Policy = Policy.PURE) -> dict[str, Any]:
+    """What is asked of a judge, whatever the kernel; `policy` is the task's, where nobody says otherwise."""
     targets = settings.target or room.hello.present or DEFAULT_TARGETS
-    return {"targets": targets, "tier": tier, "policy": settings.policy}
+    return {"targets": targets, "tier": tier, "policy": settings.policy or policy}

@@ -13,7 +13,10 @@ from geak.settings import load
 
 @settles(*RUN, "drafter_model")
 def generate(
-    spec: Annotated[str | None, typer.Argument(help="A spec: its file, or the name of one that ships.")] = None,
+    spec: Annotated[
+        str | None,
+        typer.Argument(help="A spec: its file, the name of one that ships, or PATH::TASK of a benchmark's checkout."),
+    ] = None,
     from_text: Annotated[
         str, typer.Option(metavar="WORDS", help="What is to be computed, in words: a model drafts the spec.")
     ] = "",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from geak.cli import listing
 from geak.cli.display import document, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import SpecError, UsageError
@@ -14,18 +16,27 @@ from geak.settings import load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
 
+if TYPE_CHECKING:
+    from geak.formats.registry import Checkout
+
 app = typer.Typer(help="List, show, check and draft specs.", no_args_is_help=True, rich_markup_mode=None)
 
-Where = Annotated[Path | None, typer.Argument(help="A folder of specs or one file; by default those that ship.")]
+Where = Annotated[
+    Path | None,
+    typer.Argument(help="A folder of specs, or a benchmark's checkout or part of it; by default those that ship."),
+]
 
 
 @app.command("list")
 @settles("judge", "allow_weak_sandbox")
 def list_(path: Where = None, json: AsJson = False, *, flags: Flags) -> None:
-    """List specs. A line each: name, oracle, contract, what it computes."""
+    """List specs, or a benchmark's tasks. A line each: its name, what it computes, and why it cannot run here."""
     from geak.judge import Judge
     from geak.specs import within
 
+    if path is not None and (foreign := _foreign(path)) is not None:
+        listing.show(foreign, json=json)
+        return
     files = within(path)
     rows: list[dict[str, object]] = []
     failed = 0
@@ -56,21 +67,34 @@ def list_(path: Where = None, json: AsJson = False, *, flags: Flags) -> None:
         raise typer.Exit(2)
 
 
+def _foreign(path: Path) -> Checkout | None:
+    """What is recognised there, unless it is all specs of ours, which a judge describes."""
+    from geak.formats.native import Native
+    from geak.formats.registry import checkout, recognised
+
+    found = recognised(path)
+    if all(one.name == Native.name and where == path for one, where in found) and (found or path.is_file()):
+        return None
+    return checkout(path)
+
+
 @app.command()
-@settles("judge", "allow_weak_sandbox")
+@settles("elements", "judge", "allow_weak_sandbox")
 def show(
-    spec: Annotated[str, typer.Argument(help="A spec: its file, or the name of one that ships.")],
+    spec: Annotated[str, typer.Argument(help="A spec: its file, the name of one that ships, or PATH::TASK.")],
     json: AsJson = False,
     *,
     flags: Flags,
 ) -> None:
     """Show all that a spec declares."""
+    from geak.formats.base import Scale
+    from geak.formats.registry import at_hand
     from geak.judge import Judge
-    from geak.specs import find
 
-    path = find(spec)
-    with Judge(judge_of(load(flags).settings)) as room:
-        about = room.describe(path)
+    settings = load(flags).settings
+    judge = judge_of(settings)
+    with at_hand(spec, judge, Scale(settings.elements)) as task, Judge(judge) as room:
+        about = room.describe(task.spec)
     if json:
         document(about)
     else:
@@ -78,21 +102,29 @@ def show(
 
 
 @app.command()
-@settles("judge", "allow_weak_sandbox")
+@settles("elements", "judge", "allow_weak_sandbox")
 def lint(
-    path: Annotated[str, typer.Argument(help="A spec, a folder of specs, or the name of one that ships.")],
+    path: Annotated[str, typer.Argument(help="A spec, a folder of specs, the name of one that ships, or PATH::TASK.")],
     json: AsJson = False,
     *,
     flags: Flags,
 ) -> None:
     """Find what is weak about a spec. Lazy answers that would pass, casts, sizes; exit code 1 if it is unfit."""
+    from geak.formats.base import Scale
+    from geak.formats.registry import at_hand
     from geak.judge import Judge
-    from geak.specs import find, within
+    from geak.specs import within
 
-    files = within(Path(path)) if Path(path).is_dir() else [find(path)]
+    settings = load(flags).settings
+    judge = judge_of(settings)
     results: list[Findings] = []
     broken: list[str] = []
-    with Judge(judge_of(load(flags).settings)) as room:
+    with ExitStack() as open_:
+        if Path(path).is_dir():
+            files = within(Path(path))
+        else:
+            files = [open_.enter_context(at_hand(path, judge, Scale(settings.elements))).spec]
+        room = open_.enter_context(Judge(judge))
         for file in files:
             try:
                 results.append(room.lint(file))

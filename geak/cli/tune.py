@@ -18,6 +18,7 @@ from geak.errors import UsageError
 from geak.settings import DEFAULT_TARGETS, load
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.tuning import Configuration, Ranking, Tuning
+from geak_evaluator.schema.verdict import Policy
 
 _SHOWN = 5
 _FIGURES = {
@@ -69,7 +70,7 @@ def tune(
                 path,
                 kernel,
                 targets=targets,
-                policy=settings.policy,
+                policy=settings.policy or Policy.PURE,
                 evaluations=evaluations,
                 minutes=minutes,
                 table=rows,

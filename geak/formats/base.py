@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from geak.judges import Judges
+from geak.settings import ELEMENTS
 from geak.tasks import Task
 from geak_evaluator.schema.verdict import Policy
 
@@ -54,8 +55,8 @@ class Listed:
 class Scale:
     """How large the cases of a task may become where they are interpreted."""
 
-    elements: int = 4096
-    """Of each tensor, about; the benchmark's own sizes stay the spec's bench."""
+    elements: int = ELEMENTS
+    """Of all inputs of a case together, about; the benchmark's own sizes stay the spec's bench."""
 
 
 class Format(Protocol):

@@ -61,7 +61,7 @@ def test_each_value_is_shown_with_its_source(geak, folder, monkeypatch):
     assert shown["rounds"] == ("7", "GEAK_ROUNDS in .env")
     assert shown["usd"] == ("0.5", "GEAK_USD")
     assert shown["target"] == ("gfx942, sm_90", "target in geak.toml")
-    assert shown["policy"] == ("pure", "default")
+    assert shown["policy"] == ("pure, or the task's own", "default")
     assert shown["judge"] == ("here", "default")
 
 

@@ -68,8 +68,8 @@ def test_a_folder_of_nothing_but_broken_specs_fails(geak, tmp_path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("list", "nowhere"), "error: nowhere is neither a spec nor a folder of specs"),
-        (("list", "."), "error: . holds no spec: a spec is a Python file (geak specs new NAME writes one)"),
+        (("list", "nowhere"), "error: nowhere does not exist"),
+        (("list", "."), "error: . is kept in no format that is known; looked for specs of GEAK: "),
         (
             ("show", "sofmax"),
             "error: there is no spec 'sofmax': no such file, and none of that name ships; did you mean softmax?",
