@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 Agree = Callable[[Opening], None]
 """Is told what a run may spend before it does, and raises to prevent it."""
+_HERE = ("judge", "executor", "address", "allow_weak_sandbox")
+"""What of a run is of this machine and this sitting."""
 Review = Callable[[Path, Findings], bool]
 """Is shown a spec that a model drafted, and says whether a person confirms it."""
 
@@ -152,7 +154,7 @@ async def resume_async(
     from geak.workplace import workplace
 
     before = load_run(run).population.conditions
-    here: dict[str, Any] = {name: options.pop(name) for name in ("judge", "allow_weak_sandbox") if name in options}
+    here = {name: options.pop(name) for name in _HERE if name in options}
     asked = _again(before, options)
     chosen = _settings(settings, here)
     names: dict[str, object] = {f"{r}_model": m.model for r, m in before.models.items() if r != "seeder"}
@@ -178,24 +180,23 @@ async def batch_async(
     watch: Callable[[What], None] = lambda what: None,
     stopper: Stopper | None = None,
     agree: Callable[[BatchOpening], None] = lambda opening: None,
-    said: bool | None = None,
     **options: Any,
 ) -> BatchResult:
-    """Kernels for a whole dataset under one budget; `options` are settings by name, caps are of all kernels together.
-
-    `said` is whether a person chose what may be spent; by default, whether it was chosen here.
-    """
+    """Kernels for a whole dataset under one budget: `options` are settings by name, with the caps of all of them."""
     from geak.batch.choosing import open_dataset
     from geak.batch.planning import carry_out
+    from geak.batch.running import summary
+    from geak.formats.base import Scale
     from geak.runs import new_folder
 
-    given = settings is not None or any(name in options for name in ("usd", "calls", "tokens"))
-    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs, said=given if said is None else said)
-    chosen = _settings(settings, options)
-    tasks = open_dataset(str(dataset))
+    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
+    chosen = _batch_settings(settings, options)
+    tasks = open_dataset(str(dataset), Scale(chosen.elements))
     folder = _path(out) or new_folder(chosen, tasks.name)
     async with _batch_place(chosen, jobs) as place:
-        return await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
+        result = await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
+    summary(result)
+    return result
 
 
 async def preview_batch_async(
@@ -210,18 +211,18 @@ async def preview_batch_async(
     jobs: int | None = None,
     settings: Settings | None = None,
     out: str | Path | None = None,
-    said: bool = True,
     **options: Any,
 ) -> BatchOpening:
     """What `batch` would do and may spend; nobody is asked, and nothing is written."""
     from geak.batch.choosing import open_dataset
     from geak.batch.planning import prepare
+    from geak.formats.base import Scale
     from geak.preview import without_keys
     from geak.runs import new_folder
 
-    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs, said=said)
-    chosen = without_keys(_settings(settings, options))
-    tasks = open_dataset(str(dataset))
+    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
+    chosen = without_keys(_batch_settings(settings, options))
+    tasks = open_dataset(str(dataset), Scale(chosen.elements))
     async with _batch_place(chosen, jobs) as place:
         return prepare(tasks, place, _path(out) or new_folder(chosen, tasks.name), wanted)[1]
 
@@ -335,6 +336,14 @@ def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
     return changed(settings, options)
 
 
+def _batch_settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
+    """As for one kernel, without the dollars that one may cost where nobody says."""
+    if settings is not None:
+        return changed(settings, options)
+    resolved = load(options)
+    return replace(resolved.settings, usd=None) if resolved.sources["usd"] == "default" else resolved.settings
+
+
 def _wanted(
     filter: Sequence[str],
     slice: str,
@@ -343,8 +352,6 @@ def _wanted(
     shard: str,
     retry: str,
     jobs: int | None,
-    *,
-    said: bool,
 ) -> Wanted:
     from geak.batch.card import Selection
     from geak.batch.choosing import Shard
@@ -355,7 +362,7 @@ def _wanted(
     if repeat < 1 or (jobs is not None and jobs < 1):
         raise UsageError("--repeat and --jobs are numbers from 1")
     patterns = (filter,) if isinstance(filter, str) else tuple(filter)
-    return Wanted(Selection(patterns, slice, shuffle), repeat, Shard.parse(shard), jobs, retry == "failed", said)
+    return Wanted(Selection(patterns, slice, shuffle), repeat, Shard.parse(shard), jobs, retry == "failed")
 
 
 def _batch_place(settings: Settings, jobs: int | None) -> AbstractAsyncContextManager[Workplace]:

@@ -204,6 +204,11 @@ class Judge:
                 else:
                     yield number, self._read(Verdict, response.result)
 
+    def relay(self, line: str) -> str:
+        """One question there and its answer back, as they are."""
+        self._write(line)
+        return self._heard()
+
     def _evaluation(self, spec: Path, kernel: str, targets: Sequence[str], tier: Tier, policy: Policy) -> Request:
         asked = {"targets": list(targets), "tier": tier.value, "policy": policy.value}
         return self._request("evaluate", spec, kernel=kernel, **asked)
@@ -214,10 +219,13 @@ class Judge:
         return codec.from_json(Request, fields)
 
     def _say(self, request: Request) -> None:
+        self._write(codec.dumps(request))
+
+    def _write(self, line: str) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(codec.dumps(request) + "\n")
+            self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
         except OSError:
             raise self._ended() from None

@@ -51,7 +51,7 @@ class Judges:
         self.leases = len(commands)
         """How much is worked on at a time."""
         self._log = log
-        self._idle = [_Lease(argv) for argv in reversed(commands)]
+        self._idle = [Lease(argv) for argv in reversed(commands)]
         self._free = asyncio.Semaphore(self.leases)
 
     async def __aenter__(self) -> Self:
@@ -137,7 +137,7 @@ class Judges:
         raise AssertionError
 
     @contextlib.asynccontextmanager
-    async def _lease(self) -> AsyncIterator[_Lease]:
+    async def _lease(self) -> AsyncIterator[Lease]:
         async with self._free:
             lease = self._idle.pop()
             try:
@@ -146,9 +146,9 @@ class Judges:
                 # The last is taken first: no other judge is started while one is running and idle.
                 self._idle.insert(len(self._idle) if lease.judge else 0, lease)
 
-    async def _started(self, lease: _Lease) -> Judge:
+    async def _started(self, lease: Lease) -> Judge:
         if lease.judge is None:
-            judge = lease.judge = Judge(lease.argv, apart=True, errors=self._errors)
+            judge = lease.judge = self._judge(lease)
             try:
                 await self._in_thread(judge, judge.start)
                 if judge.hello.missing:
@@ -159,7 +159,10 @@ class Judges:
                 raise
         return lease.judge
 
-    async def _end(self, lease: _Lease) -> None:
+    def _judge(self, lease: Lease) -> Judge:
+        return Judge(lease.argv, apart=True, errors=self._errors)
+
+    async def _end(self, lease: Lease) -> None:
         judge, lease.judge = lease.judge, None
         if judge is not None:
             await self._in_thread(judge, judge.close)
@@ -175,7 +178,7 @@ class Judges:
             raise
 
 
-class _Lease:
+class Lease:
     """One command, and the judge that was started with it, if it is running."""
 
     def __init__(self, argv: Sequence[str]) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from geak.budget import Bound, Purse, bound
+from geak.errors import UsageError
 from geak.journal.events import Caps, Conditions, RoleModel
+from geak.judge import command, words
 from geak.judges import Judges, default_commands
 from geak.models.base import Call, Message, Model, Role
 from geak.models.compiler import Compiler
@@ -56,15 +58,26 @@ async def workplace(settings: Settings, *needed: Role, runs: int = 1) -> AsyncIt
     opened = {name: open_model(name, tables, settings.environment) for name in sorted(set(names.values()))}
     models = {role: opened[name] for role, name in names.items()}
     paces = {model.name: Pace(model.concurrency) for model in opened.values()}
-    commands = default_commands(
-        settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=runs * (settings.samples or 1)
-    )
     try:
-        async with Judges(commands) as judges:
+        async with _judges(settings, runs * (settings.samples or 1)) as judges:
             known = {role: most for role, most in longest.items() if most}
             yield Workplace(settings, models, paces, judges, known, secrets(tables.values(), settings.environment))
     finally:
         await asyncio.gather(*(model.close() for model in opened.values()))
+
+
+def _judges(settings: Settings, at_once: int) -> Judges:
+    """Those of this machine and of the commands that were named; or a cluster's."""
+    if settings.executor == "ray":
+        from geak.cluster import RayJudges
+
+        if len(settings.judge) > 1:
+            raise UsageError("--executor ray starts one command on every worker, and several --judge were given")
+        argv = words(settings.judge[0]) if settings.judge else command(allow_weak_sandbox=settings.allow_weak_sandbox)
+        return RayJudges(settings.address, argv, most=at_once)
+    if settings.address != "auto":
+        raise UsageError("--address is where a Ray cluster is, and wants --executor ray")
+    return Judges(default_commands(settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=at_once))
 
 
 def conditions(task: Task, about: Description, place: Workplace) -> Conditions:

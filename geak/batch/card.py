@@ -94,6 +94,8 @@ class Card:
     geak: str
     began: str
     """UTC."""
+    elements: int = 4096
+    """How large the cases of a task may become that a format makes a spec of."""
     hint: str = ""
     selection: Selection = Selection()
     tasks: tuple[Chosen, ...] = ()
@@ -117,7 +119,18 @@ class Difference:
 
 _CHANGED = ("models", "strategy", "repairs", "ancestors", "tune", "hint", "geak")
 """What is compared: who writes, and how it is gone about."""
-_PROTOCOL = ("dataset_sha256", "judge", "policy", "targets", "devices", "goal", "candidates", "caps", "repeats")
+_PROTOCOL = (
+    "dataset_sha256",
+    "judge",
+    "policy",
+    "targets",
+    "devices",
+    "goal",
+    "elements",
+    "candidates",
+    "caps",
+    "repeats",
+)
 """What must be one for two numbers to mean the same: what is asked, who decides, on what, and what it may cost."""
 
 

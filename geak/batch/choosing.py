@@ -8,14 +8,15 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from geak import specs
 from geak.batch.card import Chosen, LeftOut, Selection
 from geak.errors import UsageError
-from geak.formats.base import Listed
+from geak.formats.base import Listed, Scale
+from geak.formats.registry import Checkout, checkout, why_not
 from geak.judges import Judges
+from geak.resources import data_dir
 from geak.tasks import Task
 
 
@@ -24,21 +25,38 @@ class Dataset:
     """A dataset as its format lists it; nothing of it was run."""
 
     name: str
-    path: Path
-    format: str
-    tasks: tuple[Listed, ...]
+    there: Checkout
+    scale: Scale = field(default_factory=Scale)
+
+    @property
+    def path(self) -> Path:
+        """Where it lies."""
+        return self.there.root
+
+    @property
+    def format(self) -> str:
+        """How it is kept."""
+        return "+".join(dict.fromkeys(one.name for one, _ in self.there.found))
+
+    @property
+    def tasks(self) -> tuple[Listed, ...]:
+        """All that there are."""
+        return self.there.tasks
 
     async def task(self, listed: Listed, folder: Path, judges: Judges) -> Task:
-        """The task itself, its spec made in `folder` where the format has to make one."""
-        return Task(listed.file)
+        """The task itself; what has to be made for it lies in `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        return await self.there.format(listed).task(listed, folder, judges, self.scale)
 
 
-def open_dataset(name: str) -> Dataset:
+def open_dataset(name: str, scale: Scale | None = None) -> Dataset:
     """The dataset behind a path, or behind the name of one that ships."""
-    files = specs.dataset(name)
-    root = files[0].parent if len(files) > 1 or Path(name).is_dir() else files[0]
-    listed = tuple(Listed(file.stem, file, "native") for file in files)
-    return Dataset(root.name if root.is_dir() else root.stem, root, "native", listed)
+    ships = data_dir("datasets") / name
+    root = ships if "/" not in name and not Path(name).exists() and ships.is_dir() else Path(name)
+    there = checkout(root)
+    if there.duplicates:
+        raise UsageError(f"{root} has two tasks of the name {there.duplicates[0]!r}; rename one of them")
+    return Dataset(root.resolve().name if root.is_dir() else root.stem, there, scale or Scale())
 
 
 @dataclass(frozen=True)
@@ -75,7 +93,7 @@ def choose(dataset: Dataset, selection: Selection) -> tuple[list[Listed], list[L
     wanted = wanted[_slice(selection.slice)]
     if not wanted:
         raise UsageError(f"--slice {selection.slice} leaves none of the tasks of {dataset.path}")
-    reasons = {listed.name: listed.why_not for listed in wanted}
+    reasons = {listed.name: why_not(listed) for listed in wanted}
     left_out = [LeftOut(name, why) for name, why in reasons.items() if why]
     chosen = [listed for listed in wanted if not reasons[listed.name]]
     if not chosen:

@@ -45,8 +45,6 @@ class Wanted:
     shard: Shard = field(default_factory=Shard)
     jobs: int | None = None
     retry: bool = False
-    said: bool = True
-    """Whether a person said what may be spent."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ Agree = Callable[[BatchOpening], None]
 
 def prepare(dataset: Dataset, place: Workplace, folder: Path, wanted: Wanted) -> tuple[Plan, BatchOpening]:
     """Everything that can be known before anything is spent or written."""
-    asked = _asked(place, wanted)
+    asked = _asked(place)
     check(asked)
     chosen, left_out = choose(dataset, wanted.selection)
     card = _card(dataset, place, asked, wanted, described(chosen))
@@ -122,7 +120,7 @@ async def carry_out(
     try:
         _keep(folder, plan.card)
         purse = Purse(opening.caps)
-        shares = Shares(opening.caps, _smallest(_asked(place, wanted)))
+        shares = Shares(opening.caps, _smallest(_asked(place)))
         return await Batch(plan, place, purse, shares, watch, stopper).run()
     finally:
         os.close(lock)
@@ -136,15 +134,13 @@ def default_jobs(place: Workplace) -> int:
     return max(-(-(calls * language + place.judges.leases) // samples), 1) + (not language)
 
 
-def _asked(place: Workplace, wanted: Wanted) -> Conditions:
+def _asked(place: Workplace) -> Conditions:
     """What every kernel is asked, with the caps of all of them."""
     paid = sorted({model.name for model in place.models.values() if model.paid})
     settings = place.settings
-    if paid and not wanted.said:
+    if paid and settings.usd is settings.calls is settings.tokens is None:
         raise UsageError(f"{paid[0]} is paid for by the call; say what all kernels together may cost: --usd or --calls")
-    asked = asked_of(place, (*ROLES, *(("seeder",) if "seeder" in place.models else ())))
-    usd = settings.usd if wanted.said else None
-    return replace(asked, caps=Caps(usd, settings.tokens, settings.minutes, settings.calls))
+    return asked_of(place, (*ROLES, *(("seeder",) if "seeder" in place.models else ())))
 
 
 def _card(dataset: Dataset, place: Workplace, asked: Conditions, wanted: Wanted, tasks: tuple[Chosen, ...]) -> Card:
@@ -171,6 +167,7 @@ def _card(dataset: Dataset, place: Workplace, asked: Conditions, wanted: Wanted,
         repeats=wanted.repeats,
         geak=__version__,
         began=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        elements=dataset.scale.elements,
         hint=asked.hint,
         selection=wanted.selection,
         tasks=tasks,
@@ -184,10 +181,10 @@ def _fits(folder: Path, card: Card) -> None:
     if not (folder / CARD).is_file():
         return
     before = read_card(folder)
-    if before.dataset_sha256 != card.dataset_sha256:
+    if before.dataset_sha256 != card.dataset_sha256 and not _only_mended(folder, before, card):
         what = "another choice of tasks" if before.path == card.path else f"the dataset {before.dataset}"
         raise RunError(f"{folder} holds a run of {what} ({len(before.tasks):,} tasks); choose another --out")
-    may_differ = replace(before, caps=card.caps, geak=card.geak)
+    may_differ = replace(before, caps=card.caps, geak=card.geak, dataset_sha256=card.dataset_sha256)
     for difference in (*unequal(may_differ, card), *changed(may_differ, card)):
         raise RunError(
             f"{folder} holds a run with another {difference.field.replace('_', ' ')}: {difference.one[:120]}, and now "
@@ -195,14 +192,24 @@ def _fits(folder: Path, card: Card) -> None:
         )
 
 
+def _only_mended(folder: Path, before: Card, card: Card) -> bool:
+    """Whether they differ in texts alone, of tasks for which no kernel was begun: a spec that was mended, say."""
+    old, new = ({task.name: task.sha256 for task in one.tasks} for one in (before, card))
+    if old.keys() != new.keys():
+        return False
+    mended = [task for task in before.tasks if new[task.name] != task.sha256]
+    return not any((kernel.folder / EVENTS).is_file() for kernel in kernels(folder, mended, card.repeats))
+
+
 def _keep(folder: Path, card: Card) -> None:
-    """Writes the card where there is none, or where more may be spent than it says."""
+    """Writes the card where there is none, or where other sums may be spent than it says, or a task was mended."""
     if not (folder / CARD).is_file():
         write_card(folder, card)
         return
     before = read_card(folder)
-    if before.caps != card.caps:
-        write_card(folder, replace(before, caps=card.caps))
+    now = replace(before, caps=card.caps, tasks=card.tasks, dataset_sha256=card.dataset_sha256)
+    if now != before:
+        write_card(folder, now)
 
 
 def _smallest(asked: Conditions) -> Caps:

@@ -13,7 +13,6 @@ import typer
 
 from geak.cli.display import document, flat, money, plural, say
 from geak.cli.options import RUN, AsJson, DryRun, Flags, Quiet, Yes, settles
-from geak.settings import load
 
 if TYPE_CHECKING:
     from geak.batch.planning import BatchOpening
@@ -72,8 +71,6 @@ def batch(
     """
     from geak import api
 
-    resolved = load(flags)
-    said = any(resolved.sources[name] != "default" for name in ("usd", "calls", "tokens"))
     asked: dict[str, Any] = {
         "filter": filter or (),
         "slice": slice,
@@ -82,9 +79,8 @@ def batch(
         "shard": shard,
         "retry": retry,
         "jobs": jobs,
-        "settings": resolved.settings,
-        "said": said,
         "out": out,
+        **flags,
     }
     if dry_run:
         _show(asyncio.run(api.preview_batch_async(dataset, **asked)), json=json)
@@ -128,8 +124,8 @@ def first_lines(opening: BatchOpening) -> list[str]:
     targets = ", ".join(card.targets) + " (by default)" * opening.targets_by_default
     part = f", part {opening.shard} of {plural(len(card.tasks) * card.repeats, 'kernel')}" * (opening.shard.of > 1)
     begun = f", {opening.begun:,} begun before" * bool(opening.begun)
-    times = f" x {card.repeats}" * (card.repeats > 1)
-    size = f"{plural(len(card.tasks), 'task')}{times}: {plural(opening.kernels, 'kernel')}{part}{begun}"
+    times = f"{plural(len(card.tasks), 'task')} x {card.repeats}: " * (card.repeats > 1)
+    size = f"{times}{plural(opening.kernels, 'kernel')}{part}{begun}"
     return [
         f"{card.dataset}: {size}; {opening.jobs} at a time, {plural(opening.judges, 'judge')} at the most",
         f"{models(card.models)}; {costs(card.models, opening.caps, opening.most)}; for {targets}",

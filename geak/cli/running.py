@@ -155,7 +155,7 @@ def costs(models: Mapping[str, RoleModel], caps: Caps, most: Bound) -> str:
     """What may be spent, and what it can come to at the most."""
     if not any(model.language for model in models.values()):
         return "no language model is asked, and nothing is spent"
-    words = [f"cap {cap(caps.usd)}"]
+    words = ["no cap in dollars" if caps.usd is None else f"cap {cap(caps.usd)}"]
     words += [] if caps.tokens is None else [f"{caps.tokens:,} tokens"]
     words += [] if caps.calls is None else [plural(caps.calls, "call")]
     words += [] if caps.minutes is None else [f"{caps.minutes:g} minutes"]
