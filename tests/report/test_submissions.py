@@ -10,7 +10,6 @@ import pytest
 from geak.batch.choosing import open_dataset
 from geak.errors import UsageError
 from geak.submissions import collect
-from tests.report.conftest import dataset_run, kernel_run  # noqa: F401
 
 KERNELBENCH = Path(__file__).parents[1] / "formats" / "kernelbench"
 
@@ -65,7 +64,7 @@ def test_a_folder(tasks: dict[str, Path], tmp_path: Path, names: list[str], foun
     assert missing == [name for name in tasks if name not in {one.task for one in kernels}]
 
 
-def test_what_a_run_of_ours_handed_over(kernel_run: Path, dataset_run: Path) -> None:  # noqa: F811
+def test_what_a_run_of_ours_handed_over(kernel_run: Path, dataset_run: Path) -> None:
     (one,), missing = collect({"double": Path("double.py"), "other": Path("other.py")}, kernel_run)
     assert (one.task, one.label, missing) == ("double", "best.py", ["other"])
     assert "double_kernel" in one.source
