@@ -143,7 +143,7 @@ def formulas(outcomes: Sequence[Outcome], format_name: str = "") -> list[Formula
                 native.unit,
                 lambda task: (_mean(native.of(o) for o in task),),
                 _mean_of,
-                missing=NOT_MEASURED if native.measured and not names else "",
+                missing=NOT_MEASURED if native.baseline and native.baseline not in names else "",
                 note="the benchmark's own formula, over this judge's verdicts",
             )
         )
