@@ -16,7 +16,7 @@ from geak.metrics.formulas import FAST, NOT_MEASURED, baselines
 from geak.metrics.outcome import NOT_BEGUN, Outcome
 from geak.metrics.results import Results
 from geak.metrics.summary import Category, Group, Summary
-from geak.report.figures import figure, group_name, interval, measured, value_of
+from geak.report.figures import figure, group_name, interval, value_of
 from geak.report.plots import Chart, Line, bar, svg
 from geak.words import flat, money, plural
 
@@ -210,7 +210,7 @@ def _group(results: Results, group: Group) -> GroupView:
     rows = []
     for m in group.metrics:
         drawn = bar(m.value, m.low, m.high) if m.unit == "share" and m.value is not None else Markup("")
-        how = "measured" if measured(m) and m.value is not None else ""
+        how = "measured" if m.measured and m.value is not None else ""
         note = "" if m.note == NOT_MEASURED else m.note
         ends = interval(m.low, m.high, m.unit)
         rows.append(MetricRow(m.title, value_of(m), m.value is not None, how, drawn, ends, m.formula, note))
