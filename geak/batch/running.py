@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from geak.batch.card import SKIPPED, SPECS, SUMMARY, Card, skipped
+from geak.batch.card import SKIPPED, SPECS, Card, skipped
 from geak.batch.choosing import Dataset
 from geak.batch.shares import Shares
 from geak.batch.standing import (
@@ -31,6 +31,7 @@ from geak.errors import GeakError, JudgeDied, MachineError, ModelError, RunBusy,
 from geak.formats.base import Listed
 from geak.journal.events import Caps, Ended, Failed
 from geak.journal.store import Entry, write
+from geak.metrics.summary import write_summary
 from geak.record import Waiting
 from geak.runs import Result, Stopper, begin
 from geak.workplace import Workplace
@@ -310,9 +311,8 @@ class Batch:
 
 
 def summary(result: BatchResult) -> None:
-    """Writes what this process's part came to."""
-    said = {"reason": result.reason, "message": result.message, "counts": result.counts}
-    write(result.folder / SUMMARY, (json.dumps(said, indent=1) + "\n").encode())
+    """Writes what the dataset run came to, in numbers, and how this process's part of it ended."""
+    write_summary(result.folder, reason=result.reason, message=result.message, counts=result.counts)
 
 
 def _forget(folder: Path, tasks: set[str]) -> None:
