@@ -1,8 +1,10 @@
-"""A model on loopback for bench/loop.py: chat completions of a set latency, streamed, with a kernel in each answer."""
+"""A model on loopback for the benches of loop and batch: streamed completions of a set latency, a kernel in each."""
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
 import threading
 import time
 from collections.abc import Iterator
@@ -14,16 +16,22 @@ JUDGEMENT = {"cause": "loads are narrow", "advice": "widen them", "tried": "a pl
 PLAN = {"change": "take more elements for each program", "why": "the loads are narrow"}
 
 
+def waits(latency: float, jitter: float, number: int) -> float:
+    """How long the answer to the question of that number takes: the same questions, the same time in all."""
+    return latency + jitter * (2 * random.Random(number).random() - 1)
+
+
 @contextmanager
-def serving(kernel: str, latency: float) -> Iterator[str]:
-    """A server that answers each question after `latency` seconds; its base URL."""
+def serving(kernel: str, latency: float, jitter: float = 0.0) -> Iterator[str]:
+    """A server that answers each question after `latency` seconds, give or take the jitter; its base URL."""
+    numbers = itertools.count()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            until = time.monotonic() + latency
+            until = time.monotonic() + waits(latency, jitter, next(numbers))
             prompt = "\n".join(_text(message["content"]) for message in asked["messages"])
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")

@@ -31,7 +31,7 @@ def estimates(
     size: Callable[[Case], int],
 ) -> tuple[Estimate, ...]:
     """One for each target and case; a case that cannot be counted here gives way to the largest that was run."""
-    wanted = _timed(spec) or (max(shown, key=size),)
+    wanted = timed(spec) or (max(shown, key=size),)
     fallback = max(shown, key=size)
     found: list[Estimate] = []
     for case in wanted:
@@ -43,8 +43,17 @@ def estimates(
     return tuple(found)
 
 
-def _timed(spec: Spec) -> tuple[Case, ...]:
+def timed(spec: Spec) -> tuple[Case, ...]:
+    """The cases that a spec wants timed, as far as they are estimated."""
     return tuple(domain.expand(spec, (case,))[0] for case in spec.bench[:MOST_CASES])
+
+
+def by_inner_loops(target: str, case: Case, traced: Traced, figures: Sequence[Figures]) -> float | None:
+    """Microseconds by the model of inner loops, where a launch has one: an order among tiles, and no estimate."""
+    parts = estimate(target, case, traced.plan, traced.replayed.works, figures).parts
+    if not any(part.inner for part in parts):
+        return None
+    return sum(part.inner.us if part.inner else part.us for part in parts)
 
 
 def _of_case(

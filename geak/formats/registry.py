@@ -74,15 +74,25 @@ class Checkout:
 @functools.cache
 def formats() -> tuple[Format, ...]:
     """All that are known: ours, and those of other packages by their entry points."""
+    from geak.formats.arena import Arena
+    from geak.formats.backendbench import BackendBench
+    from geak.formats.flashinfer import FlashInfer
     from geak.formats.kernelbench import KernelBench
     from geak.formats.multikernelbench import MultiKernelBench
     from geak.formats.robust_kbench import RobustKBench
+    from geak.formats.tritonbench import GeakRocm, TritonBenchG, TritonBenchT
 
     ours: list[Format] = [
         Native(),
         KernelBench(),
         MultiKernelBench(),
         RobustKBench(),
+        TritonBenchG(),
+        TritonBenchT(),
+        GeakRocm(),
+        Arena(),
+        FlashInfer(),
+        BackendBench(),
     ]
     for entry in metadata.entry_points(group=GROUP):
         try:

@@ -54,4 +54,21 @@ ROWS = (
         {},
         "tiny_linear/forward",
     ),
+    Row(
+        "flashinfer",
+        "flashinfer-bench",
+        {"rmsnorm/scaled_rms_h4096": "function", "gqa_paged/mean_of_pages_h8_kv2_d64_ps16": "function"},
+        {"sampling/draw_v512": "drawn at random"},
+        "rmsnorm/scaled_rms_h4096",
+    ),
+    Row(
+        "backendbench",
+        "backendbench",
+        {
+            **dict.fromkeys(("add.Tensor", "add.Tensor~2", "embedding_dense_backward.default"), "function"),
+            **dict.fromkeys(("mm.default", "relu_.default"), "function"),
+        },
+        {"abs.default": "nothing that a spec can say", "bernoulli_.float": "at random", "view.default": "a view"},
+        "relu_.default",
+    ),
 )

@@ -11,7 +11,7 @@ from geak.judge import words
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.spec import Description
-from tests.formats.checkouts import ROWS, Row
+from tests.formats.checkouts import ROWS
 
 BY_ROW = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.folder)
 

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 
 from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Figures
+from geak_evaluator.schema.profile import Counters
 from geak_evaluator.schema.spec import Case
+from geak_evaluator.schema.timing import Timing, speedup
 
-VERSION = 2
+VERSION = 3
+INTERPRETER = "interpreter"
+"""Where a result came from that no device gave."""
 
 
 class Status(str, enum.Enum):
@@ -127,6 +131,8 @@ class CaseResult:
     """Which of an autotuned kernel's configurations was run, where not the first."""
     target: str = ""
     """Where not the first target."""
+    how: str = INTERPRETER
+    """Where it came from: the interpreter, or a device by its name; a device's is checked by the interpreter too."""
 
     @property
     def label(self) -> str:
@@ -166,7 +172,7 @@ class Verdict:
     name: str
     status: Status
     how: str
-    """Where the results came from: "interpreter", or the name of a device."""
+    """Where the first target's results came from: "interpreter", or the name of a device where it gave them all."""
     target: str
     oracle: str
     sandbox: str
@@ -190,6 +196,10 @@ class Verdict:
     """What a reader should know besides: what was not examined, what looks like a race."""
     estimates: tuple[Estimate, ...] = ()
     """How long it would take on each target, by a model: of a full verdict alone, and never a measurement."""
+    timings: tuple[Timing, ...] = ()
+    """Each bench case beside each baseline, measured on a device that is the first target; empty without one."""
+    counters: tuple[Counters, ...] = ()
+    """What a device counted of each launch of its first timed case, measured; empty where nothing counts."""
     version: int = VERSION
 
     @property
@@ -209,7 +219,7 @@ class Verdict:
         failure, misfit = self.failure, self.misfit
         if failure is None and misfit is None:
             drafted = f"  {DRAFTED}" if DRAFTED in self.notes else ""
-            return f"ACCEPTED {self.name}  {self._proof()}{self._compiled()}{drafted}"
+            return f"ACCEPTED {self.name}  {self._proof()}{self._measured()}{self._compiled()}{drafted}"
         if failure is not None and (misfit is None or failure.cause not in UNDECIDABLE):
             where = f" (line {failure.line})" if failure.line else ""
             label = failure.label
@@ -224,7 +234,12 @@ class Verdict:
         word = "right at the gate" if self.tier is Tier.GATE else word
         hidden = sum(bool(c.hidden) for c in self.cases)
         count = f"{len(self.cases)} case{'s' * (len(self.cases) != 1)}{f' ({hidden} hidden)' * bool(hidden)}"
-        return f"{word} by {self.how}, {count}" + (f", policy {self.policy.value}" if self.library else "")
+        by = f"by {self.how}" if self.how == INTERPRETER else f"on {self.how}"
+        return f"{word} {by}, {count}" + (f", policy {self.policy.value}" if self.library else "")
+
+    def _measured(self) -> str:
+        found = speedup(self.timings)
+        return f"  {found.brief}" if found is not None else ""
 
     def _compiled(self) -> str:
         known = [c for c in self.code if c.kernels]
@@ -248,7 +263,8 @@ class Verdict:
         lines += [f"{c.target}: {c.cause.value}: {c.message.splitlines()[0]}" for c in others if c.cause]
         if self.library:
             lines.append(f"{self.share:.0%} of the bytes are touched by library operations: {', '.join(self.library)}")
-        lines += [one.brief for one in self.estimates[:2]]
+        lines += [one.brief for one in self.timings[:4]]
+        lines += [one.brief for one in self.estimates[: 0 if self.timings else 2]]
         lines += self.notes
         if self.unreached:
             lines.append(f"not reached: {', '.join(self.unreached)}")
