@@ -71,6 +71,7 @@ bench: $(READY)
 	$(BIN)/python bench/starter.py --write
 	$(BIN)/python bench/embedded.py --write
 	$(BIN)/python bench/loop.py --write
+	$(BIN)/python bench/batch.py --write
 
 clean:
 	rm -rf $(VENV) $(OLDER) dist build

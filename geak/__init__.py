@@ -1,5 +1,7 @@
 """GEAK: an agent that writes Triton kernels, and believes nothing that it is told about them."""
 
+import sys
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from geak.errors import (
@@ -18,9 +20,12 @@ from geak.version import __version__
 
 if TYPE_CHECKING:
     from geak.api import (
+        BatchResult,
         Result,
         Run,
         Stopper,
+        batch,
+        batch_async,
         evaluate,
         evaluate_async,
         generate,
@@ -36,6 +41,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "BatchResult",
     "BudgetSpent",
     "GeakError",
     "JudgeError",
@@ -50,6 +56,8 @@ __all__ = [
     "Trouble",
     "UsageError",
     "__version__",
+    "batch",
+    "batch_async",
     "evaluate",
     "evaluate_async",
     "generate",
@@ -71,3 +79,19 @@ def __getattr__(name: str) -> Any:
     from geak import api  # only now: the command line says what it can do without it
 
     return getattr(api, name)
+
+
+class _Geak(ModuleType):
+    """`geak.batch` is the function, also once the package of that name has been imported."""
+
+    @property
+    def batch(self) -> Any:
+        """As in `geak.api`."""
+        return __getattr__("batch")
+
+    @batch.setter
+    def batch(self, package: ModuleType) -> None:
+        """What importing a package does to the one above it."""
+
+
+sys.modules[__name__].__class__ = _Geak

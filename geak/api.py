@@ -5,17 +5,19 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geak.budget import Account
 from geak.errors import UsageError
 from geak.journal.events import Conditions
-from geak.journal.store import EVENTS, Entry, read, read_blob
-from geak.population import Population, fold
+from geak.journal.store import EVENTS
 from geak.preview import Preview
 from geak.record import Opening, Watch
+from geak.record import Run as Run
+from geak.record import load_run as load_run
 from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
 from geak.settings import ELEMENTS, ROLES, Settings, changed, load
@@ -23,34 +25,18 @@ from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 
+if TYPE_CHECKING:
+    from geak.batch.planning import BatchOpening, Wanted
+    from geak.batch.running import BatchResult as BatchResult
+    from geak.batch.running import What
+    from geak.workplace import Workplace
+
 Agree = Callable[[Opening], None]
 """Is told what a run may spend before it does, and raises to prevent it."""
+_HERE = ("judge", "executor", "address", "allow_weak_sandbox")
+"""What of a run is of this machine and this sitting."""
 Review = Callable[[Path, Findings], bool]
 """Is shown a spec that a model drafted, and says whether a person confirms it."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run as its folder tells it, also while another process works on it."""
-
-    folder: Path
-    entries: tuple[Entry, ...]
-    population: Population
-
-    def text(self, blob: str) -> str:
-        """A source, a prompt or a reply that the run kept."""
-        return read_blob(self.folder, blob)
-
-
-def load_run(folder: str | Path) -> Run:
-    """A run's folder, read."""
-    from geak.journal.events import Begun
-
-    place = Path(folder)
-    entries = read(place)
-    begun = entries[0].event
-    assert isinstance(begun, Begun)
-    return Run(place, tuple(entries), fold(begun.conditions, (entry.event for entry in entries)))
 
 
 async def generate_async(
@@ -78,12 +64,11 @@ async def generate_async(
         raise UsageError("name a spec, or say in words what the kernel is to compute: one of the two")
     chosen, folder = _settings(settings, options), _path(out)
     name = registry.spec_name(str(spec)) if spec is not None else ""
-    async with workplace(chosen, *ROLES, *(() if name else ("drafter",))) as place:
+    folder = folder or new_folder(chosen, name or "from-words")
+    async with workplace(chosen, *ROLES, *(() if name else ("drafter",)), folder=folder) as place:
         if name:
-            folder = folder or new_folder(chosen, name)
             task = await registry.prepared(str(spec), folder / SPEC, place.judges, Scale(chosen.elements))
         else:
-            folder = folder or new_folder(chosen, "from-words")
             await rehearse(brief_without_spec(chosen))
             agree(opening_of_words(from_text, place, folder))
             task = await from_words.draft(from_text, place, folder, watch=watch, review=review)
@@ -115,7 +100,7 @@ async def optimize_async(
     if (folder / EVENTS).is_file() and not (spec or reference or test):  # another candidate for a run that is there
         spec = load_run(folder).population.conditions.spec_path
     task = for_kernel(str(kernel), folder / SPEC, spec=_text(spec), reference=reference, test=test)
-    async with workplace(chosen) as place:
+    async with workplace(chosen, folder=folder) as place:
         return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
 
 
@@ -168,15 +153,77 @@ async def resume_async(
     from geak.workplace import workplace
 
     before = load_run(run).population.conditions
-    here: dict[str, Any] = {name: options.pop(name) for name in ("judge", "allow_weak_sandbox") if name in options}
+    here = {name: options.pop(name) for name in _HERE if name in options}
     asked = _again(before, options)
     chosen = _settings(settings, here)
     names: dict[str, object] = {f"{r}_model": m.model for r, m in before.models.items() if r != "seeder"}
     names |= {"seed": "inductor"} if "seeder" in before.models else {}
     names |= {"target": before.targets, "samples": before.samples, "judge": chosen.judge or before.judge}
     chosen = changed(chosen, names)
-    async with workplace(chosen) as place:
+    async with workplace(chosen, folder=Path(run)) as place:
         return await resume(Path(run), asked, place, watch=watch, stopper=stopper, agree=agree)
+
+
+async def batch_async(
+    dataset: str | Path,
+    *,
+    filter: Sequence[str] = (),
+    slice: str = "",
+    shuffle: int | None = None,
+    repeat: int = 1,
+    shard: str = "",
+    retry: str = "",
+    jobs: int | None = None,
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    watch: Callable[[What], None] = lambda what: None,
+    stopper: Stopper | None = None,
+    agree: Callable[[BatchOpening], None] = lambda opening: None,
+    **options: Any,
+) -> BatchResult:
+    """Kernels for a whole dataset under one budget: `options` are settings by name, with the caps of all of them."""
+    from geak.batch.choosing import open_dataset
+    from geak.batch.planning import carry_out
+    from geak.batch.running import summary
+    from geak.formats.base import Scale
+    from geak.runs import new_folder
+
+    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
+    chosen = _batch_settings(settings, options)
+    tasks = open_dataset(str(dataset), Scale(chosen.elements))
+    folder = _path(out) or new_folder(chosen, tasks.name)
+    async with _batch_place(chosen, jobs) as place:
+        result = await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
+    summary(result)
+    return result
+
+
+async def preview_batch_async(
+    dataset: str | Path,
+    *,
+    filter: Sequence[str] = (),
+    slice: str = "",
+    shuffle: int | None = None,
+    repeat: int = 1,
+    shard: str = "",
+    retry: str = "",
+    jobs: int | None = None,
+    settings: Settings | None = None,
+    out: str | Path | None = None,
+    **options: Any,
+) -> BatchOpening:
+    """What `batch` would do and may spend; nobody is asked, and nothing is written."""
+    from geak.batch.choosing import open_dataset
+    from geak.batch.planning import prepare
+    from geak.formats.base import Scale
+    from geak.preview import without_keys
+    from geak.runs import new_folder
+
+    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
+    chosen = without_keys(_batch_settings(settings, options))
+    tasks = open_dataset(str(dataset), Scale(chosen.elements))
+    async with _batch_place(chosen, jobs) as place:
+        return prepare(tasks, place, _path(out) or new_folder(chosen, tasks.name), wanted)[1]
 
 
 async def evaluate_async(
@@ -272,6 +319,11 @@ def optimize(kernel: str | Path, **arguments: Any) -> Result:
     return asyncio.run(optimize_async(kernel, **arguments))
 
 
+def batch(dataset: str | Path, **arguments: Any) -> BatchResult:
+    """Kernels for a whole dataset under one budget; `batch_async` says what may be asked."""
+    return asyncio.run(batch_async(dataset, **arguments))
+
+
 def resume(run: str | Path, **arguments: Any) -> Result:
     """Goes on with a run where it was left; `resume_async` says what may change."""
     return asyncio.run(resume_async(run, **arguments))
@@ -281,6 +333,41 @@ def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
     if settings is None:
         return load(options).settings
     return changed(settings, options)
+
+
+def _batch_settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
+    """As for one kernel, without the dollars that one may cost where nobody says."""
+    if settings is not None:
+        return changed(settings, options)
+    resolved = load(options)
+    return replace(resolved.settings, usd=None) if resolved.sources["usd"] == "default" else resolved.settings
+
+
+def _wanted(
+    filter: Sequence[str],
+    slice: str,
+    shuffle: int | None,
+    repeat: int,
+    shard: str,
+    retry: str,
+    jobs: int | None,
+) -> Wanted:
+    from geak.batch.card import Selection
+    from geak.batch.choosing import Shard
+    from geak.batch.planning import Wanted
+
+    if retry not in ("", "failed"):
+        raise UsageError(f"--retry {retry!r} is nothing that can be tried again; there is --retry failed")
+    if repeat < 1 or (jobs is not None and jobs < 1):
+        raise UsageError("--repeat and --jobs are numbers from 1")
+    patterns = (filter,) if isinstance(filter, str) else tuple(filter)
+    return Wanted(Selection(patterns, slice, shuffle), repeat, Shard.parse(shard), jobs, retry == "failed")
+
+
+def _batch_place(settings: Settings, jobs: int | None) -> AbstractAsyncContextManager[Workplace]:
+    from geak.workplace import workplace
+
+    return workplace(settings, runs=jobs or 64)
 
 
 def _again(before: Conditions, options: dict[str, Any]) -> Conditions:
@@ -305,3 +392,11 @@ def _text(spec: str | Path | None) -> str | None:
 
 def _path(path: str | Path | None) -> Path | None:
     return None if path is None else Path(path)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "BatchResult":  # loaded only for those who batch
+        from geak.batch.running import BatchResult
+
+        return BatchResult
+    raise AttributeError(f"module 'geak.api' has no attribute {name!r}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
 
-from geak.journal.events import Announced, Caps, Event, Failed, Received
+from geak.journal.events import Announced, Caps, Event, Failed, Received, Resumed
 from geak.models.base import Call, Price, Usage
 from geak.models.prices import most_tokens
 
@@ -40,6 +42,14 @@ class Account:
             bound = self.open.pop(event.call)
             if event.charged:
                 self._lose(bound)
+        elif isinstance(event, Resumed):
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Whoever sent what is open was ended before the reply came, and nobody waits for it any more."""
+        for bound in self.open.values():
+            self._lose(bound)
+        self.open.clear()
 
     @property
     def usd(self) -> float:
@@ -65,6 +75,80 @@ class Account:
         self.lost += 1
         self.lost_nanos += _nanos(bound.bound_usd)
         self.lost_tokens += bound.bound_tokens
+
+
+class Turnstile:
+    """Where those wait who could go on once something else has changed."""
+
+    def __init__(self) -> None:
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def wait(self) -> None:
+        """Until the next change; what changes between the look and this call cannot be missed."""
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        await place
+
+    def turn(self) -> None:
+        """Lets all of them look again."""
+        waiting, self._waiting = self._waiting, []
+        for place in waiting:
+            if not place.done():
+                place.set_result(None)
+
+
+class Purse:
+    """What several runs may spend together; each of them has caps of its own besides."""
+
+    def __init__(self, caps: Caps) -> None:
+        self.caps = caps
+        self.account = Account()
+        self.changes = Turnstile()
+        """Turned whenever a call is settled: what it leaves may do for another."""
+        self.refused = ""
+        """Why a call could not be paid for, once one could not: nothing more is begun then."""
+        self.before = 0.0
+        """Minutes of earlier sittings."""
+        self._since = time.monotonic()
+        self._calls = 0
+
+    @property
+    def minutes(self) -> float:
+        """How long was worked on all of it."""
+        return self.before + (time.monotonic() - self._since) / 60
+
+    def left(self, *, settled: bool = False) -> Caps:
+        """What remains for all of them."""
+        return left(self.caps, self.account, self.minutes, settled=settled)
+
+    def number(self) -> int:
+        """The next call's, among those of all runs."""
+        self._calls += 1
+        return self._calls
+
+
+class Part:
+    """One run's part in a purse: it tells of its own calls, numbered as they are in its journal."""
+
+    def __init__(self, purse: Purse) -> None:
+        self.purse = purse
+        self._numbers: dict[int, int] = {}
+
+    def add(self, event: Event) -> None:
+        """Takes note of what happened in the run."""
+        if isinstance(event, Announced):
+            self._numbers[event.call] = self.purse.number()
+            self.purse.account.add(replace(event, call=self._numbers[event.call]))
+        elif isinstance(event, Received | Failed):
+            self.purse.account.add(replace(event, call=self._numbers.pop(event.call)))
+        elif isinstance(event, Resumed):
+            self.end()
+
+    def end(self) -> None:
+        """Nobody works on the run any more: what is under way is lost, and stays counted at its bound."""
+        for number in self._numbers.values():
+            self.purse.account.add(Failed(number, "lost", "the run was left before the reply came", charged=True))
+        self._numbers.clear()
 
 
 @dataclass(frozen=True)
@@ -95,6 +179,13 @@ def left(caps: Caps, account: Account, minutes: float, *, settled: bool = False)
         minutes=None if caps.minutes is None else caps.minutes - minutes,
         calls=None if caps.calls is None else caps.calls - account.calls,
     )
+
+
+def least(one: Caps, other: Caps) -> Caps:
+    """Of each cap the lower."""
+    pairs = {name: (getattr(one, name), getattr(other, name)) for name in ("usd", "tokens", "minutes", "calls")}
+    known = {name: [value for value in pair if value is not None] for name, pair in pairs.items()}
+    return Caps(**{name: min(values, default=None) for name, values in known.items()})
 
 
 def fits(call: Bound, rest: Caps) -> bool:

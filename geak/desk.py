@@ -8,10 +8,10 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
-from geak.budget import Bound, bound, fits, left
+from geak.budget import Bound, Part, Turnstile, bound, fits, least, left
 from geak.errors import BudgetSpent, ModelError
 from geak.hiding import without
-from geak.journal.events import Announced, Failed, Received
+from geak.journal.events import Announced, Caps, Failed, Received
 from geak.models.base import Call, Message, Model, Price, Reply, Role, prompt_text
 from geak.models.pace import Pace
 from geak.models.retry import attempts
@@ -32,6 +32,7 @@ class Desk:
         secrets: Iterable[str] = (),
         *,
         proceed: Callable[[], None] = lambda: None,
+        part: Part | None = None,
     ) -> None:
         self._record = record
         self._models = models
@@ -40,7 +41,9 @@ class Desk:
         """What is taken out of an answer before it is kept or read: a model may repeat what it was sent with."""
         self._proceed = proceed
         """Raises where nothing more may be begun."""
-        self._settled = asyncio.Condition()
+        self._part = part
+        """In the budget that the run shares with others, if it does."""
+        self._changes = part.purse.changes if part is not None else Turnstile()
         self._asked: dict[tuple[str, Role], int] = defaultdict(int)
         self._bought: dict[tuple[str, Role], list[Received]] = defaultdict(list)
         self._by_call: dict[int, Announced] = {}
@@ -89,7 +92,6 @@ class Desk:
         except ModelError as error:
             error.args = (without(str(error), self._secrets),)
             self._add(Failed(number, error.trouble.value, str(error), error.charged))
-            await self._wake()
             raise
         except asyncio.CancelledError:
             # It was sent, and whoever waits for it has left: it may have to be paid for.
@@ -100,19 +102,23 @@ class Desk:
         kept = self._record.keep(reply.text)
         seconds = round(time.monotonic() - started, 3)
         self._add(Received(number, kept, reply.finish, reply.usage, usd, reply.model, seconds))
-        await self._wake()
         return reply
+
+    def left(self, *, settled: bool = False) -> Caps:
+        """What the run may still spend: of its own caps, and of what it shares."""
+        population = self._record.population
+        own = left(population.caps, population.account, self._record.minutes, settled=settled)
+        return own if self._part is None else least(own, self._part.purse.left(settled=settled))
 
     async def _afford(self, call: Call, price: Price | None) -> tuple[Call, Bound]:
         """Waits until the call can be paid for at its bound; where it never will be, shortens it or gives up."""
         while True:
             most = bound(call, price)
-            account, caps = self._record.population.account, self._record.population.caps
-            if fits(most, left(caps, account, self._record.minutes)):
+            if fits(most, self.left()):
                 return call, most
-            if account.open and fits(most, left(caps, account, self._record.minutes, settled=True)):
-                async with self._settled:
-                    await self._settled.wait()
+            # It may once what is under way is settled, here or in a run beside this one.
+            if fits(most, self.left(settled=True)):
+                await self._changes.wait()
                 self._proceed()
                 continue
             shorter = self._shortened(call, price)
@@ -121,8 +127,7 @@ class Desk:
             call = shorter
 
     def _shortened(self, call: Call, price: Price | None) -> Call | None:
-        population = self._record.population
-        rest = left(population.caps, population.account, self._record.minutes)
+        rest = self.left()
         without = bound(replace(call, max_tokens=0), price)
         room = [call.max_tokens - 1]
         if rest.tokens is not None:
@@ -136,24 +141,20 @@ class Desk:
 
     def _spent(self, most: Bound) -> str:
         population = self._record.population
-        caps, rest = population.caps, left(population.caps, population.account, self._record.minutes)
-        if rest.calls is not None and rest.calls < 1:
-            return f"all {caps.calls} calls are made; --calls allows more"
-        if rest.minutes is not None and rest.minutes <= 0:
-            return f"the {caps.minutes:g} minutes are over; --minutes allows more"
-        if rest.tokens is not None and most.tokens > rest.tokens:
-            few = max(rest.tokens, 0)
-            return f"{few} of {caps.tokens} tokens are left, too few for another call; --tokens allows more"
-        left_usd = max(rest.usd or 0.0, 0.0)
-        return f"${left_usd:.2f} of ${caps.usd:.2f} is left, too little for another call; --usd allows more"
-
-    async def _wake(self) -> None:
-        async with self._settled:
-            self._settled.notify_all()
+        own = left(population.caps, population.account, self._record.minutes)
+        if self._part is None or not fits(most, own):
+            return spent(most, population.caps, own)
+        purse = self._part.purse
+        purse.refused = spent(most, purse.caps, purse.left(), " for all kernels")
+        return purse.refused
 
     def _add(self, event: Announced | Received | Failed) -> None:
         self._record.add(event)
         self._note(event)
+        if self._part is not None:
+            self._part.add(event)
+        if not isinstance(event, Announced):
+            self._changes.turn()
 
     def _note(self, event: object) -> None:
         if isinstance(event, Announced):
@@ -165,6 +166,19 @@ class Desk:
     def _turn(self, candidate: str, role: Role) -> int:
         lineage = _lineage(candidate)
         return sum(len(v) for (name, who), v in self._bought.items() if who == role and _lineage(name) == lineage)
+
+
+def spent(most: Bound, caps: Caps, rest: Caps, whose: str = "") -> str:
+    """Why a call cannot be paid for, and what to say to allow it."""
+    if rest.calls is not None and rest.calls < 1:
+        return f"all {caps.calls} calls{whose} are made; --calls allows more"
+    if rest.minutes is not None and rest.minutes <= 0:
+        return f"the {caps.minutes:g} minutes{whose} are over; --minutes allows more"
+    if rest.tokens is not None and most.tokens > rest.tokens:
+        few = max(rest.tokens, 0)
+        return f"{few} of {caps.tokens} tokens{whose} are left, too few for another call; --tokens allows more"
+    left_usd = max(rest.usd or 0.0, 0.0)
+    return f"${left_usd:.2f} of ${caps.usd:.2f}{whose} is left, too little for another call; --usd allows more"
 
 
 def _lineage(candidate: str) -> int:

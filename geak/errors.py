@@ -3,6 +3,7 @@
 * GeakError
   + UsageError        a file or an option that cannot be meant (exit code 2)
     - RunError        a run's folder that cannot be gone on with
+      . RunBusy       another process works on it
   + SpecError         a spec that its author must mend (2)
   + MachineError      this machine lacks something (3)
     - JudgeError      the judge did not start, or ended
@@ -31,6 +32,10 @@ class UsageError(GeakError):
 
 class RunError(UsageError):
     """A run's folder that cannot be gone on with."""
+
+
+class RunBusy(RunError):
+    """Another process works on a run."""
 
 
 class SpecError(GeakError):

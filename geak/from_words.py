@@ -12,7 +12,7 @@ from pathlib import Path
 
 from geak.desk import Desk
 from geak.errors import SpecError
-from geak.journal.events import VERSION, Begun, Ended, Move, Moved, Written
+from geak.journal.events import VERSION, Begun, Ended, Move, Moved, Resumed, Written
 from geak.journal.store import EVENTS, Journal, write
 from geak.population import GIVEN
 from geak.record import Record, Watch
@@ -56,6 +56,8 @@ async def draft(
             record.add(Moved(Move(GIVEN, "given", 0, 0)))
         elif (done := record.population.candidates[GIVEN].source) and record.population.ended:
             return _task(_path(folder, record.text(done)))
+        else:
+            record.add(Resumed(asked.caps, asked.rounds, asked.goal))
         path, findings = await _drafted(words, place, folder, record)
         record.add(Written(GIVEN, record.keep(path.read_text(encoding="utf-8"))))
         record.add(Ended("goal", f"the spec is drafted: {path}", 0))

@@ -17,6 +17,7 @@ from geak.errors import GeakError, JudgeError, SpecError, UsageError
 from geak.hiding import is_secret
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.observed import Observed, Trials
 from geak_evaluator.schema.profile import Profile
 from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
@@ -157,6 +158,19 @@ class Judge:
         asked |= {"evaluations": evaluations, "minutes": minutes}
         return self._ask(Tuning, self._request("tune", spec, kernel=source, **asked))
 
+    def observe(
+        self, file: Path, source: str, *, test: str, timed: str = "", watch: Sequence[str] = (), project: str = ""
+    ) -> Observed:
+        """How a foreign `test` calls what it is told to `watch` of the kernel file whose text is `source`."""
+        self._number += 1
+        fields = {"id": self._number, "op": "observe", "path": str(file.resolve()), "source": source}
+        more = {"test": test, "timed": timed, "watch": list(watch), "project": project}
+        return self._ask(Observed, codec.from_json(Request, {**fields, **more}))
+
+    def tried(self, spec: Path, kernel: str, *, target: str = "gfx942", policy: Policy = Policy.OPEN) -> Trials:
+        """Each case of a spec on its own, with a kernel or, where that is "", with the reference alone."""
+        return self._ask(Trials, self._request("try", spec, kernel=kernel, targets=[target], policy=policy.value))
+
     def profile(
         self,
         spec: Path,
@@ -226,6 +240,11 @@ class Judge:
                 else:
                     yield number, self._read(Verdict, response.result)
 
+    def relay(self, line: str) -> str:
+        """One question there and its answer back, as they are."""
+        self._write(line)
+        return self._heard()
+
     def _evaluation(
         self, spec: Path, kernel: str, targets: Sequence[str], tier: Tier, policy: Policy, **timed: Any
     ) -> Request:
@@ -238,10 +257,13 @@ class Judge:
         return codec.from_json(Request, fields)
 
     def _say(self, request: Request) -> None:
+        self._write(codec.dumps(request))
+
+    def _write(self, line: str) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(codec.dumps(request) + "\n")
+            self._process.stdin.write(f"{line}\n")
             self._process.stdin.flush()
         except OSError:
             raise self._ended() from None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from geak.budget import Bound
 from geak.journal.events import Begun, Blob, Conditions, Event, Resumed
-from geak.journal.store import Entry, Journal
+from geak.journal.store import Entry, Journal, read, read_blob
 from geak.population import Population, fold
 
 
@@ -79,6 +79,28 @@ class Record:
     def text(self, blob: Blob) -> str:
         """A text that was kept."""
         return self._journal.text(blob)
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as its folder tells it, also while another process works on it."""
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    population: Population
+
+    def text(self, blob: Blob) -> str:
+        """A source, a prompt or a reply that the run kept."""
+        return read_blob(self.folder, blob)
+
+
+def load_run(folder: str | Path) -> Run:
+    """A run's folder, read."""
+    place = Path(folder)
+    entries = read(place)
+    begun = entries[0].event
+    assert isinstance(begun, Begun)
+    return Run(place, tuple(entries), fold(begun.conditions, (entry.event for entry in entries)))
 
 
 def active_seconds(entries: Iterable[Entry]) -> float:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from geak import handover
+from geak.budget import Part
 from geak.errors import RunError, UsageError
 from geak.from_words import TRIES
 from geak.goal import Goal
@@ -82,6 +83,10 @@ class Stopper:
         if self.stopped:
             shop.halt(_INTERRUPTED)
 
+    def detach(self, shop: Workshop) -> None:
+        """Forgets a run that has ended."""
+        self._shops.remove(shop)
+
 
 _INTERRUPTED = Ended("interrupted", "interrupted; nothing that was received is lost", 130)
 
@@ -117,7 +122,7 @@ async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Open
     about, verdict = await ready(task, place.judges, targets=targets(place), policy=policy)
     task = begun_from(replace(task, verdict=verdict), about)
     asked = conditions(task, about, place)
-    _check(asked)
+    check(asked)
     must_be_measurable(asked.objective, asked.time)
     await rehearse(brief(task, about, asked, place))
     folder = out or new_folder(place.settings, about.name)
@@ -157,7 +162,7 @@ async def resume(
     agree: Callable[[Opening], None] = lambda opening: None,
 ) -> Result:
     """Goes on with a run where it was left, under its own conditions or with more to spend."""
-    _check(asked)
+    check(asked)
     with Journal.open(folder) as journal:
         begun = _begun(journal).conditions
         task = Task(Path(begun.spec_path), original_path=begun.original, drafted=begun.drafted)
@@ -206,10 +211,15 @@ async def _work(
         models=at(place, task.spec, asked),
         paces=place.paces,
         secrets=place.secrets,
+        part=Part(place.purse) if place.purse is not None else None,
     )
     if stopper is not None:
         stopper.attach(shop)
-    ended = await loop(shop)
+    try:
+        ended = await loop(shop)
+    finally:
+        if stopper is not None:
+            stopper.detach(shop)
     record.add(ended)
     best = record.population.best
     source = record.text(best.source) if best is not None else ""
@@ -247,7 +257,7 @@ def _give(record: Record, task: Task) -> None:
         record.add(Judged(name, Tier.FULL, task.verdict))
 
 
-def _check(asked: Conditions) -> None:
+def check(asked: Conditions) -> None:
     """What cannot be meant is said before anything is spent."""
     Goal.parse(asked.goal).must_be_measurable(measured=asked.time)
     strategy(asked.strategy)

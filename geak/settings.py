@@ -243,6 +243,21 @@ class Settings:
             separator="\n",
         ),
     )
+    executor: Literal["local", "ray"] = field(
+        default="local",
+        metadata=_row(
+            "Where judges run: local (here, or where --judge says) or ray (on the machines of a Ray cluster: one for "
+            "each GPU, or else for each processor).",
+            reading.one_of("local", "ray"),
+            "EXECUTOR",
+        ),
+    )
+    address: str = field(
+        default="auto",
+        metadata=_row(
+            "The Ray cluster: auto (the one that this machine belongs to) or HOST:PORT.", reading.text, "ADDRESS"
+        ),
+    )
     allow_weak_sandbox: bool = field(
         default=False,
         metadata=_row(

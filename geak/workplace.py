@@ -8,9 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from geak.budget import Bound, bound
+from geak.budget import Bound, Purse, bound
+from geak.errors import UsageError
 from geak.goal import FASTER
 from geak.journal.events import Caps, Conditions, RoleModel
+from geak.judge import command, words
 from geak.judges import Judges, default_commands
 from geak.models.base import Call, Message, Model, Role
 from geak.models.compiler import Compiler
@@ -24,6 +26,8 @@ from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Policy
 
+JUDGES_LOG = "judges.log"
+"""Within a run's folder."""
 _PROMPT = 40_000
 """Characters of a long prompt, for the bound of a call that is not written yet."""
 
@@ -40,11 +44,19 @@ class Workplace:
     """Tokens of an answer, at the most, where a model's table says so."""
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
     """What must not be kept of an answer that repeats it."""
+    purse: Purse | None = None
+    """What all runs here may spend together; none, where each has its own caps alone."""
 
 
 @asynccontextmanager
-async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplace]:
-    """Opens the models first, so that a missing key is known before anything else, then starts the judges."""
+async def workplace(
+    settings: Settings, *needed: Role, runs: int = 1, folder: Path | None = None
+) -> AsyncIterator[Workplace]:
+    """Opens the models first, so that a missing key is known before anything else, then starts the judges.
+
+    There are as many of these as so many runs at once have work for. What judges say on the side goes to a file in
+    `folder`, where there is one: a live page is not torn.
+    """
     settings = settings.settled()
     tables = {name: read(name, table) for name, table in settings.models.items()}
     names = settings.roles(*needed)
@@ -52,15 +64,28 @@ async def workplace(settings: Settings, *needed: Role) -> AsyncIterator[Workplac
     opened = {name: open_model(name, tables, settings.environment) for name in sorted(set(names.values()))}
     models = {role: opened[name] for role, name in names.items()}
     paces = {model.name: Pace(model.concurrency) for model in opened.values()}
-    commands = default_commands(
-        settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=settings.samples or 1
-    )
     try:
-        async with Judges(commands) as judges:
+        log = folder / JUDGES_LOG if folder else None
+        async with _judges(settings, runs * (settings.samples or 1), log) as judges:
             known = {role: most for role, most in longest.items() if most}
             yield Workplace(settings, models, paces, judges, known, secrets(tables.values(), settings.environment))
     finally:
         await asyncio.gather(*(model.close() for model in opened.values()))
+
+
+def _judges(settings: Settings, at_once: int, log: Path | None) -> Judges:
+    """Those of this machine and of the commands that were named; or a cluster's."""
+    if settings.executor == "ray":
+        from geak.cluster import RayJudges
+
+        if len(settings.judge) > 1:
+            raise UsageError("--executor ray starts one command on every worker, and several --judge were given")
+        argv = words(settings.judge[0]) if settings.judge else command(allow_weak_sandbox=settings.allow_weak_sandbox)
+        return RayJudges(settings.address, argv, most=at_once)
+    if settings.address != "auto":
+        raise UsageError("--address is where a Ray cluster is, and wants --executor ray")
+    commands = default_commands(settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=at_once)
+    return Judges(commands, log)
 
 
 def conditions(task: Task, about: Description, place: Workplace) -> Conditions:

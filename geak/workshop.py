@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from geak.budget import left
+from geak.budget import Part
 from geak.desk import Desk
 from geak.errors import BudgetSpent, GeakError, JudgeDied, MachineError, ModelError
 from geak.goal import Goal
@@ -28,6 +28,8 @@ _TUNING = 2.0
 """Minutes that a tuner may search, where the run has so many left."""
 _PATIENCE = 3
 """Candidates in a row over which every judge died, before the judge is to blame and not they."""
+ALLOWED = "the best of what the budget allowed"
+"""How a run for the best ends that could have gone on."""
 
 
 class Halted(GeakError):
@@ -47,11 +49,13 @@ class Workshop:
     models: Mapping[Role, Model]
     paces: Mapping[str, Pace]
     secrets: frozenset[str] = field(default=frozenset(), repr=False)
+    part: Part | None = None
+    """In a budget that several runs share."""
     halted: Ended | None = None
     _died: int = 0
 
     def __post_init__(self) -> None:
-        self.desk = Desk(self.record, self.models, self.paces, self.secrets, proceed=self.proceed)
+        self.desk = Desk(self.record, self.models, self.paces, self.secrets, proceed=self.proceed, part=self.part)
 
     @property
     def population(self) -> Population:
@@ -169,7 +173,7 @@ class Workshop:
         best, nearest = self.population.best, self.population.nearest
         found = best is not None and best.name != GIVEN
         if self.goal.kind == "best" and found and (why is None or why.reason == "budget"):
-            return Ended("goal", "the best of what the budget allowed" if why else "the best of all rounds", 0)
+            return Ended("goal", ALLOWED if why else "the best of all rounds", 0)
         if why is not None:
             return why
         if not found and nearest is not None and nearest.verdict and nearest.verdict.status is Status.UNDECIDED:
@@ -185,9 +189,9 @@ class Workshop:
         parent, asked, tuning = self._past(candidate.move.parents[-1]), self.population.conditions, candidate.tuning
         if tuning is None:
             self.proceed()
-            minutes = left(self.population.caps, self.population.account, self.record.minutes).minutes
+            minutes = self.desk.left().minutes
             if minutes is not None and minutes <= 0:
-                raise BudgetSpent(f"the {self.population.caps.minutes:g} minutes are over; --minutes allows more")
+                raise BudgetSpent("the minutes are over; --minutes allows more")
             try:
                 tuning = await self.judges.tune(
                     self.spec,

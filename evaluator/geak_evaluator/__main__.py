@@ -25,6 +25,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("command", nargs="?", choices=["serve"], default="serve")
     parser.add_argument("--allow-weak-sandbox", action="store_true", help="go on where the self-test finds a leak")
     parser.add_argument("--workers", type=int, default=1, help="requests at a time; 0 is one for each processor")
+    parser.add_argument("--no-estimates", action="store_true", help="verdicts say nothing of times: sooner done")
     parser.add_argument("--device", default="", metavar="simulated:TARGET", help="a simulated device, to try the clock")
     options = parser.parse_args(arguments)
     try:
@@ -36,11 +37,12 @@ def main(argv: list[str] | None = None) -> int:
         return 3
     try:
         if options.workers != 1:
-            weak = ["--allow-weak-sandbox"] if options.allow_weak_sandbox else []
-            pooled(options.workers, [*weak, *(["--device", options.device] if options.device else [])])
+            names = {"--allow-weak-sandbox": options.allow_weak_sandbox, "--no-estimates": options.no_estimates}
+            flags = [name for name, wanted in names.items() if wanted]
+            pooled(options.workers, [*flags, *(["--device", options.device] if options.device else [])])
             return 0
         with Sandbox(minimum=Level.BASE if options.allow_weak_sandbox else Level.CONFINED) as box:
-            stdio(box, options.device)
+            stdio(box, options.device, estimates=not options.no_estimates)
     except SandboxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3

@@ -88,10 +88,19 @@ class Candidate:
         self._native = None
         self._on_device.close()
 
-    def run(self, case: Case, *, configuration: int = 0, lower: bool = False, interpreted: bool = True) -> Ran:
+    def run(
+        self,
+        case: Case,
+        *,
+        configuration: int = 0,
+        lower: bool = False,
+        idle: bool = True,
+        interpreted: bool = True,
+    ) -> Ran:
         """One case under fresh values; with `lower` Triton's IR of its launches is handed over too.
 
-        Without `interpreted` only a device carries it out: a case that is too large for anything else.
+        With `idle` the plan is also tried without its launches, until a case has shown that they are needed. Without
+        `interpreted` only a device carries it out: a case that is too large for anything else.
         """
         try:
             answer = self._oracle.case(case, self._target, native=True)
@@ -104,7 +113,7 @@ class Candidate:
             ran = self._carried_out(answer, captured, lower=lower)
         else:
             return Ran(self._natively(answer, captured), captured.log, captured)
-        if not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
+        if idle and not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
             # In memory that holds something else: the right answer may look like memory that was never written.
             self.needed = self._replay(answer, captured, execute=False, poison=_OTHER_POISON).result.cause is not None
         return ran
@@ -127,7 +136,8 @@ class Candidate:
     def capture(self, case: Case, answer: Answer | None = None, configuration: int = 0) -> Captured | Ran:
         """What its wrapper asks for, recorded on values of no account; or on the integers of `answer`, if it may."""
         try:
-            shown = tuple(self._oracle.case(case, self._target) for _ in range(2))
+            first = self._oracle.case(case, self._target, like=answer)
+            shown: tuple[Answer, ...] = (first, self._oracle.case(case, self._target, like=answer or first))
             if self._by_value:  # a wrapper whose launches may follow the values must see the integers that count
                 shown = tuple(one.with_integers_of(answer or shown[0]) for one in shown)
         except TooBig as error:

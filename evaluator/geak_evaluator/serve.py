@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import os
 import platform
 import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import replace
-from importlib import metadata
+from importlib import metadata, resources
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
@@ -20,6 +22,7 @@ from geak_evaluator.measure.baseline import Book
 from geak_evaluator.measure.devices import NoSuchDevice, gpus, software, visible
 from geak_evaluator.measure.lent import Lent
 from geak_evaluator.measuring import Stopwatch
+from geak_evaluator.observing import observe, tried
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.pool import Pool, own_command, processors
 from geak_evaluator.profiling import NoSuchCase, counted, profile
@@ -31,6 +34,9 @@ from geak_evaluator.schema.target import UnknownTarget
 from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
 from geak_evaluator.seeding import seed
 from geak_evaluator.tuning import tune
+
+if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
 
 
 def hello(box: Sandbox) -> Hello:
@@ -55,7 +61,27 @@ def hello(box: Sandbox) -> Hello:
         gpus=found,
         software=software(),
         missing=box.missing,
+        code=code(),
     )
+
+
+@functools.cache
+def code() -> str:
+    """The hash of this judge's source, the same from a checkout, a wheel and a packed file."""
+    found: dict[str, bytes] = {}
+
+    def walk(folder: Traversable, path: str) -> None:
+        for entry in folder.iterdir():
+            if entry.name.endswith(".py"):
+                found[f"{path}{entry.name}"] = entry.read_bytes()
+            elif entry.is_dir() and entry.name != "__pycache__":
+                walk(entry, f"{path}{entry.name}/")
+
+    walk(resources.files("geak_evaluator"), "")
+    digest = hashlib.sha256()
+    for name, data in sorted(found.items()):
+        digest.update(f"{name}\0{len(data)}\0".encode() + data)
+    return digest.hexdigest()
 
 
 def cache() -> Cache | None:
@@ -67,9 +93,9 @@ def cache() -> Cache | None:
         return None
 
 
-def serve(box: Sandbox, requests: TextIO, answers: TextIO, device: str = "") -> None:
+def serve(box: Sandbox, requests: TextIO, answers: TextIO, device: str = "", *, estimates: bool = True) -> None:
     """Answers requests in turn; `device` is a simulated one to be used instead of what is there."""
-    judge = Judge(box, cache=cache(), stopwatch=_stopwatch(box, device))
+    judge = Judge(box, cache=cache(), estimates=estimates, stopwatch=_stopwatch(box, device))
     _say(answers, replace(hello(box), measures=judge.measures, **_simulated(device)))
     for line in requests:
         _say(answers, _lacking(box, line) or _answer(judge, line))
@@ -138,7 +164,12 @@ def _result(judge: Judge, request: Request) -> Any:
         return lint(judge, file)
     if request.op == "seed":
         return seed(judge, file, target=request.targets[0])
+    if request.op == "observe":
+        texts = {"test": request.test, "timed": request.timed, "project": request.project}
+        return observe(judge, file, target=request.targets[0], watch=request.watch, **texts)
     kernel = _bytes(request.kernel)
+    if request.op == "try":
+        return tried(judge, file, kernel, target=request.targets[0], policy=request.policy)
     if request.op == "profile":
         return profile(
             judge,
@@ -192,10 +223,10 @@ def pooled(workers: int, options: Sequence[str]) -> None:
         pool.close()
 
 
-def stdio(box: Sandbox, device: str = "") -> None:
+def stdio(box: Sandbox, device: str = "", *, estimates: bool = True) -> None:
     """Serves over this process's own stdin and stdout; anything else that prints goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="surrogateescape")
     os.dup2(2, 1)
     requests = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115 - it is not ours to close
     sys.stdin = open(os.devnull)  # noqa: SIM115
-    serve(box, requests, answers, device)
+    serve(box, requests, answers, device, estimates=estimates)

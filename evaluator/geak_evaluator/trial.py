@@ -147,7 +147,7 @@ class Trial:
 
     def _run_shown(self, cases: Sequence[Case]) -> Iterator[Ran]:
         for case in cases:
-            ran = self._candidate.run(case, lower=True)
+            ran = self._candidate.run(case, lower=True, idle=self._tier is not Tier.GATE)  # which does not ask
             if ran.captured is not None:
                 self._captured[str(case)] = ran.captured
             self._handed.append(ran.handed)

@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from geak.cli import (
+    batch,
     config,
     display,
     doctor,
@@ -18,9 +19,11 @@ from geak.cli import (
     models,
     optimize,
     profile,
+    report,
     resume,
     show,
     specs,
+    traces,
     tune,
 )
 from geak.cli.display import document, say
@@ -39,8 +42,12 @@ app = typer.Typer(
 )
 app.command("optimize", epilog=EPILOG)(optimize.optimize)
 app.command("generate", epilog=EPILOG)(generate.generate)
+app.command("batch", epilog=EPILOG)(batch.batch)
 app.command("resume", epilog=EXIT_CODES)(resume.resume)
 app.command("show")(show.show)
+app.command("report")(report.report)
+app.command("compare")(report.compare)
+app.command("export-traces")(traces.export_traces)
 app.add_typer(specs.app, name="specs")
 app.add_typer(judge_command.app, name="judge")
 app.add_typer(models.app, name="models")

@@ -5,25 +5,16 @@ from __future__ import annotations
 import sys
 from typing import Any
 
+from geak.words import cut as cut
+from geak.words import duration as duration
+from geak.words import flat as flat
+from geak.words import money as money
+from geak.words import plain as plain
+from geak.words import plural as plural
 from geak_evaluator.schema import codec
 
 printed = 0
 """Documents so far."""
-
-
-def plain(text: str) -> str:
-    """Without the control characters that could paint over a terminal."""
-    return "".join(c if c.isprintable() or c in "\n\t" else "�" for c in text)
-
-
-def flat(text: str) -> str:
-    """The same in one line."""
-    return " ".join(plain(text).split())
-
-
-def cut(text: str, width: int) -> str:
-    """The beginning of a line that is longer."""
-    return text if len(text) <= width else text[: max(width - 3, 0)].rstrip() + "..."
 
 
 def say(text: str, *, error: bool = False) -> None:
@@ -36,24 +27,3 @@ def document(value: Any) -> None:
     global printed
     printed += 1
     print(codec.dumps(value), flush=True)
-
-
-def money(usd: float, unpriced: int = 0) -> str:
-    """Dollars; calls whose price nobody knows are said to be unknown, never nothing."""
-    known = f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"
-    if not unpriced:
-        return known
-    return f"{known} and unknown" if usd else "unknown"
-
-
-def duration(seconds: float) -> str:
-    """A time span in the unit that fits it."""
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
-
-
-def plural(count: int, noun: str) -> str:
-    """A number of things."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"

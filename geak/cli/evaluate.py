@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,16 +9,14 @@ import typer
 
 from geak.cli.display import document, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
-from geak.errors import GeakError, MachineError, UsageError
+from geak.errors import MachineError, UsageError
 from geak.settings import DEFAULT_TARGETS, Settings, load
-from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 
 if TYPE_CHECKING:
     from geak.judge import Judge
 
 EXIT = {Status.ACCEPTED: 0, Status.REJECTED: 1, Status.UNDECIDED: 6}
-_UNFIT = 2
 
 
 @settles("target", "policy", "elements", "judge", "allow_weak_sandbox")
@@ -29,7 +26,14 @@ def evaluate(
     ],
     kernel: Annotated[Path | None, typer.Argument(help="A Python file with the kernel.")] = None,
     kernels: Annotated[
-        Path | None, typer.Option(help="Many: a folder of NAME.py, or JSONL with a name and a kernel a line.")
+        Path | None,
+        typer.Option(
+            help="Many: a folder of NAME.py, of runs, or of KernelBench's samples; or JSON lines, TritonBench's too."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --kernels: a folder for the verdicts, for geak report.", metavar="FOLDER"),
     ] = None,
     tier: Annotated[Tier, typer.Option(help="How much is asked: one case, everything, or everything and unseen.")] = (
         Tier.FULL
@@ -55,6 +59,8 @@ def evaluate(
 
     if (kernel is None) == (kernels is None):
         raise UsageError("geak eval needs a kernel file, or --kernels with a folder or a JSONL file")
+    if out is not None and kernels is None:
+        raise UsageError("--out goes with --kernels: one verdict is printed, and with --json as a document")
     if time and tier is Tier.GATE:
         raise UsageError(
             "--time measures what the whole of a spec accepts; the gate alone says too little (--tier full)"
@@ -64,11 +70,13 @@ def evaluate(
     if time and against is not None:
         timed["original"] = text(against)
     if kernels is not None:
-        raise typer.Exit(_many(spec, kernels, settings, tier, jobs, timed, json=json))
+        from geak.cli.evaluate_many import many
+
+        raise typer.Exit(many(spec, kernels, settings, tier, jobs, out, timed, json=json))
     assert kernel is not None
     judge = judge_of(settings)
     with at_hand(spec, judge, Scale(settings.elements)) as task, Judge(judge) as room:
-        verdict = room.evaluate(task.spec, kernel, **_asked(room, settings, tier, timed, task.policy))
+        verdict = room.evaluate(task.spec, kernel, **asked(room, settings, tier, timed, task.policy))
     if json:
         document(verdict)
     else:
@@ -87,49 +95,11 @@ def _print(verdict: Verdict) -> None:
         say(line)
 
 
-def _asked(
+def asked(
     room: Judge, settings: Settings, tier: Tier, timed: dict[str, Any], policy: Policy = Policy.PURE
 ) -> dict[str, Any]:
+    """What is asked of a judge, whatever the kernel; `policy` holds where nobody named another."""
     if timed and not room.hello.measures:
         raise MachineError("--time needs a GPU that the judge can open, and there is none; see `geak doctor`")
     targets = settings.target or room.hello.present or DEFAULT_TARGETS
     return {"targets": targets, "tier": tier, "policy": settings.policy or policy, **timed}
-
-
-def _many(
-    name: str, kernels: Path, settings: Settings, tier: Tier, jobs: int, timed: dict[str, Any], *, json: bool
-) -> int:
-    """Judges them all; the exit code of the worst, or 2 where something could not be judged."""
-    from geak.judge import Judge
-    from geak.specs import dataset
-    from geak.submissions import collect
-
-    found, missing = collect(dataset(name), kernels)
-    counts: Counter[str] = Counter()
-    rows: list[dict[str, Any]] = []
-    with Judge(judge_of(settings, workers=jobs)) as room:
-        every = [(one.spec, one.source) for one in found]
-        for number, verdict in room.evaluate_all(every, **_asked(room, settings, tier, timed)):
-            label = found[number].label
-            if isinstance(verdict, GeakError):
-                counts["not judged"] += 1
-                row: dict[str, Any] = {"kernel": label, "name": found[number].spec.stem, "problem": str(verdict)}
-                line = f"NOT JUDGED {found[number].spec.stem}  {verdict}"
-            else:
-                counts[verdict.status.value] += 1
-                row = {"kernel": label, "verdict": codec.to_json(verdict)}
-                line = verdict.line()
-            rows.append(row)
-            if not json:
-                say(f"{line}  ({label})")
-    words = [f"{count} {word}" for word, count in counts.most_common()]
-    summary = f"{len(found)} kernels: {', '.join(words)}"
-    if missing:
-        summary += f"; no kernel for {len(missing)} specs: {', '.join(missing[:5])}{', ...' * (len(missing) > 5)}"
-    if json:
-        document({"kernels": rows, "counts": counts, "without": missing})
-    else:
-        say(summary)
-    if counts["not judged"]:
-        return _UNFIT
-    return next((EXIT[s] for s in (Status.REJECTED, Status.UNDECIDED) if counts[s.value]), 0)

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from geak.cli.display import cut, duration, flat, money, plural, say
 from geak.journal.events import (
@@ -42,7 +42,7 @@ def progress(before: Population, *, quiet: bool = False) -> Iterator[Watch]:
     if quiet:
         yield page.note
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
-        with _live(page):
+        with live(page):
             yield page.note
     else:
         lines = Lines()
@@ -193,8 +193,21 @@ def cap(usd: float | None) -> str:
     return "no cap" if usd is None else f"${usd:.2f}"
 
 
+class Shown(Protocol):
+    """Something that is a few lines at any moment."""
+
+    def lines(self, seconds: float) -> list[str]:
+        """The lines, so many seconds after it was begun."""
+        ...
+
+    def seconds(self) -> float:
+        """How long it has been shown."""
+        ...
+
+
 @contextmanager
-def _live(page: Page) -> Iterator[None]:
+def live(page: Shown) -> Iterator[None]:
+    """Shows it on a terminal, painted anew a few times a second."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text

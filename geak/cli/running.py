@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -15,11 +15,12 @@ from typing import Any, NoReturn, Protocol
 
 import typer
 
+from geak.budget import Bound
 from geak.cli.display import document, money, plural, say
 from geak.cli.progress import cap, progress
 from geak.cli.result import again, page, report
 from geak.errors import UsageError
-from geak.journal.events import Conditions
+from geak.journal.events import Caps, RoleModel
 from geak.journal.store import EVENTS, Entry
 from geak.judge import text
 from geak.population import Population
@@ -47,7 +48,7 @@ class Work(Protocol):
 def carry_out(work: Work, *, yes: bool, json: bool, quiet: bool, drafts: bool = False) -> NoReturn:
     """Carries it out and prints what came of it; with `drafts`, a person is shown the spec that a model drafted."""
     with ExitStack() as shown:
-        sitting = _Sitting(shown, yes=yes, json=json, quiet=quiet)
+        sitting = _Run(shown, yes=yes, json=json, quiet=quiet)
         if drafts:
             work = partial(work, review=sitting.review)
         try:
@@ -61,21 +62,52 @@ def carry_out(work: Work, *, yes: bool, json: bool, quiet: bool, drafts: bool = 
     raise typer.Exit(result.exit_code)
 
 
-class _Sitting:
-    """One process's work on a run."""
+class Sitting:
+    """One process's work: the first ^C ends it cleanly, the second leaves it."""
 
     def __init__(self, shown: ExitStack, *, yes: bool, json: bool, quiet: bool) -> None:
+        self.stopper = Stopper()
         self._shown = shown
         self._yes, self._json, self._quiet = yes, json, quiet
-        self._stopper = Stopper()
         self._folder: Path | None = None
-        self._watch: Watch = _nothing
-        self._agreed = False
+        self._on = ""
+        self._task: asyncio.Task[Any] | None = None
         self._leaving = False
 
-    async def run(self, work: Work) -> Result:
+    def begins(self, folder: Path, on: str) -> None:
+        """From now on a ^C ends it; `on` is the command that goes on with it."""
+        self._folder, self._on = folder, on
         self._task = asyncio.current_task()
-        return await work(watch=lambda what: self._watch(what), stopper=self._stopper, agree=self._agree)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupted)
+
+    def _interrupted(self) -> None:
+        if not self.stopper.stopped:
+            self.stopper.stop()
+            say("stopping: what is under way is finished first; ^C again leaves it", error=True)
+        elif not self._leaving:
+            self._leaving = True
+            self._shown.close()
+            say(f"left; {self._on} goes on with it", error=True)
+            if self._json:
+                document({"error": {"message": "interrupted", "exit_code": 130}, "folder": str(self._folder)})
+            # The journal is on disk after every step; a judge that does not end is not worth a longer wait.
+            timer = threading.Timer(_TIDYING, os._exit, (130,))
+            timer.daemon = True
+            timer.start()
+            assert self._task is not None
+            self._task.cancel()
+
+
+class _Run(Sitting):
+    """One process's work on one run."""
+
+    def __init__(self, shown: ExitStack, *, yes: bool, json: bool, quiet: bool) -> None:
+        super().__init__(shown, yes=yes, json=json, quiet=quiet)
+        self._watch: Watch = _nothing
+        self._agreed = False
+
+    async def run(self, work: Work) -> Result:
+        return await work(watch=lambda what: self._watch(what), stopper=self.stopper, agree=self._agree)
 
     def review(self, path: Path, findings: Findings) -> bool:
         """Whether a person confirms a spec that a model drafted; where nobody can be asked, they do not."""
@@ -94,29 +126,11 @@ class _Sitting:
         """Says what is about to be spent, and asks where it is much; only then does the run begin."""
         self._shown.close()
         say("\n".join(first_lines(opening)), error=True)
-        if _much(opening) and not (self._yes or self._agreed):
-            _ask(opening)
+        if not self._agreed:
+            consent(opening.conditions.caps, opening.most, yes=self._yes)
         self._agreed = True
-        self._folder = opening.folder
         self._watch = self._shown.enter_context(progress(_so_far(opening), quiet=self._quiet))
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupted)
-
-    def _interrupted(self) -> None:
-        if not self._stopper.stopped:
-            self._stopper.stop()
-            say("stopping: what is under way is finished first; ^C again leaves it", error=True)
-        elif not self._leaving:
-            self._leaving = True
-            self._shown.close()
-            say(f"left; {again(self._folder)} goes on with it", error=True)
-            if self._json:
-                document({"error": {"message": "interrupted", "exit_code": 130}, "folder": str(self._folder)})
-            # The journal is on disk after every step; a judge that does not end is not worth a longer wait.
-            timer = threading.Timer(_TIDYING, os._exit, (130,))
-            timer.daemon = True
-            timer.start()
-            assert self._task is not None
-            self._task.cancel()
+        self.begins(opening.folder, again(opening.folder))
 
 
 def _nothing(what: Entry | Waiting) -> None:
@@ -125,19 +139,11 @@ def _nothing(what: Entry | Waiting) -> None:
 
 def first_lines(opening: Opening) -> list[str]:
     """What a person must know before anything is spent: model, cap, upper bound, targets."""
-    asked, most = opening.conditions, opening.most
-    tokens, calls, minutes = asked.caps.tokens, asked.caps.calls, asked.caps.minutes
-    caps = [f"cap {cap(asked.caps.usd)}"]
-    caps += [] if tokens is None else [f"{tokens:,} tokens"]
-    caps += [] if calls is None else [plural(calls, "call")]
-    caps += [] if minutes is None else [f"{minutes:g} minutes"]
-    bound = "an unknown price" if most.usd is None else money(most.usd)
-    cost = f"{', '.join(caps)}; at most {bound} and {most.tokens:,} tokens"
-    if not any(model.language for model in asked.models.values()):
-        cost = "no language model is asked, and nothing is spent"
+    asked = opening.conditions
     chosen = " (by default)" if opening.targets_by_default else ""
+    cost = costs(asked.models, asked.caps, opening.most)
     return [
-        f"{asked.spec}: {models(asked)}; {cost}; for {', '.join(asked.targets)}{chosen}",
+        f"{asked.spec}: {models(asked.models)}; {cost}; for {', '.join(asked.targets)}{chosen}",
         *(f"note: {note}" for note in opening.notes),
         *["note: a model drafted the spec, and nobody has confirmed it: verdicts are of a drafted reference"]
         * asked.drafted,
@@ -145,25 +151,34 @@ def first_lines(opening: Opening) -> list[str]:
     ]
 
 
-def models(asked: Conditions) -> str:
+def costs(models: Mapping[str, RoleModel], caps: Caps, most: Bound) -> str:
+    """What may be spent, and what it can come to at the most."""
+    if not any(model.language for model in models.values()):
+        return "no language model is asked, and nothing is spent"
+    words = ["no cap in dollars" if caps.usd is None else f"cap {cap(caps.usd)}"]
+    words += [] if caps.tokens is None else [f"{caps.tokens:,} tokens"]
+    words += [] if caps.calls is None else [plural(caps.calls, "call")]
+    words += [] if caps.minutes is None else [f"{caps.minutes:g} minutes"]
+    bound = "an unknown price" if most.usd is None else money(most.usd)
+    return f"{', '.join(words)}; at most {bound} and {most.tokens:,} tokens"
+
+
+def models(asked: Mapping[str, RoleModel]) -> str:
     """Who plays the roles: one name where it is one model."""
-    names = {role: model.model for role, model in asked.models.items()}
+    names = {role: model.model for role, model in asked.items()}
     if len(set(names.values())) == 1:
         return next(iter(names.values()))
     return ", ".join(f"{role} {name}" for role, name in names.items())
 
 
-def _much(opening: Opening) -> bool:
-    caps, most = opening.conditions.caps, opening.most
-    if most.usd is None:
-        return caps.tokens is None and caps.calls is None
-    return most.usd > ASKED_ABOVE
-
-
-def _ask(opening: Opening) -> None:
-    bound = "an unknown sum" if opening.most.usd is None else money(opening.most.usd)
+def consent(caps: Caps, most: Bound, *, yes: bool) -> None:
+    """Asks a person where much may be spent; a UsageError where nobody can be asked, or they do not agree."""
+    much = most.usd > ASKED_ABOVE if most.usd is not None else caps.tokens is None and caps.calls is None
+    if not much or yes:
+        return
+    bound = "an unknown sum" if most.usd is None else money(most.usd)
     if not _terminal():
-        known = opening.most.usd is not None
+        known = most.usd is not None
         why, do = (", which is more than $10", "lower --usd") if known else ("", "set --tokens or --calls")
         raise UsageError(f"up to {bound} may be spent{why}; say --yes, or {do}")
     if not _confirmed(f"up to {bound} may be spent; go on?"):

@@ -14,10 +14,11 @@ from geak.cli.options import AsJson
 def show(run: Annotated[Path, typer.Argument(help="The run's folder.")], json: AsJson = False) -> None:
     """Show what a run tried, and what it cost. One that is under way can be looked at too."""
     from geak.api import load_run
-    from geak.cli.history import page, report
+    from geak.cli.history import page
+    from geak.report import history
 
     found = load_run(run)
     if json:
-        document(report(found))
+        document(history.document(found))
     else:
         say("\n".join(page(found)))

@@ -14,8 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from geak.errors import MachineError, RunError
-from geak.journal.events import KINDS, VERSION, Begun, Blob, Event
+from geak.errors import MachineError, RunBusy, RunError
+from geak.journal.events import KINDS, VERSION, Announced, Begun, Blob, Ended, Event, Failed, Received, Resumed
 from geak_evaluator.schema import codec
 
 EVENTS = "events.jsonl"
@@ -121,6 +121,50 @@ def read(folder: Path) -> list[Entry]:
     return _read(folder)[0]
 
 
+@dataclass(frozen=True)
+class Glance:
+    """What a run's lines say of its money, its time and its end; the rest of them is not looked at."""
+
+    calls: tuple[Event, ...] = ()
+    """Announced, received, failed, gone on with."""
+    ended: Ended | None = None
+    """How it stopped, if that is its last line."""
+    sittings: tuple[tuple[str, str], ...] = ()
+    """When it was worked on: from, until."""
+
+
+_GLANCED = {f'{{"event":"{kind.__name__.lower()}"'.encode(): kind for kind in (Announced, Received, Failed, Resumed)}
+_AT = len('"at":"')
+
+
+def glance(folder: Path) -> Glance | None:
+    """A look at a run, many times as fast as reading it; None where none was begun."""
+    try:
+        data = (folder / EVENTS).read_bytes()
+    except FileNotFoundError:
+        return None
+    calls: list[Event] = []
+    sittings: list[tuple[str, str]] = []
+    begun = until = ""
+    last = b""
+    for number, last in enumerate(_whole_lines(data)):
+        head, _, rest = last.partition(b",")
+        if number == 0 or head == b'{"event":"resumed"':
+            sittings += [(begun, until)] * bool(begun)
+            begun = _stamp(rest)
+        until = _stamp(rest)
+        if head in _GLANCED:
+            calls.append(_entry(folder, number, last).event)
+    if not begun:
+        return None
+    ended = _entry(folder, 1, last).event if last.startswith(b'{"event":"ended"') else None
+    return Glance(tuple(calls), ended if isinstance(ended, Ended) else None, (*sittings, (begun, until)))
+
+
+def _stamp(rest: bytes) -> str:
+    return rest[_AT:].partition(b'"')[0].decode("ascii", "replace")
+
+
 def read_blob(folder: Path, blob: Blob) -> str:
     """A text that a run kept; one that was changed since is as good as lost."""
     try:
@@ -188,19 +232,25 @@ def _plain(entry: Entry) -> dict[str, Any]:
     return {"event": type(entry.event).__name__.lower(), "at": entry.at, **codec.to_json(entry.event)}
 
 
-def _locked(folder: Path) -> int:
+def locked(path: Path, busy: str) -> int:
+    """Takes the lock that this file is, for as long as its descriptor is open; RunBusy where another process has it."""
     try:
-        lock = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     except OSError as error:
-        raise _unwritable(folder, error) from None
+        raise _unwritable(path.parent, error) from None
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(lock)
         if error.errno in (errno.EWOULDBLOCK, errno.EACCES):
-            raise RunError(f"another process works on {folder}; `geak show {folder}` says how far it is") from None
-        raise _unwritable(folder, error) from None
+            raise RunBusy(busy) from None
+        raise _unwritable(path.parent, error) from None
     return lock
+
+
+def _locked(folder: Path) -> int:
+    busy = f"another process works on {folder}; `geak show {folder}` says how far it is"
+    return locked(folder / _LOCK, busy)
 
 
 def _write_all(descriptor: int, data: bytes, offset: int) -> None:

@@ -69,7 +69,7 @@ def summary(folder: Path) -> dict[str, Any]:
         "ended": [last.reason, last.exit_code],
         "best": (folder / "best.py").read_text().partition("# <<<")[2] if (folder / "best.py").exists() else "",
         "calls": len(announced),
-        "open": len(run.population.account.open),
+        "lost": run.population.account.lost,
     }
 
 

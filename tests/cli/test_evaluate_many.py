@@ -59,17 +59,24 @@ def test_a_folder_of_kernels(geak, specs, tmp_path):
     (kernels / "half" / "second.py").write_text(kernel("half", "/ 3"))
     found = geak("eval", specs, "--kernels", kernels, "--tier", "gate", "--jobs", 2)
     assert found.code == 1
-    *verdicts, summary = found.out.splitlines()
+    lines, numbers = found.out.split("\n  ", 1)
+    *verdicts, summary = lines.splitlines()
     words = sorted((line.split()[0], line.rsplit("(", 1)[1]) for line in verdicts)
     assert words == [("ACCEPTED", "double.py)"), ("ACCEPTED", "half/first.py)"), ("REJECTED", "half/second.py)")]
-    assert summary == "3 kernels: 2 accepted, 1 rejected; no kernel for 1 specs: other"
+    assert summary == "3 kernels: 2 accepted, 1 rejected; 1 task without a kernel counts as failed: other"
+    assert [line.split()[:2] for line in numbers.splitlines()[:3]] == [
+        ["Compiled", "66.7"],
+        ["Called", "66.7"],
+        ["Correct", "50.0"],
+    ]
+    assert "Speed                                           not measured" in numbers
 
 
 def test_a_file_of_lines(geak, specs, tmp_path):
     kernels = tmp_path / "kernels.jsonl"
     lines = [{"name": "double", "kernel": kernel("double", "* 2")}, {"name": "other", "kernel": kernel("other", "+ 1")}]
     kernels.write_text("\n".join(map(json.dumps, lines)) + "\n\n")
-    (specs / "other.py").write_text("spec = None\n")
+    (specs / "other.py").write_text("from geak_evaluator import Spec\n\nspec = Spec()\n")
     found = geak("eval", specs, "--kernels", kernels, "--tier", "gate", "--jobs", 1, "--json")
     assert found.code == 2
     said = json.loads(found.out)
@@ -84,9 +91,9 @@ def test_a_file_of_lines(geak, specs, tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("{}", 'line 1: wanted {"name": SPEC, "kernel": SOURCE}'),
-        ('{"name": "nobody", "kernel": ""}', "line 1: there is no spec 'nobody' among them (double, half, other, ...)"),
-        ("", "holds no kernel for any of 3 specs"),
+        ("{}", 'line 1: wanted {"name": TASK, "kernel": SOURCE}'),
+        ('{"name": "nobody", "kernel": ""}', "line 1: there is no task 'nobody' among them (double, half, other)"),
+        ("", "holds no kernel for any of 3 tasks"),
         (None, "there is no such folder or file"),
     ],
 )

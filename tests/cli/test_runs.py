@@ -3,35 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import select
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from geak.settings import TABLE
 from tests.cli.conftest import Outcome
 from tests.loop import stage
 
 BAD, GOOD, UNKNOWN = "verdict: rejected", "verdict: accepted", "verdict: undecided"
 
 Generate = Callable[..., Outcome]
-
-
-@pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The current folder, with a spec in it and no settings around."""
-    for setting in TABLE.values():
-        monkeypatch.delenv(setting.variable, raising=False)
-    monkeypatch.chdir(tmp_path)
-    stage.spec(tmp_path)
-    return tmp_path
 
 
 def words(place: Path, *kernels: str, command: str = "generate", what: str = "double.py") -> list[str]:
@@ -305,81 +288,6 @@ def test_much_money_is_not_spent_unasked(geak, place):
     assert "cap $50.00; at most $50.00" in found.err
     assert found.err.endswith("error: up to $50.00 may be spent, which is more than $10; say --yes, or lower --usd\n")
     assert not (place / "run").exists()
-
-
-class Child:
-    """The real program, with a terminal where it is wanted."""
-
-    def __init__(self, place: Path, *command: str, terminal: bool = False) -> None:
-        self._ours, theirs = pty.openpty() if terminal else (-1, -1)
-        kept = {k: v for k, v in os.environ.items() if not k.startswith("GEAK_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "geak", *command],
-            cwd=place,
-            stdin=theirs if terminal else subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=theirs if terminal else subprocess.PIPE,
-            env=kept | {"TERM": "xterm", "COLUMNS": "100"},
-            start_new_session=True,
-        )
-        self.said = ""
-        self._until = time.monotonic() + 120
-        if terminal:
-            os.close(theirs)
-        else:
-            assert self.process.stderr is not None
-            self._ours = os.dup(self.process.stderr.fileno())
-
-    def wait_for(self, text: str) -> None:
-        """Reads until this was said."""
-        while text not in self.said:
-            data = self._read()
-            assert data, f"it never said {text!r}:\n{self.said}"
-
-    def type(self, text: str) -> None:
-        """As a person at the terminal."""
-        os.write(self._ours, text.encode())
-
-    def end(self) -> tuple[int, str]:
-        """Its exit code and what it said on stdout."""
-        while self._read():
-            pass
-        out, _ = self.process.communicate(timeout=60)
-        return self.process.returncode, out.decode()
-
-    def close(self) -> None:
-        """Leaves nothing behind."""
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        for pipe in (self.process.stdout, self.process.stderr):
-            if pipe is not None:
-                pipe.close()
-        os.close(self._ours)
-
-    def _read(self) -> bytes:
-        left = max(self._until - time.monotonic(), 0)
-        assert select.select([self._ours], [], [], left)[0], f"it does not come to an end:\n{self.said}"
-        try:
-            data = os.read(self._ours, 1 << 16)
-        except OSError:  # a terminal whose other end is closed
-            return b""
-        self.said += data.decode(errors="replace")
-        return data
-
-
-@pytest.fixture
-def start(place: Path) -> Iterator[Callable[..., Child]]:
-    """Starts the real program, in a terminal if asked."""
-    children: list[Child] = []
-
-    def begin(*command: str, terminal: bool = False) -> Child:
-        children.append(Child(place, *command, terminal=terminal))
-        return children[-1]
-
-    yield begin
-    for child in children:
-        child.close()
 
 
 @pytest.mark.parametrize("json_", [False, True], ids=["page", "json"])

@@ -1,8 +1,8 @@
 """A judge for tests of the loop: it speaks the wire's words, and a kernel's own comments decide its verdict.
 
 In a spec, "# seeds: 2" is how many kernels a compiler has for it, "# trouble: ..." why it has none, "# starter:
-mine.py" the kernel that it names to begin from. In a kernel:
-
+mine.py" the kernel that it names to begin from, "# unreadable: ..." why it is no spec, "# kills" that the judge ends
+over it, "# never" that no kernel for it is accepted. In a kernel:
 
 # verdict: accepted | rejected | undecided      at the full tier (accepted, if nothing is said)
 # final: rejected                               at the final tier
@@ -10,6 +10,8 @@ mine.py" the kernel that it names to begin from. In a kernel:
 # dies                                          the judge ends in the middle of its work
 # tuned: 128                                    bits that each load has in the tuner's best configuration
 # burns: 0.2                                    seconds of processor time that a verdict takes
+# waits: FILE                                   says in FILE that it was asked; the first time it waits for FILE.go
+                                                (in its name SPEC is the spec's)
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import re
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import stage  # beside this file
 
@@ -30,7 +33,7 @@ from geak_evaluator.schema.seed import Seed, Seeds
 from geak_evaluator.schema.spec import Axis, Case, Description, Spec, Tensor
 from geak_evaluator.schema.tuning import Configuration, Ranking, Tuning
 from geak_evaluator.schema.verdict import CaseResult, Cause, Code, Status, Tier, Verdict
-from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
+from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
 
 ABOUT = Description(
     "double",
@@ -44,7 +47,11 @@ def main() -> None:
     say(Hello(VERSION, "3.11", {"torch": "2.13", "triton": "3.9"}, "isolated"))
     for line in sys.stdin:
         request = codec.from_json(Request, codec.loads(line))
-        if request.op == "describe":
+        if "# kills" in request.source:
+            os._exit(7)
+        if request.op == "describe" and (why := re.findall(r"^# unreadable: *(.*)$", request.source, re.MULTILINE)):
+            say(Response(request.id, problem=Problem("spec", why[0])))
+        elif request.op == "describe":
             starter = "".join(re.findall(r"^# starter: *(.*)$", request.source, re.MULTILINE))
             about = replace(ABOUT, spec=replace(ABOUT.spec, starter=starter))
             digest = hashlib.sha256(request.source.encode("utf-8", "surrogateescape")).hexdigest()
@@ -82,9 +89,18 @@ def verdict(request: Request) -> Verdict:
     said = dict(re.findall(r"^# (\w+): *(.*)$", request.kernel, re.MULTILINE))
     if "# dies" in request.kernel:
         os._exit(7)
+    if "waits" in said and request.tier is Tier.FULL:
+        mark = said["waits"].replace("SPEC", Path(request.path).stem)
+        with open(mark, "a") as file:
+            file.write("asked\n")
+        first = Path(mark).read_text() == "asked\n"
+        while first and not os.path.exists(f"{mark}.go"):
+            time.sleep(0.02)
     until = time.process_time() + float(said.get("burns", 0))
     while time.process_time() < until:
         pass
+    if "# never" in request.source:
+        said["verdict"] = "rejected"
     word = said.get("final", "accepted") if request.tier is Tier.FINAL else said.get("verdict", "accepted")
     status = Status(word)
     cause = {Status.ACCEPTED: None, Status.REJECTED: Cause.WRONG_VALUES, Status.UNDECIDED: Cause.UNSUPPORTED}[status]

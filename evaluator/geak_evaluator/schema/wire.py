@@ -33,6 +33,8 @@ class Hello:
     """Whether it has a device on which kernels are proved and timed, as far as its files say."""
     workers: int = 1
     """How many requests are worked on at a time."""
+    code: str = ""
+    """The SHA-256 of this judge's source: who judges alike, has the same."""
     gpus: tuple[Gpu, ...] = ()
     """Every GPU of the machine that the variables leave visible."""
     software: dict[str, str] = field(default_factory=dict)
@@ -44,7 +46,7 @@ class Request:
     """One thing asked of the judge."""
 
     id: int
-    op: Literal["describe", "evaluate", "lint", "profile", "seed", "tune"]
+    op: Literal["describe", "evaluate", "lint", "observe", "profile", "seed", "try", "tune"]
     path: str
     """Where the spec lies, for messages and for what it names relative to itself."""
     source: str
@@ -65,6 +67,14 @@ class Request:
     """How long one case beside one baseline may be timed."""
     table: str = ""
     """JSON with configurations by size, as serving engines keep them: for a tuner to begin from."""
+    test: str = ""
+    """For `observe`: a foreign test's text; `source` is then the kernel file that it is about, and no spec."""
+    timed: str = ""
+    """For `observe`: a foreign text that makes the inputs which its benchmark times."""
+    watch: tuple[str, ...] = ()
+    """For `observe`: what of the kernel file the test calls."""
+    project: str = ""
+    """For `observe`: a folder that the test may read."""
     case: str = ""
     """Which case is profiled, by its number or its sizes; the first that is timed, where not said."""
     tool: Literal["auto", "proton", "rocprof", "ncu"] = "auto"

@@ -1,0 +1,1 @@
+"""Many kernels at once, under one budget: a dataset run is a folder of kernel runs."""

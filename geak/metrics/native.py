@@ -1,0 +1,50 @@
+"""What a benchmark calls its own score, as a formula over outcomes: beside our metrics, never instead of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from geak.metrics.outcome import Outcome
+
+
+@dataclass(frozen=True)
+class Native:
+    """A benchmark's own score: of each outcome, then the mean over repeats and over tasks."""
+
+    title: str
+    formula: str
+    of: Callable[[Outcome], float]
+    unit: Literal["share", "times", "points"] = "share"
+    measured: bool = False
+    """Whether it needs times: without any it is not measured, rather than 0."""
+
+
+def _speedup(outcome: Outcome) -> float:
+    """Against the first baseline; 0 for what was not accepted or not measured."""
+    ratios = outcome.speed.ratios if outcome.accepted and outcome.speed is not None else {}
+    return ratios[min(ratios)] if ratios else 0.0
+
+
+NATIVE: dict[str, Native] = {
+    "tritonbench": Native(
+        "TritonBench execution accuracy",
+        "kernels whose outputs agree with the reference / N",
+        lambda o: float(o.accepted),
+    ),
+    "kernelbench": Native(
+        "KernelBench fast_1",
+        "kernels correct and faster than the baseline / N",
+        lambda o: float(_speedup(o) > 1),
+        measured=True,
+    ),
+    "arena": Native(
+        "AgentKernelArena score",
+        "mean over tasks of 20 if it compiles + 100 if it is correct + 100 x speedup",
+        lambda o: 20.0 * o.compiled + 100.0 * o.accepted + 100.0 * _speedup(o),
+        "points",
+        measured=True,
+    ),
+}
+"""By the name of the format that the tasks came from (`geak/formats`)."""

@@ -1,0 +1,140 @@
+"""`geak batch` from end to end: a script for a model, a judge that goes by words."""
+
+from __future__ import annotations
+
+import json
+import signal
+from pathlib import Path
+
+import pytest
+
+from geak.batch.card import read_card
+from tests.batch.stage import BAD, GOOD, SPEC, bought, dataset
+from tests.loop import stage
+
+
+@pytest.fixture
+def words(place: Path) -> list[str]:
+    """A command whose kernels take two rounds and three calls."""
+    (place / "double.py").unlink()
+    stage.script(place, [BAD, GOOD])
+    common = ["--judge", stage.JUDGE, "--out", "run", "--rounds", "3", "--jobs", "1"]
+    return ["batch", "specs", "--model", "scripted:replies.toml", *common]
+
+
+def test_the_result_is_on_stdout_and_a_line_a_kernel_on_stderr(geak, place, words):
+    dataset(place, "", "unreadable: an axis is missing", "")
+    found = geak(*words, "--target", "gfx942")
+    assert found.code == 1
+    assert found.out.splitlines() == [
+        "      2  reached the goal",
+        "      1  could not be run",
+        "         k01: an axis is missing",
+        "result  2 of 3 kernels reached their goal",
+        "kernels run/kernels",
+        found.out.splitlines()[5],
+        f"go on   geak {' '.join(words[:5])} '{stage.JUDGE}' {' '.join(words[6:])} --target gfx942",
+    ]
+    assert found.out.splitlines()[5].startswith("spent   $0.00, 6 calls, ")
+    size, costs, note, folder, *rest = found.err.splitlines()
+    assert size == "specs: 3 kernels; 1 at a time, 1 judge at the most"
+    assert costs.startswith("scripted:replies.toml; no cap in dollars; at most $0.00 and ")
+    assert costs.endswith(" tokens; for gfx942")
+    assert (note, folder) == ("note: scripted replies from replies.toml: no model is asked", "run in run")
+    assert rest == [
+        "1 of 3 goal k00: the goal is reached: correct ($0.00, 3 calls)",
+        "2 of 3 skipped k01: an axis is missing",
+        "3 of 3 goal k02: the goal is reached: correct ($0.00, 3 calls)",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("specs", "more", "code", "reason"),
+    [
+        (["", ""], (), 0, "complete"),
+        (["", "never"], (), 1, "complete"),
+        (["", ""], ("--calls", "4"), 4, "budget"),
+        (["never"] * 4, (), 5, "provider"),
+    ],
+    ids=["goal", "missed", "budget", "provider"],
+)
+def test_as_json_each_end_is_one_document(geak, place, words, specs, more, code, reason):
+    dataset(place, *specs)
+    if reason == "complete":
+        stage.script(place, [BAD, GOOD, BAD])
+    found = geak(*words, *more, "--json")
+    said = json.loads(found.out)
+    assert (found.code, said["exit_code"], said["reason"]) == (code, code, reason)
+    assert sum(said["counts"].values()) == len(said["kernels"]) == len(specs)
+    assert said["go_on"].startswith("geak batch specs --model")
+
+
+def test_what_cannot_be_meant_is_one_sentence(geak, place, words):
+    dataset(place, "")
+    found = geak(*words, "--filter", "x*", "--json")
+    assert (found.code, json.loads(found.out)["error"]["exit_code"]) == (2, 2)
+    assert found.err.startswith("error: --filter 'x*' matches none of the 1 tasks of specs; names are k00, ...")
+    assert geak("batch", "none").err == "error: none does not exist\n"
+
+
+def test_a_dry_run_names_the_tasks_and_writes_nothing(geak, place, words):
+    dataset(place, *[""] * 5)
+    found = geak(*words, "--dry-run", "--shard", "2/2")
+    assert found.code == 0
+    assert found.out.splitlines()[0] == "specs: 2 kernels, part 2/2 of 5 kernels; 1 at a time, 1 judge at the most"
+    assert [line.split()[0] for line in found.out.splitlines()[-2:]] == ["k01", "k03"]
+    assert not (place / "run").exists()
+
+
+def test_ten_thousand_tasks_are_listed_and_three_of_them_run(geak, place, words):
+    folder = place / "specs"
+    folder.mkdir()
+    for number in range(10_000):
+        (folder / f"k{number:05}.py").write_text(f"{SPEC}# {number}\n")
+    found = geak(*words, "--slice", "-3:", "--calls", "9")
+    assert (found.code, "all 3 kernels reached their goal" in found.out) == (0, True)
+    assert len(read_card(place / "run").tasks) == 3
+    assert len(list(place.glob("run/kernels/*"))) == 3
+    found = geak(*words[:-2], "--jobs", "8", "--out", "all", "--calls", "0", "--json")
+    assert (found.code, json.loads(found.out)["counts"]) == (4, {"waiting": 10_000})
+
+
+def test_the_first_interrupt_ends_cleanly_and_the_same_command_goes_on(start, geak, place, words):
+    dataset(place, *[""] * 3)
+    stage.script(place, [stage.kernel(0, "verdict: rejected", "burns: 1"), GOOD])
+    child = start(*words)
+    child.wait_for("1 of 3 goal k00")
+    child.process.send_signal(signal.SIGINT)
+    code, out = child.end()
+    assert code == 130
+    assert "stopping: what is under way is finished first; ^C again leaves it" in child.said
+    assert "Traceback" not in child.said
+    assert "go on   geak batch specs --model" in out
+    found = geak(*words)
+    assert (found.code, "all 3 kernels reached their goal" in found.out) == (0, True)
+    assert set(bought(place / "run").values()) == {1}
+
+
+def test_on_a_terminal_there_is_a_table(start, place, words):
+    dataset(place, "", "")
+    stage.script(place, [stage.kernel(0, "verdict: rejected", "burns: 0.5"), GOOD])
+    child = start(*words, "--calls", "9", terminal=True)
+    code, out = child.end()
+    assert code == 0
+    assert "specs: 0 of 2 kernels" in child.said
+    assert "specs: 1 of 2 kernels (1 goal)" in child.said
+    assert "k01" in child.said
+    assert "of 9 calls" in child.said
+    assert child.said.rindex("\x1b[?25h") > child.said.rindex("\x1b[?25l")
+    assert "\x1b" not in out
+
+
+def test_with_no_model_named_the_compiler_writes(geak, place):
+    folder = place / "specs"
+    folder.mkdir()
+    for number in range(2):
+        (folder / f"k{number}.py").write_text(f"{SPEC}# seeds: 2\n")
+    found = geak("batch", "specs", "--judge", stage.JUDGE, "--out", "run")
+    assert found.code == 0
+    assert "compiler:inductor; no language model is asked, and nothing is spent" in found.err
+    assert "spent   nothing: no language model was asked" in found.out
