@@ -26,6 +26,8 @@ from geak_evaluator.schema import (
 from geak_evaluator.schema.codec import WireError
 from geak_evaluator.schema.spec import Axis, Case, Description, Fill, Scalar, Spec, Tensor, Tolerance
 
+GPU = device.Gpu("amd", "GPU-1", nodes=("/dev/kfd",))
+DURATION = profile.Metric("duration", 1.5, "us", "ncu")
 SLOT = layout.Slot("x", "bf16", (2, 3), (4, 1), 256)
 FULL = Spec(
     axes={"M": Axis(1, 8192, multiple_of=2), "D": Axis(choices=(64, 128))},
