@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from geak.batch.card import SKIPPED, SPECS, SUMMARY, Card, skipped
+from geak.batch.card import SKIPPED, SPECS, Card, skipped
 from geak.batch.choosing import Dataset
 from geak.batch.shares import Shares
 from geak.batch.standing import (
@@ -307,12 +307,6 @@ class Batch:
         if rest.calls is not None and rest.calls <= 0:
             return f"all {caps.calls} calls for all kernels are made; --calls allows more"
         return ""
-
-
-def summary(result: BatchResult) -> None:
-    """Writes what this process's part came to."""
-    said = {"reason": result.reason, "message": result.message, "counts": result.counts}
-    write(result.folder / SUMMARY, (json.dumps(said, indent=1) + "\n").encode())
 
 
 def _forget(folder: Path, tasks: set[str]) -> None:
