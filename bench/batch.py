@@ -42,7 +42,7 @@ LATENCY, JITTER = 1.0, 0.25
 TASKS, ROUNDS, JUDGES, VERDICT_S, CONCURRENCY = 64, 10, 8, 0.1, 10
 GOALS = {"wall_over_ideal": ("<=", 1.15), "memory_512_over_8": ("<=", 1.10)}
 
-SPEC = '"""Twice each element."""\n\nfrom geak_evaluator import Spec  # spec = Spec(...)\n'
+SPEC = '"""Twice each element."""\n\nfrom geak_evaluator import Spec\n\nspec = Spec()\n'
 KERNEL = """import triton
 import triton.language as tl
 

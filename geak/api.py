@@ -184,8 +184,8 @@ async def batch_async(
     """Kernels for a whole dataset under one budget: `options` are settings by name, with the caps of all of them."""
     from geak.batch.choosing import open_dataset
     from geak.batch.planning import carry_out
-    from geak.batch.running import summary
     from geak.formats.base import Scale
+    from geak.metrics.summary import write_summary
     from geak.runs import new_folder
 
     wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
@@ -194,7 +194,7 @@ async def batch_async(
     folder = _path(out) or new_folder(chosen, tasks.name)
     async with _batch_place(chosen, jobs) as place:
         result = await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
-    summary(result)
+    write_summary(result.folder, reason=result.reason, message=result.message, counts=result.counts)
     return result
 
 

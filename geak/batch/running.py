@@ -31,7 +31,6 @@ from geak.errors import GeakError, JudgeDied, MachineError, ModelError, RunBusy,
 from geak.formats.base import Listed
 from geak.journal.events import Caps, Ended, Failed
 from geak.journal.store import Entry, write
-from geak.metrics.summary import write_summary
 from geak.record import Waiting
 from geak.runs import Result, Stopper, begin
 from geak.workplace import Workplace
@@ -308,11 +307,6 @@ class Batch:
         if rest.calls is not None and rest.calls <= 0:
             return f"all {caps.calls} calls for all kernels are made; --calls allows more"
         return ""
-
-
-def summary(result: BatchResult) -> None:
-    """Writes what the dataset run came to, in numbers, and how this process's part of it ended."""
-    write_summary(result.folder, reason=result.reason, message=result.message, counts=result.counts)
 
 
 def _forget(folder: Path, tasks: set[str]) -> None:

@@ -11,7 +11,7 @@ from geak.journal.events import Announced, Received
 from geak.journal.store import read
 from tests.loop import stage
 
-SPEC = f"{stage.SPEC}# from geak_evaluator import Spec; spec = Spec(...)\n"
+SPEC = f"{stage.SPEC}\nfrom geak_evaluator import Spec\n\nspec = Spec()\n"
 """By which the folder is known to hold specs."""
 BAD, GOOD = stage.kernel(0, "verdict: rejected"), stage.kernel(1)
 
