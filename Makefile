@@ -10,7 +10,7 @@ READY := $(VENV)/.ready
 CAGE := $(BIN)/python tests/attacks/cage.py
 ATTACKS := $(BIN)/python -m pytest tests/attacks -p no:cacheprovider -q
 
-.PHONY: demo test check format unit attacks slow older bench clean
+.PHONY: demo test check format unit attacks slow older gpu bench clean
 
 demo: $(READY)
 	$(BIN)/python examples/demo.py
@@ -57,6 +57,11 @@ older: $(READY)
 	echo "$$PWD/evaluator" >> "$$(echo $(OLDER)/lib/python3*/site-packages)/rest.pth"
 	$(OLDER)/bin/python -m pytest -n 2 -m "not gpu and not api and not slow" tests/device tests/machine_code tests/datasets \
 		tests/judge/test_tiers.py tests/judge/test_targets.py tests/judge/test_values.py
+
+# On a machine with a GPU: the tests that need one, then the benchmark, which can be gone on with (--shard, --minutes).
+gpu: $(READY)
+	$(BIN)/python -m pytest -m "gpu and not api" -p no:xdist
+	$(BIN)/python bench/gpu.py $(GPU)
 
 bench: $(READY)
 	$(BIN)/python bench/sandbox.py --write

@@ -147,9 +147,7 @@ class Look:
         observers: list[tuple[Observer, int]] = []
 
         def observe(launch: Any) -> Observer:
-            observers.append(
-                (Observer(launch.kernel, launch.grid, 8, enough=6_000_000, too_many=40_000_000), self.code(launch))
-            )
+            observers.append((Observer(launch.kernel, launch.grid), self.code(launch)))
             return observers[-1][0]
 
         signal.setitimer(signal.ITIMER_PROF, JOB["seconds"])

@@ -64,12 +64,11 @@ async def generate_async(
         raise UsageError("name a spec, or say in words what the kernel is to compute: one of the two")
     chosen, folder = _settings(settings, options), _path(out)
     name = registry.spec_name(str(spec)) if spec is not None else ""
-    async with workplace(chosen, *ROLES, *(() if name else ("drafter",))) as place:
+    folder = folder or new_folder(chosen, name or "from-words")
+    async with workplace(chosen, *ROLES, *(() if name else ("drafter",)), folder=folder) as place:
         if name:
-            folder = folder or new_folder(chosen, name)
             task = await registry.prepared(str(spec), folder / SPEC, place.judges, Scale(chosen.elements))
         else:
-            folder = folder or new_folder(chosen, "from-words")
             await rehearse(brief_without_spec(chosen))
             agree(opening_of_words(from_text, place, folder))
             task = await from_words.draft(from_text, place, folder, watch=watch, review=review)
@@ -101,7 +100,7 @@ async def optimize_async(
     if (folder / EVENTS).is_file() and not (spec or reference or test):  # another candidate for a run that is there
         spec = load_run(folder).population.conditions.spec_path
     task = for_kernel(str(kernel), folder / SPEC, spec=_text(spec), reference=reference, test=test)
-    async with workplace(chosen) as place:
+    async with workplace(chosen, folder=folder) as place:
         return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
 
 
@@ -161,7 +160,7 @@ async def resume_async(
     names |= {"seed": "inductor"} if "seeder" in before.models else {}
     names |= {"target": before.targets, "samples": before.samples, "judge": chosen.judge or before.judge}
     chosen = changed(chosen, names)
-    async with workplace(chosen) as place:
+    async with workplace(chosen, folder=Path(run)) as place:
         return await resume(Path(run), asked, place, watch=watch, stopper=stopper, agree=agree)
 
 

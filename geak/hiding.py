@@ -17,6 +17,11 @@ def is_secret(variable: str) -> bool:
     return _NAMED.search(variable) is not None
 
 
+def is_secret_header(name: str) -> bool:
+    """Whether a header of this name carries a key: Authorization, X-Api-Key, Cookie."""
+    return is_secret(name) or re.search(r"auth|cookie|signature", name, re.IGNORECASE) is not None
+
+
 def worth_hiding(values: Iterable[str]) -> frozenset[str]:
     """Those that are long enough to be a secret; a number is a count, as in GEAK_MAX_TOKENS."""
     return frozenset(value for value in values if len(value) >= _SHORTEST and not value.isdecimal())

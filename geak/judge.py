@@ -17,6 +17,8 @@ from geak.errors import GeakError, JudgeError, SpecError, UsageError
 from geak.hiding import is_secret
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
+from geak_evaluator.schema.observed import Observed, Trials
+from geak_evaluator.schema.profile import Profile
 from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.tuning import Tuning
@@ -31,7 +33,7 @@ _PATIENCE_S = 20.0
 
 _PASSED_ON = (
     *("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "LANG", "LC_ALL", "TZ"),
-    *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH"),
+    *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH", "GEAK_LEASES"),
 )
 _PASSED_ON_PREFIXES = ("CUDA_", "HIP_", "ROCR_", "ROCM_", "NVIDIA_", "TRITON_")
 
@@ -156,6 +158,35 @@ class Judge:
         asked |= {"evaluations": evaluations, "minutes": minutes}
         return self._ask(Tuning, self._request("tune", spec, kernel=source, **asked))
 
+    def observe(
+        self, file: Path, source: str, *, test: str, timed: str = "", watch: Sequence[str] = (), project: str = ""
+    ) -> Observed:
+        """How a foreign `test` calls what it is told to `watch` of the kernel file whose text is `source`."""
+        self._number += 1
+        fields = {"id": self._number, "op": "observe", "path": str(file.resolve()), "source": source}
+        more = {"test": test, "timed": timed, "watch": list(watch), "project": project}
+        return self._ask(Observed, codec.from_json(Request, {**fields, **more}))
+
+    def tried(self, spec: Path, kernel: str, *, target: str = "gfx942", policy: Policy = Policy.OPEN) -> Trials:
+        """Each case of a spec on its own, with a kernel or, where that is "", with the reference alone."""
+        return self._ask(Trials, self._request("try", spec, kernel=kernel, targets=[target], policy=policy.value))
+
+    def profile(
+        self,
+        spec: Path,
+        kernel: Path | str,
+        *,
+        target: str = "",
+        case: str = "",
+        tool: str = "auto",
+        gpu_ids: str = "",
+        policy: Policy = Policy.PURE,
+    ) -> Profile:
+        """What a device's counters say of one kernel on one case; without one what can be known anyway."""
+        source = kernel if isinstance(kernel, str) else text(kernel)
+        asked: dict[str, Any] = {"targets": [target] if target else [], "policy": policy.value, "case": case}
+        return self._ask(Profile, self._request("profile", spec, kernel=source, tool=tool, gpu_ids=gpu_ids, **asked))
+
     def evaluate(
         self,
         spec: Path,
@@ -164,10 +195,14 @@ class Judge:
         targets: Sequence[str] = ("gfx942",),
         tier: Tier = Tier.FULL,
         policy: Policy = Policy.PURE,
+        time: bool = False,
+        original: str = "",
+        seconds: float = 20.0,
     ) -> Verdict:
-        """The verdict on one kernel: a file, or its source."""
+        """The verdict on one kernel: a file, or its source; with `time` measured too, beside `original` if given."""
         source = kernel if isinstance(kernel, str) else text(kernel)
-        return self._ask(Verdict, self._evaluation(spec, source, targets, tier, policy))
+        timed = {"time": time, "original": original, "seconds": seconds} if time else {}
+        return self._ask(Verdict, self._evaluation(spec, source, targets, tier, policy, **timed))
 
     def evaluate_all(
         self,
@@ -176,6 +211,7 @@ class Judge:
         targets: Sequence[str] = ("gfx942",),
         tier: Tier = Tier.FULL,
         policy: Policy = Policy.PURE,
+        **timed: Any,
     ) -> Iterator[tuple[int, Verdict | GeakError]]:
         """The verdicts on many kernels, each a spec and a source, as they come, with the number of what they are of.
 
@@ -188,7 +224,7 @@ class Judge:
             while waiting and len(asked) < 2 * self.hello.workers:
                 number, (spec, source) = waiting.pop()
                 try:
-                    request = self._evaluation(spec, source, targets, tier, policy)
+                    request = self._evaluation(spec, source, targets, tier, policy, **timed)
                 except GeakError as error:
                     yield number, error
                     continue
@@ -209,8 +245,10 @@ class Judge:
         self._write(line)
         return self._heard()
 
-    def _evaluation(self, spec: Path, kernel: str, targets: Sequence[str], tier: Tier, policy: Policy) -> Request:
-        asked = {"targets": list(targets), "tier": tier.value, "policy": policy.value}
+    def _evaluation(
+        self, spec: Path, kernel: str, targets: Sequence[str], tier: Tier, policy: Policy, **timed: Any
+    ) -> Request:
+        asked = {"targets": list(targets), "tier": tier.value, "policy": policy.value, **timed}
         return self._request("evaluate", spec, kernel=kernel, **asked)
 
     def _request(self, op: str, spec: Path, **more: Any) -> Request:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Figures, Limit
+from geak_evaluator.schema.profile import Counters, number
 from geak_evaluator.schema.spec import Description, leaves
 from geak_evaluator.schema.target import TARGETS, Target
+from geak_evaluator.schema.timing import State, Timing, speedup
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Code, Status, Tier, Verdict
 
 _MOST_FIGURES = 6
 _MOST_NOTES = 4
 _MOST_PARTS = 4
+_MOST_LAUNCHES = 3
+_MOST_TIMINGS = 6
 _STANDING_NOTE = "races not examined"
 _ABOUT_RESOURCES = frozenset({Cause.OUT_OF_RESOURCES, Cause.TIMEOUT})
 _HIDDEN = "The sizes are not told: look for what holds at the shown sizes alone, a mask, a tail, a tile that divides"
@@ -107,8 +111,12 @@ class Facts:
     target: str = ""
     """Which target the figures are of."""
     figures: tuple[str, ...] = ()
+    timings: tuple[str, ...] = ()
+    """What was measured on the first target, beside each baseline."""
     estimates: tuple[str, ...] = ()
     """What the first target would take for the timed cases, and what for: estimated, never measured."""
+    counters: tuple[str, ...] = ()
+    """What a device counted, launch by launch: measured, of the very plan of this kernel."""
     refusals: tuple[str, ...] = ()
     """What other targets say."""
     notes: tuple[str, ...] = ()
@@ -123,7 +131,9 @@ def facts(verdict: Verdict, source: str) -> Facts:
         headline=headline(verdict),
         target=known.target if known else "",
         figures=figures(known) if known else (),
-        estimates=tuple(line for one in verdict.estimates if one.target == verdict.target for line in _estimated(one)),
+        timings=timings(verdict),
+        estimates=tuple(line for one in verdict.estimates if one.target == verdict.target for line in estimated(one)),
+        counters=tuple(line for one in _longest(verdict.counters) for line in counted(one)),
         refusals=tuple(_refusal(code) for code in verdict.code if code.cause is not None and code is not misfit),
         notes=_notes(verdict),
         unreached=verdict.unreached,
@@ -136,7 +146,27 @@ def facts(verdict: Verdict, source: str) -> Facts:
     return told
 
 
-def _estimated(estimate: Estimate) -> Iterator[str]:
+def _longest(launches: Sequence[Counters]) -> list[Counters]:
+    return sorted(launches, key=lambda one: -(one.value("duration") or 0.0))[:_MOST_LAUNCHES]
+
+
+def counted(one: Counters) -> Iterator[str]:
+    """A launch as a device counted it: its time, its roof, what holds it back, and every metric."""
+    roof, took = one.roofline, one.value("duration")
+    head = f"launch {one.launch} of {one.kernel}" + (f": {number(took)} us" if took is not None else "")
+    if roof is not None:
+        head += (
+            f"; {roof.intensity:.3g} operations a byte, {roof.of_memory:.0%} of the memory's bandwidth and "
+            f"{roof.of_compute:.0%} of the arithmetic reached, under the roof of {roof.bound}"
+        )
+    yield head
+    for bottleneck in one.bottlenecks:
+        yield f"  held back by: {bottleneck}"
+    yield "  " + ", ".join(f"{metric.name} {number(metric.value)} {metric.unit}" for metric in one.metrics)
+
+
+def estimated(estimate: Estimate) -> Iterator[str]:
+    """An estimate line by line: the whole, then the steps that take longest."""
     yield estimate.brief
     for part in sorted(estimate.parts, key=lambda part: -part.us)[:_MOST_PARTS]:
         line = f"  {part.step}: {part.us:.3g} us, bound by {part.bound}"
@@ -163,7 +193,7 @@ def _with_failure(told: Facts, failure: CaseResult, cause: Cause, verdict: Verdi
 
 
 def headline(verdict: Verdict) -> str:
-    """The verdict in a line: what was proved and what was compiled, and never a speed."""
+    """The verdict in a line: what was proved, what was compiled, and a speed only where it was measured."""
     by = "by the interpreter" if verdict.how == "interpreter" else f"on {verdict.how}"
     count = f"{len(verdict.cases)} case{'s' * (len(verdict.cases) != 1)}"
     if verdict.status is Status.ACCEPTED:
@@ -174,7 +204,9 @@ def headline(verdict: Verdict) -> str:
         error = f"; worst error {worst:.3g} steps of the output's format"
         compiled = ", ".join(code.target for code in verdict.code if code.kernels)
         more = f" ({hidden} hidden)" if hidden else ""
-        return f"accepted: {word} {by} on {count}{more}{error}; compiles for {compiled or 'no target yet'}; not timed"
+        fast = speedup(verdict.timings)
+        speed = fast.brief if fast is not None else "no speed can be told" if verdict.timings else "not timed"
+        return f"accepted: {word} {by} on {count}{more}{error}; compiles for {compiled or 'no target yet'}; {speed}"
     agreed = sum(case.cause is None for case in verdict.cases)
     return f"{verdict.status.value}: {agreed} of {verdict.asked} cases agreed, {by}, before the judge stopped"
 
@@ -184,10 +216,32 @@ def brief(verdict: Verdict | None) -> str:
     if verdict is None:
         return "not judged"
     if verdict.status is Status.ACCEPTED:
-        return "; ".join(["accepted", *(code.brief for code in verdict.code[:1] if code.kernels)])
+        fast = speedup(verdict.timings)
+        measured = [fast.brief] if fast is not None else []
+        return "; ".join(["accepted", *measured, *(code.brief for code in verdict.code[:1] if code.kernels)])
     failure = verdict.failure
     cause = failure.cause if failure is not None else verdict.misfit.cause if verdict.misfit is not None else None
     return f"{verdict.status.value}: {cause.value.replace('_', ' ') if cause else 'unknown'}"
+
+
+def timings(verdict: Verdict) -> tuple[str, ...]:
+    """Each measurement, the slowest against its baseline first: where there is most to be had."""
+    ordered = sorted(verdict.timings, key=lambda one: one.ratio if one.counts else 0.0)
+    return tuple(line for one in ordered[:_MOST_TIMINGS] for line in (one.brief, *_of_device(one)))
+
+
+def _of_device(one: Timing) -> Iterator[str]:
+    if one.state is not State.MEASURED:
+        return
+    read = one.conditions
+    parts = [
+        f"{one.blocks} blocks of each, in turn, caches cold",
+        "launched as a graph" if one.launched == "graph" else "",
+        f"configuration {one.configuration}" if one.configuration else "",
+        f"clock {read.first_mhz:.0f} to {read.last_mhz:.0f} MHz" if read.first_mhz and read.last_mhz else "",
+        f"{read.watts:.0f} W" if read.watts else "",
+    ]
+    yield "  " + "; ".join(filter(None, parts))
 
 
 def line_of(failure: CaseResult) -> int:

@@ -25,7 +25,10 @@ from geak.journal.events import (
     Unwritten,
     Written,
 )
+from geak.objective import Objective, surely_better
 from geak_evaluator.schema.estimate import surely_faster
+from geak_evaluator.schema.spec import Case
+from geak_evaluator.schema.timing import Interval, Speedup, Timing, speedup
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Cause, Status, Tier, Verdict
 
@@ -70,6 +73,12 @@ class Candidate:
             return []
         estimated = self.verdict.estimates if self.verdict and not last.estimates else ()
         return [*last.details(), *(one.brief for one in estimated[:2])]
+
+    @property
+    def timings(self) -> tuple[Timing, ...]:
+        """What was measured of it last: the final tier's word counts more than the loop's."""
+        last = self.final if self.final is not None and self.final.timings else self.verdict
+        return last.timings if last is not None else ()
 
     @property
     def developed(self) -> bool:
@@ -143,10 +152,22 @@ class Population:
         for candidate in self.candidates.values():
             if candidate.accepted:
                 seen.setdefault(candidate.source, candidate)
-        # What an estimate cannot tell apart it does not decide; of the rest, those come first whom none surely beats.
-        found = list(seen.values())
-        beaten = {c.name: sum(_surely_faster(other, c) for other in found) for c in found}
-        return sorted(found, key=lambda c: (-beaten[c.name], c.rank))
+        # What intervals cannot tell apart they do not decide; of the rest, those come first whom none surely beats.
+        found, objective = list(seen.values()), self.conditions.objective
+        speeds = {c.name: _measured(c) for c in found}
+        if GIVEN in speeds and any(one is not None and one.baseline == _ORIGINAL for one in speeds.values()):
+            speeds[GIVEN] = _AS_FAST
+        beaten = {c.name: sum(_beats(o, speeds[o.name], c, speeds[c.name], objective) for o in found) for c in found}
+
+        def standing(candidate: Candidate) -> tuple[float, ...]:
+            speed = speeds[candidate.name]
+            return (
+                -beaten[candidate.name],
+                0.0 if speed is None or objective != "time" else speed.ratio,
+                *candidate.rank,
+            )
+
+        return sorted(found, key=standing)
 
     @property
     def best(self) -> Candidate | None:
@@ -226,6 +247,27 @@ def _compiled(verdict: Verdict) -> tuple[float, ...]:
                     bits, accesses = bits + int(width) * count, accesses + count
     occupancy = min(k.occupancy / k.occupancy_limit for k in kernels)
     return (-float(sum(k.spills for k in kernels)), bits / max(accesses, 1), occupancy)
+
+
+_ORIGINAL = "original"
+_AS_FAST = Speedup(_ORIGINAL, "", 1.0, Interval(1.0, 1.0), 1.0, Case({}), 0)
+"""The kernel that was given, beside itself."""
+
+
+def _measured(candidate: Candidate) -> Speedup | None:
+    """How much faster than the original, or else than the best reference; None where that was not measured."""
+    return speedup(candidate.timings, baseline=_ORIGINAL) or speedup(candidate.timings)
+
+
+def _beats(a: Candidate, fast: Speedup | None, b: Candidate, slow: Speedup | None, objective: Objective) -> bool:
+    """Whether one is better for certain: as measured, where both were, beside one baseline; else as estimated."""
+    if objective != "time" and a.verdict is not None and b.verdict is not None:
+        measured = surely_better(a.verdict, b.verdict, objective)
+        if measured is not None:
+            return measured
+    if fast is not None and slow is not None and fast.baseline == slow.baseline:
+        return fast.interval.low > slow.interval.high
+    return _surely_faster(a, b)
 
 
 def _surely_faster(a: Candidate, b: Candidate) -> bool:

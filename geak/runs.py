@@ -17,6 +17,7 @@ from geak.journal.events import VERSION, Begun, Conditions, Ended, Judged, Move,
 from geak.journal.store import EVENTS, Entry, Journal
 from geak.judge import text
 from geak.loop import run as loop
+from geak.objective import must_be_measurable
 from geak.population import GIVEN, Candidate, Population
 from geak.preview import Preview, brief_without_spec, first_prompts, rehearse, words_prompt
 from geak.record import Opening, Record, Waiting, Watch
@@ -122,6 +123,7 @@ async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Open
     task = begun_from(replace(task, verdict=verdict), about)
     asked = conditions(task, about, place)
     check(asked)
+    must_be_measurable(asked.objective, asked.time)
     await rehearse(brief(task, about, asked, place))
     folder = out or new_folder(place.settings, about.name)
     return Opening(asked, most(asked), not place.settings.target, _notes(place), folder), task, about
@@ -257,7 +259,7 @@ def _give(record: Record, task: Task) -> None:
 
 def check(asked: Conditions) -> None:
     """What cannot be meant is said before anything is spent."""
-    Goal.parse(asked.goal).must_be_measurable()
+    Goal.parse(asked.goal).must_be_measurable(measured=asked.time)
     strategy(asked.strategy)
     mute = [role for role in ROLES if role in asked.models and not asked.models[role].language]
     if mute and asked.strategy != "sweep":

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 from geak import reading
 from geak.errors import UsageError
 from geak.models.base import INDUCTOR, Effort, Role
+from geak.objective import OBJECTIVES, Objective
 from geak_evaluator.schema.verdict import Policy
 
 VARIANTS = 4
@@ -145,11 +146,29 @@ class Settings:
     goal: str = field(
         default="",
         metadata=_row(
-            "When to stop: correct (at the first kernel that is accepted) or best (after all rounds); 1.2x and sol:0.9 "
-            "want a GPU whose times are measured.",
+            "When to stop: correct (at the first kernel that is accepted) or best (after all rounds); faster (than the "
+            "best baseline), 1.2x and sol:0.9 want a GPU whose times are measured.",
             reading.text,
             "GOAL",
-            shown="correct; best where no language model is asked",
+            shown="faster on a GPU, else correct; best where no language model is asked",
+        ),
+    )
+    max_case_loss: float | None = field(
+        default=None,
+        metadata=_row(
+            "With a speed as goal: how much slower than the baseline a kernel may be in any one case: 0.05 is 5 %.",
+            reading.number(0, 1, none=True),
+            "SHARE",
+            shown="no bound",
+        ),
+    )
+    objective: Objective = field(
+        default="time",
+        metadata=_row(
+            "What makes a kernel better: time, energy or pareto (neither worse); the last two want a GPU whose energy "
+            "is measured.",
+            reading.one_of(*OBJECTIVES),
+            "OBJECTIVE",
         ),
     )
     strategy: str = field(
@@ -284,7 +303,7 @@ class Settings:
         return replace(
             self,
             strategy=strategy,
-            goal=self.goal or ("best" if sweep else "correct"),
+            goal=self.goal or ("best" if sweep else ""),
             samples=self.samples or (VARIANTS if sweep else 1),
             tune=tune,
         )

@@ -17,6 +17,7 @@ from geak.errors import SpecError, UsageError
 from geak.journal.store import write
 from geak.judge import text
 from geak.judges import Judges
+from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.verdict import Cause, Policy, Status, Verdict
 
@@ -39,9 +40,19 @@ class Task:
 
     policy: Policy = Policy.PURE
     """What may do the work beside Triton kernels, where nobody says otherwise."""
+    single_shape: bool = False
+    """Its domain is one size: a foreign task whose reference accepts no other."""
+    findings: Findings | None = None
+    """What lint says of a foreign task's spec."""
 
     verdict: Verdict | None = None
     """On the original, where `ready` has asked for it."""
+
+    @property
+    def soft(self) -> tuple[str, ...]:
+        """The answers without work that would pass: a foreign task that has any is reported apart."""
+        found = self.findings.findings if self.findings is not None else ()
+        return tuple(one.message for one in found if one.rule.startswith("vacuous"))
 
     @property
     def questions(self) -> tuple[str, ...]:

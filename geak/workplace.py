@@ -10,6 +10,7 @@ from pathlib import Path
 
 from geak.budget import Bound, Purse, bound
 from geak.errors import UsageError
+from geak.goal import FASTER
 from geak.journal.events import Caps, Conditions, RoleModel
 from geak.judge import command, words
 from geak.judges import Judges, default_commands
@@ -25,6 +26,8 @@ from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Policy
 
+JUDGES_LOG = "judges.log"
+"""Within a run's folder."""
 _PROMPT = 40_000
 """Characters of a long prompt, for the bound of a call that is not written yet."""
 
@@ -46,10 +49,13 @@ class Workplace:
 
 
 @asynccontextmanager
-async def workplace(settings: Settings, *needed: Role, runs: int = 1) -> AsyncIterator[Workplace]:
+async def workplace(
+    settings: Settings, *needed: Role, runs: int = 1, folder: Path | None = None
+) -> AsyncIterator[Workplace]:
     """Opens the models first, so that a missing key is known before anything else, then starts the judges.
 
-    There are as many of these as so many runs at once have work for.
+    There are as many of these as so many runs at once have work for. What judges say on the side goes to a file in
+    `folder`, where there is one: a live page is not torn.
     """
     settings = settings.settled()
     tables = {name: read(name, table) for name, table in settings.models.items()}
@@ -59,14 +65,15 @@ async def workplace(settings: Settings, *needed: Role, runs: int = 1) -> AsyncIt
     models = {role: opened[name] for role, name in names.items()}
     paces = {model.name: Pace(model.concurrency) for model in opened.values()}
     try:
-        async with _judges(settings, runs * (settings.samples or 1)) as judges:
+        log = folder / JUDGES_LOG if folder else None
+        async with _judges(settings, runs * (settings.samples or 1), log) as judges:
             known = {role: most for role, most in longest.items() if most}
             yield Workplace(settings, models, paces, judges, known, secrets(tables.values(), settings.environment))
     finally:
         await asyncio.gather(*(model.close() for model in opened.values()))
 
 
-def _judges(settings: Settings, at_once: int) -> Judges:
+def _judges(settings: Settings, at_once: int, log: Path | None) -> Judges:
     """Those of this machine and of the commands that were named; or a cluster's."""
     if settings.executor == "ray":
         from geak.cluster import RayJudges
@@ -77,7 +84,8 @@ def _judges(settings: Settings, at_once: int) -> Judges:
         return RayJudges(settings.address, argv, most=at_once)
     if settings.address != "auto":
         raise UsageError("--address is where a Ray cluster is, and wants --executor ray")
-    return Judges(default_commands(settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=at_once))
+    commands = default_commands(settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=at_once)
+    return Judges(commands, log)
 
 
 def conditions(task: Task, about: Description, place: Workplace) -> Conditions:
@@ -115,7 +123,10 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         models=models,
         targets=targets(place),
         policy=settings.policy or Policy.PURE,
-        goal=settings.goal,
+        goal=settings.goal or (FASTER if measured(place) else "correct"),
+        objective=settings.objective,
+        time=measured(place),
+        max_case_loss=settings.max_case_loss,
         strategy=settings.strategy,
         samples=settings.samples or 1,
         rounds=settings.rounds,
@@ -126,6 +137,12 @@ def asked_of(place: Workplace, roles: tuple[Role, ...]) -> Conditions:
         caps=Caps(settings.usd, settings.tokens, settings.minutes, settings.calls),
         judge=tuple(settings.judge),
     )
+
+
+def measured(place: Workplace) -> bool:
+    """Whether kernels are timed: the first target is a device of the judge's."""
+    hello = place.judges.hello
+    return hello.measures and targets(place)[0] in hello.present
 
 
 def targets(place: Workplace) -> tuple[str, ...]:

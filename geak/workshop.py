@@ -78,7 +78,9 @@ class Workshop:
     async def moves(self) -> list[str]:
         """Begins what the strategy wants now; nothing, once the goal is reached."""
         try:
-            if self.halted is None and await self._confirmed(self.goal.reached_by(self.population)):
+            reached = self.goal.reached_by(self.population) if self.halted is None else None
+            # The final tier measures again: what it finds may be less than the goal.
+            if await self._confirmed(reached) and self.goal.reached_by(self.population) is not None:
                 self.halt(Ended("goal", f"the goal is reached: {self.goal}", 0))
         except MachineError as error:
             self.note(error)
@@ -218,8 +220,15 @@ class Workshop:
     async def _evaluate(self, candidate: Candidate, tier: Tier) -> None:
         asked, source = self.population.conditions, self.record.text(candidate.source)
         try:
+            given = self.population.given
             verdict = await self.judges.evaluate(
-                self.spec, source, targets=asked.targets, tier=tier, policy=asked.policy
+                self.spec,
+                source,
+                targets=asked.targets,
+                tier=tier,
+                policy=asked.policy,
+                time=asked.time,
+                original=self.record.text(given.source) if given is not None and given.source else "",
             )
         except JudgeDied as error:
             self._died += 1

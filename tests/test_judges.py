@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import pytest
 
-from geak.errors import JudgeDied, JudgeError, MachineError, SpecError, UsageError
+from geak.errors import JudgeDied, JudgeError, SpecError, UsageError
 from geak.judge import Judge, command
 from geak.judges import Judges, default_commands
 from geak.specs import find
@@ -42,6 +42,8 @@ for line in sys.stdin:
     if word == "break":
         open(here + "/broken", "x")
         os._exit(9)
+    if word == "hang":
+        signal.pause()
     if word == "read":
         open(what).read()
     if word == "write":
@@ -263,25 +265,42 @@ def test_a_ctrl_c_of_the_terminal_does_not_reach_a_judge(scene: Scene) -> None:
     scene.run(body)
 
 
-def test_what_judges_say_on_the_side_is_kept(scene: Scene, capfd: pytest.CaptureFixture[str]) -> None:
+def test_what_judges_say_on_the_side_is_kept_and_named_where_one_died(
+    scene: Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
     log = scene.folder / "judge.log"
     log.write_text("before\n")
 
     async def main() -> None:
         async with Judges([scene.command], log) as judges:
-            with pytest.raises(JudgeDied):
+            with pytest.raises(JudgeDied, match=r"what they said is in .*judge\.log"):
                 await scene.ask(judges, "die")
+            assert log.read_text() == "before\n" + 2 * "a word on the side\n"
 
     asyncio.run(main())
     assert log.read_text() == "before\n" + 2 * "a word on the side\n"
     assert capfd.readouterr().err == ""
 
-    async def nowhere() -> None:
-        async with Judges([scene.command], scene.folder / "none" / "judge.log"):
-            raise AssertionError("nothing can be written there")
 
-    with pytest.raises(MachineError, match=r"judge\.log cannot be written: no such file or directory"):
-        asyncio.run(nowhere())
+def test_where_no_folder_of_a_run_was_made_it_is_passed_on_at_the_end(
+    scene: Scene, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def main() -> None:
+        async with Judges([scene.command], scene.folder / "none" / "judge.log"):
+            assert capfd.readouterr().err == ""
+
+    asyncio.run(main())
+    assert capfd.readouterr().err == "a word on the side\n"
+
+
+def test_a_judge_that_never_answers_is_ended_and_another_asked(scene: Scene) -> None:
+    async def main() -> None:
+        async with Judges([scene.command], patience_s=0.5) as judges:
+            with pytest.raises(JudgeDied, match=r"two judges in turn .* gave no answer in .* minutes, and was ended"):
+                await scene.ask(judges, "hang")
+
+    asyncio.run(main())
+    assert len(scene.started) == 2
 
 
 def test_a_judge_sees_no_key(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""`python -m geak_evaluator`: the judge over stdin and stdout; `record` turns a program's calls into cases."""
+"""`python -m geak_evaluator`: the judge over stdio; `record` makes cases of a program's calls, `replay` runs a plan."""
 
 from __future__ import annotations
 
@@ -17,10 +17,16 @@ def main(argv: list[str] | None = None) -> int:
         from geak_evaluator.recording.command import main as record
 
         return record(arguments[1:])
+    if arguments[:1] == ["replay"]:
+        from geak_evaluator.measure.replaying import main as replay
+
+        return replay(arguments[1:])
     parser = argparse.ArgumentParser(prog="python -m geak_evaluator", description=__doc__)
     parser.add_argument("command", nargs="?", choices=["serve"], default="serve")
     parser.add_argument("--allow-weak-sandbox", action="store_true", help="go on where the self-test finds a leak")
     parser.add_argument("--workers", type=int, default=1, help="requests at a time; 0 is one for each processor")
+    parser.add_argument("--no-estimates", action="store_true", help="verdicts say nothing of times: sooner done")
+    parser.add_argument("--device", default="", metavar="simulated:TARGET", help="a simulated device, to try the clock")
     options = parser.parse_args(arguments)
     try:
         from geak_evaluator.serve import pooled, stdio
@@ -31,10 +37,12 @@ def main(argv: list[str] | None = None) -> int:
         return 3
     try:
         if options.workers != 1:
-            pooled(options.workers, ["--allow-weak-sandbox"] if options.allow_weak_sandbox else [])
+            names = {"--allow-weak-sandbox": options.allow_weak_sandbox, "--no-estimates": options.no_estimates}
+            flags = [name for name, wanted in names.items() if wanted]
+            pooled(options.workers, [*flags, *(["--device", options.device] if options.device else [])])
             return 0
         with Sandbox(minimum=Level.BASE if options.allow_weak_sandbox else Level.CONFINED) as box:
-            stdio(box)
+            stdio(box, options.device, estimates=not options.no_estimates)
     except SandboxError as error:
         print(f"error: {error}", file=sys.stderr)
         return 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,6 +10,9 @@ import numpy as np
 
 from geak_evaluator import source
 from geak_evaluator.kernel_child import SPACE, Kernel, request
+from geak_evaluator.measure.clock import Unmeasured
+from geak_evaluator.measure.lent import Lent
+from geak_evaluator.measure.sides import DeviceSide, Judged
 from geak_evaluator.oracle import Answer, Oracle, TooBig
 from geak_evaluator.outcome import Captured, Ran, failed, troubled
 from geak_evaluator.proof import budget, numbers, policy
@@ -22,11 +26,14 @@ from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec, layout
 from geak_evaluator.schema.exchange import Replay, Replayed, RunReply
 from geak_evaluator.schema.layout import Slot
+from geak_evaluator.schema.measuring import Prepare
 from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.verdict import CaseResult, Cause, Policy
 
 _OTHER_POISON = 0x5A
+_SEEN_ONLY_HERE = frozenset({Cause.OUT_OF_BOUNDS, Cause.RACE, Cause.NOT_PLAIN})
+"""What the interpreter sees of each lane: such a kernel is not let onto a device."""
 
 
 class Untraced(Exception):
@@ -40,14 +47,30 @@ class Traced:
     plan: Plan
     replayed: Replayed
     configurations: tuple[str, ...]
+    slots: tuple[Slot, ...] = ()
+    """The plan's first storages, in their order."""
+    destination: tuple[Slot, ...] = ()
+    steering: tuple[tuple[Slot, bytes], ...] = ()
+    """Those of them whose values may steer a kernel."""
 
 
 class Candidate:
     """One kernel file, run on a spec's cases, each time in children of its own."""
 
     def __init__(
-        self, box: Sandbox, limits: Limits, oracle: Oracle, kernel: bytes, target: str, policy: Policy = Policy.PURE
+        self,
+        box: Sandbox,
+        limits: Limits,
+        oracle: Oracle,
+        kernel: bytes,
+        target: str,
+        policy: Policy = Policy.PURE,
+        lent: Lent | None = None,
+        entry: str = "",
     ) -> None:
+        """With a device `lent`, which is the target, it is proved there; the interpreter then adds its checks."""
+        self._lent, self._on_device = lent, contextlib.ExitStack()
+        self._native: DeviceSide | None = None
         self._box, self._limits, self._oracle = box, limits, oracle
         self._target, self._policy = target, policy
         self.needed: bool | None = None
@@ -58,10 +81,27 @@ class Candidate:
         self._ordered = bool(self._spec.project) or source.names_attribute(kernel, "atomic_")
         project = oracle.file.project(oracle.about)
         relative = self._spec.files[0] if self._spec.files else ""
-        self._kernel = Kernel(kernel, oracle.about.entry, self._spec.contract, target, project, relative)
+        self._kernel = Kernel(kernel, entry or oracle.about.entry, self._spec.contract, target, project, relative)
 
-    def run(self, case: Case, *, configuration: int = 0, lower: bool = False) -> Ran:
-        """One case under fresh values; with `lower` Triton's IR of its launches is handed over too."""
+    def close(self) -> None:
+        """Ends what it has on a device."""
+        self._native = None
+        self._on_device.close()
+
+    def run(
+        self,
+        case: Case,
+        *,
+        configuration: int = 0,
+        lower: bool = False,
+        idle: bool = True,
+        interpreted: bool = True,
+    ) -> Ran:
+        """One case under fresh values; with `lower` Triton's IR of its launches is handed over too.
+
+        With `idle` the plan is also tried without its launches, until a case has shown that they are needed. Without
+        `interpreted` only a device carries it out: a case that is too large for anything else.
+        """
         try:
             answer = self._oracle.case(case, self._target, native=True)
         except TooBig as error:
@@ -69,8 +109,11 @@ class Candidate:
         captured = self.capture(case, answer, configuration)
         if isinstance(captured, Ran):
             return captured
-        ran = self._replay(answer, captured, lower=lower)
-        if not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
+        if interpreted:
+            ran = self._carried_out(answer, captured, lower=lower)
+        else:
+            return Ran(self._natively(answer, captured), captured.log, captured)
+        if idle and not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
             # In memory that holds something else: the right answer may look like memory that was never written.
             self.needed = self._replay(answer, captured, execute=False, poison=_OTHER_POISON).result.cause is not None
         return ran
@@ -87,13 +130,14 @@ class Candidate:
         if not self._decides(answer, values):
             return None
         found = self.capture(case, answer) if captured is None or self._by_value else captured
-        ran = found if isinstance(found, Ran) else self._replay(answer, found)
+        ran = found if isinstance(found, Ran) else self._carried_out(answer, found)
         return replace(ran, result=replace(ran.result, values=values.name))
 
     def capture(self, case: Case, answer: Answer | None = None, configuration: int = 0) -> Captured | Ran:
         """What its wrapper asks for, recorded on values of no account; or on the integers of `answer`, if it may."""
         try:
-            shown = tuple(self._oracle.case(case, self._target) for _ in range(2))
+            first = self._oracle.case(case, self._target, like=answer)
+            shown: tuple[Answer, ...] = (first, self._oracle.case(case, self._target, like=answer or first))
             if self._by_value:  # a wrapper whose launches may follow the values must see the integers that count
                 shown = tuple(one.with_integers_of(answer or shown[0]) for one in shown)
         except TooBig as error:
@@ -126,6 +170,79 @@ class Candidate:
             fault = Cause.WRONG_STRIDES, words
         return Ran(CaseResult(case, *fault), log) if fault else Captured(case, plans[0], names, log)
 
+    # -- on a device --
+
+    @property
+    def target(self) -> str:
+        """The one that it is recorded for."""
+        return self._target
+
+    def _carried_out(self, answer: Answer, captured: Captured, *, lower: bool = False) -> Ran:
+        """By the interpreter, which sees each lane; then on the device, whose values count where there is one."""
+        ran = self._replay(answer, captured, lower=lower)
+        if self._lent is None or ran.result.cause in _SEEN_ONLY_HERE:
+            return ran
+        result = self._natively(answer, captured)
+        if result.cause is None and ran.result.cause is not None:
+            words = f"the interpreter could not follow [{result.case}]: {ran.result.message}"
+            return replace(ran, result=result, conflicts=(*ran.conflicts, words))
+        return replace(ran, result=result)
+
+    def _natively(self, answer: Answer, captured: Captured) -> CaseResult:
+        """One case on the device: what it computed there, and what it wrote beside."""
+        assert self._lent is not None
+        case, name = captured.case, self._lent.identity.name
+        try:
+            if self._native is None:
+                self._native = self._on_device.enter_context(self.side(self._lent, captured, [answer], 1))
+            else:
+                self._native.ready(*self._asked(captured, [answer], 1))
+            spilled, given, got = self._native.prove()
+        except Unmeasured as error:
+            self.close()  # whatever went wrong there is not there for the next case
+            cause = Cause(error.cause) if error.cause in {cause.value for cause in Cause} else Cause.PROTOCOL
+            return CaseResult(case, cause, str(error), how=name)
+        if spilled:
+            return CaseResult(case, Cause.OUT_OF_BOUNDS, f"it wrote beside {spilled}", how=name)
+        return replace(self._compare(case, answer, given, got), how=name)
+
+    def side(self, lent: Lent, captured: Captured, answers: Sequence[Answer], rotations: int) -> DeviceSide:
+        """Its plan on a device, ready to be proved and timed."""
+        asked, answers, wrong = self._asked(captured, answers, rotations)
+        return DeviceSide(lent, self._kernel.source, asked, answers, wrong, project=self._kernel.project)
+
+    def _asked(
+        self, captured: Captured, answers: Sequence[Answer], rotations: int
+    ) -> tuple[Prepare, Sequence[Answer], Judged]:
+        answer = answers[0]
+        asked = replace(self._given(answer, rotations), plan=captured.plan, outputs=answer.wanted)
+        if self._spec.contract == "destination":
+            outputs = tuple(slot for slot in answer.wanted if not slot.path.startswith("changed."))
+            asked = replace(asked, destination=outputs)
+
+        def wrong(answer: Answer, given: SharedMemory, got: SharedMemory) -> str:
+            return self._compare(captured.case, answer, given, got).message
+
+        return asked, answers, wrong
+
+    def reference_side(
+        self, lent: Lent, case: Case, answers: Sequence[Answer], rotations: int, mode: str
+    ) -> DeviceSide:
+        """The spec's reference on a device, in one of its modes: a baseline."""
+        call = request(self._spec, case, answers[0].slots, None)
+        asked = replace(
+            self._given(answers[0], rotations),
+            arguments=self._oracle.about.arguments or call.arguments,
+            scalars=call.scalars,
+            init=call.init,
+            gradients=tuple(slot.path for slot in answers[0].reply.gradients),
+        )
+        file = self._oracle.file
+        return DeviceSide(lent, file.data, asked, answers, project=self._kernel.project, mode=mode, name=file.name)
+
+    def _given(self, answer: Answer, rotations: int) -> Prepare:
+        return Prepare((*answer.slots, *answer.reply.state, *answer.reply.gradients), rotations=rotations)
+
     def lower(self, captured: Captured) -> Ran:
         """Triton's IR of a plan's launches, without a comparison; its steps are carried out all the same."""
         try:
@@ -144,8 +261,10 @@ class Candidate:
         spec = self._spec
         asked = request(spec, case, answer.slots, answer.wanted if spec.contract == "destination" else None)
         asked = replace(asked, state=answer.reply.state, gradients=answer.reply.gradients, capture=True, sketch=True)
+        slots = (*answer.slots, *answer.reply.state, *answer.reply.gradients)
+        steering = tuple(self._oracle.steering(answer))
         with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
-            for slot, data in self._oracle.steering(answer):
+            for slot, data in steering:
                 given.map[slot.offset : slot.end] = data
             with self._kernel.spawn(self._box, self._limits, given, got, capture=True) as child:
                 reply = child.ask(self._kernel.source)
@@ -156,12 +275,12 @@ class Candidate:
                 raise Untraced(failed(case, reply).message)
             for plan, before in known:
                 if plan == told.plan:
-                    return Traced(plan, before, told.configurations)
-            for slot, data in self._oracle.steering(answer):
+                    return Traced(plan, before, told.configurations, slots, asked.destination, steering)
+            for slot, data in steering:
                 given.map[slot.offset : slot.end] = data  # the wrapper may have changed them
             replay = Replay(
                 plan=told.plan,
-                slots=(*answer.slots, *answer.reply.state, *answer.reply.gradients),
+                slots=slots,
                 outputs=(),
                 target=self._target,
                 destination=asked.destination,
@@ -177,7 +296,7 @@ class Candidate:
             if counted is None or counted.trouble is not None:
                 wrong = failed(case, reply) if counted is None else troubled(case, counted.trouble)
                 raise Untraced(wrong.message)
-            return Traced(told.plan, counted, told.configurations)
+            return Traced(told.plan, counted, told.configurations, slots, asked.destination, steering)
 
     def _replay(
         self,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from geak_evaluator.candidate import Candidate, Traced, Untraced
+from geak_evaluator.estimate.inner import between
 from geak_evaluator.estimate.model import estimate
 from geak_evaluator.machine_code.compile import Compiler
 from geak_evaluator.oracle import SpecProblem, TooBig
@@ -31,7 +32,7 @@ def estimates(
     size: Callable[[Case], int],
 ) -> tuple[Estimate, ...]:
     """One for each target and case; a case that cannot be counted here gives way to the largest that was run."""
-    wanted = _timed(spec) or (max(shown, key=size),)
+    wanted = timed(spec) or (max(shown, key=size),)
     fallback = max(shown, key=size)
     found: list[Estimate] = []
     for case in wanted:
@@ -43,8 +44,14 @@ def estimates(
     return tuple(found)
 
 
-def _timed(spec: Spec) -> tuple[Case, ...]:
+def timed(spec: Spec) -> tuple[Case, ...]:
+    """The cases that a spec wants timed, as far as they are estimated."""
     return tuple(domain.expand(spec, (case,))[0] for case in spec.bench[:MOST_CASES])
+
+
+def tiles(target: str, case: Case, traced: Traced, figures: Sequence[Figures]) -> float:
+    """What puts the tiles of a product in order: its estimate and its inner loops together; 0 where there is none."""
+    return sum(map(between, estimate(target, case, traced.plan, traced.replayed.works, figures).parts))
 
 
 def _of_case(

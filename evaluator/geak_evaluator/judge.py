@@ -8,6 +8,7 @@ from dataclasses import replace
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.machine_code.cache import Kept, Store
 from geak_evaluator.machine_code.compile import Compiler
+from geak_evaluator.measuring import Stopwatch
 from geak_evaluator.oracle import Oracle, SpecFile
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import Limits
@@ -21,9 +22,17 @@ class Judge:
     """Describes specs and judges kernels, inside one sandbox; machine code is looked up in a cache of its own."""
 
     def __init__(
-        self, box: Sandbox, *, limits: Limits | None = None, cache: Store | None = None, estimates: bool = True
+        self,
+        box: Sandbox,
+        *,
+        limits: Limits | None = None,
+        cache: Store | None = None,
+        estimates: bool = True,
+        stopwatch: Stopwatch | None = None,
     ) -> None:
+        """With a `stopwatch`, kernels for its device's target are proved there, and timed where that is asked for."""
         self._box, self._limits, self._estimates = box, limits or Limits(), estimates
+        self._stopwatch = stopwatch
         self._compiler = Compiler(box, cache or Kept())
 
     @property
@@ -48,11 +57,35 @@ class Judge:
         targets: Sequence[str] = ("gfx942",),
         tier: Tier = Tier.FULL,
         policy: Policy = Policy.PURE,
+        time: bool = False,
+        original: bytes = b"",
+        seconds: float = 0.0,
     ) -> Verdict:
-        """The verdict on one kernel file; what decides against it ends the work."""
+        """The verdict on one kernel file; what decides against it ends the work.
+
+        With `time` it is measured as well, if it is accepted and there is a device that is the first target: beside
+        the reference, and the `original` kernel file.
+        """
         names = tuple(dict.fromkeys(find(target).name for target in targets))
         with self.oracle(file) as oracle:
-            verdict = self.trial(oracle, kernel, names, tier, policy).verdict()
+            watch = self._stopwatch
+            if watch is not None and seconds:
+                watch = replace(watch, rules=replace(watch.rules, seconds=seconds))
+            trial = Trial(
+                self._box,
+                self._limits,
+                self._compiler,
+                oracle,
+                kernel,
+                names,
+                tier,
+                policy,
+                self._estimates,
+                watch,
+                time,
+                _original(oracle, original),
+            )
+            verdict = trial.verdict()
         if file.data.lstrip().startswith(UNREVIEWED.encode()):
             return replace(verdict, notes=(DRAFTED, *verdict.notes))
         return verdict
@@ -61,6 +94,11 @@ class Judge:
         """All that one verdict takes, before a spec that is open already."""
         return Trial(self._box, self._limits, self._compiler, oracle, kernel, targets, tier, policy, self._estimates)
 
+    @property
+    def measures(self) -> bool:
+        """Whether it was given a device."""
+        return self._stopwatch is not None
+
     def candidate(self, oracle: Oracle, kernel: bytes, target: str, policy: Policy) -> Candidate:
         """One kernel file on one target, to be recorded and lowered without a verdict."""
         return Candidate(self._box, self._limits, oracle, kernel, target, policy)
@@ -68,3 +106,13 @@ class Judge:
     def compiler(self, wall_s: float) -> Compiler:
         """A compiler that gives up on one kernel after so long; it shares this judge's cache."""
         return self._compiler.hasty(wall_s)
+
+
+def _original(oracle: Oracle, source: bytes) -> tuple[bytes, str] | None:
+    """The kernel that is to be beaten, and its entry: the one that was given, or the one that is the oracle."""
+    if source:
+        return source, ""
+    if oracle.about.spec.oracle != "peer":
+        return None
+    name, _, entry = oracle.about.spec.peer.partition(":")
+    return oracle.file.beside(name, "peer").read_bytes(), entry

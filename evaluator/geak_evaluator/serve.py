@@ -6,10 +6,10 @@ import functools
 import hashlib
 import os
 import platform
-import re
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from importlib import metadata, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
@@ -17,12 +17,20 @@ from typing import TYPE_CHECKING, Any, TextIO
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
 from geak_evaluator.machine_code.cache import Cache, CacheError
+from geak_evaluator.measure import present
+from geak_evaluator.measure.baseline import Book
+from geak_evaluator.measure.devices import NoSuchDevice, gpus, software, visible
+from geak_evaluator.measure.lent import Lent
+from geak_evaluator.measuring import Stopwatch
+from geak_evaluator.observing import observe, tried
 from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.pool import Pool, own_command, processors
+from geak_evaluator.profiling import NoSuchCase, counted, profile
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.errors import SandboxError
+from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.target import ALIASES, TARGETS, UnknownTarget
+from geak_evaluator.schema.target import UnknownTarget
 from geak_evaluator.schema.wire import VERSION, Hello, Problem, Request, Response
 from geak_evaluator.seeding import seed
 from geak_evaluator.tuning import tune
@@ -40,6 +48,7 @@ def hello(box: Sandbox) -> Hello:
         except metadata.PackageNotFoundError:
             continue
     report = box.report
+    found = visible(gpus())
     return Hello(
         version=VERSION,
         python=platform.python_version(),
@@ -47,8 +56,10 @@ def hello(box: Sandbox) -> Hello:
         sandbox=box.level.value,
         leaks=report.leaks,
         broken=report.broken,
-        devices=devices(),
-        present=tuple(dict.fromkeys([*_amd_targets(), *_nvidia_targets()])),
+        devices=tuple(dict.fromkeys(node for gpu in found if gpu.usable for node in gpu.nodes)),
+        present=tuple(dict.fromkeys(gpu.target for gpu in found if gpu.target)),
+        gpus=found,
+        software=software(),
         missing=box.missing,
         code=code(),
     )
@@ -73,34 +84,6 @@ def code() -> str:
     return digest.hexdigest()
 
 
-def devices() -> tuple[str, ...]:
-    """The GPUs whose nodes this user can open, without starting any driver."""
-    nodes = [Path("/dev/kfd"), *sorted(Path("/dev").glob("nvidia[0-9]*"))]
-    return tuple(str(node) for node in nodes if os.access(node, os.R_OK | os.W_OK))
-
-
-def _amd_targets(nodes: Path = Path("/sys/class/kfd/kfd/topology/nodes")) -> Iterator[str]:
-    for file in sorted(nodes.glob("*/properties")):
-        found = re.search(r"^gfx_target_version (\d+)$", _read(file), re.MULTILINE)
-        version = int(found[1]) if found else 0
-        name = f"gfx{version // 10000}{version // 100 % 100}{version % 100:x}"  # 90402 is gfx942
-        if name in TARGETS:
-            yield name
-
-
-def _nvidia_targets(gpus: Path = Path("/proc/driver/nvidia/gpus")) -> Iterator[str]:
-    for file in sorted(gpus.glob("*/information")):
-        words = " ".join(re.findall(r"^Model:(.*)$", _read(file), re.MULTILINE)).lower()
-        yield from (target for product, target in ALIASES.items() if re.search(rf"\b{product}\b", words))
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text(errors="replace")
-    except OSError:
-        return ""
-
-
 def cache() -> Cache | None:
     """Where machine code is kept between judges; nowhere, where others could write there."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
@@ -110,12 +93,29 @@ def cache() -> Cache | None:
         return None
 
 
-def serve(box: Sandbox, requests: TextIO, answers: TextIO) -> None:
-    """Answers requests in turn."""
-    judge = Judge(box, cache=cache())
-    _say(answers, hello(box))
+def serve(box: Sandbox, requests: TextIO, answers: TextIO, device: str = "", *, estimates: bool = True) -> None:
+    """Answers requests in turn; `device` is a simulated one to be used instead of what is there."""
+    judge = Judge(box, cache=cache(), estimates=estimates, stopwatch=_stopwatch(box, device))
+    _say(answers, replace(hello(box), measures=judge.measures, **_simulated(device)))
     for line in requests:
         _say(answers, _lacking(box, line) or _answer(judge, line))
+
+
+def _stopwatch(box: Sandbox, device: str) -> Stopwatch | None:
+    metal = present.simulated(device) if device else present.first()
+    if metal is None:
+        return None
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    folder = Path(base).expanduser() / "geak" / "baselines" if not device else None
+    return Stopwatch(Lent(box, metal, Limits()), book=Book(folder))
+
+
+def _simulated(device: str) -> dict[str, Any]:
+    """A simulated device stands in for a present one, and its name says what it is."""
+    if not device:
+        return {}
+    target = str(present.simulated(device).settings["target"])
+    return {"devices": (f"simulated {target}",), "present": (target,)}
 
 
 def _lacking(box: Sandbox, line: str) -> Response | None:
@@ -146,7 +146,7 @@ def _answer(judge: Judge, line: str) -> Response:
         return Response(number, problem=Problem("request", f"a request that this judge cannot read: {error}"))
     except SpecProblem as error:
         return Response(number, problem=Problem("spec", str(error)))
-    except UnknownTarget as error:
+    except (UnknownTarget, NoSuchCase, NoSuchDevice) as error:
         return Response(number, problem=Problem("request", str(error)))
     except (SandboxError, OSError) as error:
         return Response(number, problem=Problem("sandbox", str(error)))
@@ -164,7 +164,23 @@ def _result(judge: Judge, request: Request) -> Any:
         return lint(judge, file)
     if request.op == "seed":
         return seed(judge, file, target=request.targets[0])
+    if request.op == "observe":
+        texts = {"test": request.test, "timed": request.timed, "project": request.project}
+        return observe(judge, file, target=request.targets[0], watch=request.watch, **texts)
     kernel = _bytes(request.kernel)
+    if request.op == "try":
+        return tried(judge, file, kernel, target=request.targets[0], policy=request.policy)
+    if request.op == "profile":
+        return profile(
+            judge,
+            file,
+            kernel,
+            target=request.targets[0] if request.targets else "",
+            case=request.case,
+            choice=request.tool,
+            gpu_ids=request.gpu_ids,
+            policy=request.policy,
+        )
     if request.op == "tune":
         return tune(
             judge,
@@ -176,7 +192,17 @@ def _result(judge: Judge, request: Request) -> Any:
             minutes=request.minutes,
             table=request.table,
         )
-    return judge.evaluate(file, kernel, targets=request.targets, tier=request.tier, policy=request.policy)
+    verdict = judge.evaluate(
+        file,
+        kernel,
+        targets=request.targets,
+        tier=request.tier,
+        policy=request.policy,
+        time=request.time,
+        original=_bytes(request.original),
+        seconds=request.seconds,
+    )
+    return counted(judge, file, kernel, verdict, request.policy)
 
 
 def _bytes(text: str) -> bytes:
@@ -197,10 +223,10 @@ def pooled(workers: int, options: Sequence[str]) -> None:
         pool.close()
 
 
-def stdio(box: Sandbox) -> None:
+def stdio(box: Sandbox, device: str = "", *, estimates: bool = True) -> None:
     """Serves over this process's own stdin and stdout; anything else that prints goes to stderr."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8", errors="surrogateescape")
     os.dup2(2, 1)
     requests = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115 - it is not ours to close
     sys.stdin = open(os.devnull)  # noqa: SIM115
-    serve(box, requests, answers)
+    serve(box, requests, answers, device, estimates=estimates)

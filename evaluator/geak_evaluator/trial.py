@@ -12,7 +12,9 @@ from geak_evaluator.candidate import Candidate
 from geak_evaluator.code import compiled, refusal
 from geak_evaluator.estimating import estimates
 from geak_evaluator.machine_code.compile import Compiler
-from geak_evaluator.oracle import Oracle
+from geak_evaluator.measure.lent import DeviceLost, Lent
+from geak_evaluator.measuring import Measuring, Stopwatch, wanted
+from geak_evaluator.oracle import Oracle, SpecProblem
 from geak_evaluator.outcome import Captured, Ran
 from geak_evaluator.proof import policy, shapes, values
 from geak_evaluator.relay import Relay
@@ -23,7 +25,18 @@ from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.exchange import FIRST_CALL
 from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.spec import Case
-from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Code, Policy, Status, Tier, Verdict
+from geak_evaluator.schema.timing import Timing
+from geak_evaluator.schema.verdict import (
+    INTERPRETER,
+    UNDECIDABLE,
+    CaseResult,
+    Cause,
+    Code,
+    Policy,
+    Status,
+    Tier,
+    Verdict,
+)
 
 HIDDEN_CASES = {Tier.GATE: 0, Tier.FULL: 4, Tier.FINAL: 12}
 """How many cases of a spec's domain are run that it does not show."""
@@ -49,7 +62,14 @@ class Trial:
         tier: Tier,
         policy: Policy,
         estimates: bool = True,
+        stopwatch: Stopwatch | None = None,
+        time: bool = False,
+        original: tuple[bytes, str] | None = None,
     ) -> None:
+        """With a `stopwatch` whose device is the first target it is proved there, and with `time` timed.
+
+        `original` is a kernel file and its entry, to be beaten besides the reference.
+        """
         self._box, self._limits, self._compiler, self._oracle = box, limits, compiler, oracle
         self._kernel, self._targets, self._tier, self._policy = kernel, targets, tier, policy
         self._estimated = estimates and tier is Tier.FULL
@@ -64,6 +84,9 @@ class Trial:
         self._code: dict[str, Code] = {}
         self._captured: dict[str, Captured] = {}
         self._unreached: tuple[str, ...] = ()
+        self._stopwatch, self._time, self._original = stopwatch, time, original
+        self._remarks: list[str] = []
+        self._lent = self._device()
 
     def verdict(self) -> Verdict:
         """Runs all of the tier, or as much as decides, and says what came out."""
@@ -74,9 +97,28 @@ class Trial:
             self._ran.append(Relay(self._box, self._limits, self._oracle, self._kernel, self._targets[0]).run())
         else:
             self._candidate = self._on(self._targets[0])
-            self._run()
-            self._require_work()
+            try:
+                self._run()
+                self._require_work()
+            finally:
+                self._candidate.close()
         return self._conclude()
+
+    def _device(self) -> Lent | None:
+        """The device that the first target is proved on, if it is that target, and works."""
+        if self._stopwatch is None or self._spec.oracle == "tests":
+            return None
+        target = self._targets[0]
+        try:
+            found = self._stopwatch.lent.identity
+        except DeviceLost as error:
+            self._remarks.append(f"{error}; this verdict is the interpreter's")
+            return None
+        if found.target == target:
+            return self._stopwatch.lent
+        is_a = f" ({found.target})" if found.target else ""
+        self._remarks.append(f"the device here is {found.name}{is_a}, so {target} was compiled for and nothing timed")
+        return None
 
     def _run(self) -> None:
         first, *others = sorted(self._shown, key=lambda case: self._size(case) > _GATE_ELEMENTS)
@@ -87,6 +129,7 @@ class Trial:
                 "configurations": self._run_configurations,
                 "other values": self._run_values,
                 "hidden cases": self._run_hidden,
+                **({"bench cases": self._run_bench} if self._lent is not None else {}),
                 "other targets": self._run_targets,
             }
         for number, stage in enumerate(stages.values()):
@@ -104,7 +147,7 @@ class Trial:
 
     def _run_shown(self, cases: Sequence[Case]) -> Iterator[Ran]:
         for case in cases:
-            ran = self._candidate.run(case, lower=True)
+            ran = self._candidate.run(case, lower=True, idle=self._tier is not Tier.GATE)  # which does not ask
             if ran.captured is not None:
                 self._captured[str(case)] = ran.captured
             self._handed.append(ran.handed)
@@ -152,6 +195,19 @@ class Trial:
             ran = self._candidate.run(case)
             yield Ran(_veiled(ran.result, shapes.kind(case, self._spec)), conflicts=ran.conflicts)
 
+    def _run_bench(self) -> Iterator[Ran]:
+        """At the sizes that are timed, on the device alone; one that does not fit says nothing of the kernel."""
+        for case in wanted(self._spec, self._shown, self._targets[0]) if self._spec.bench else ():
+            try:
+                ran = self._candidate.run(case, interpreted=False)
+            except SpecProblem as error:
+                self._remarks.append(f"not proved at [{case}]: {error}")
+                continue
+            if ran.result.cause is Cause.TOO_BIG_HERE:
+                self._remarks.append(f"not proved at [{case}]: {ran.result.message}")
+            else:
+                yield self._told(ran)
+
     def _run_targets(self) -> Iterator[Ran]:
         """The gate again for every other target, and the machine code of all cases there."""
         for target in self._targets[1:]:
@@ -182,8 +238,21 @@ class Trial:
         targets = [target for target, code in self._code.items() if code.kernels]
         return estimates(self._spec, self._shown, targets, self._on, self._compiler, self._size)
 
+    def _timings(self, estimates: Sequence[Estimate]) -> tuple[Timing, ...]:
+        if self._lent is None or self._stopwatch is None or not self._time or self._tier is Tier.GATE:
+            return ()
+        target = self._targets[0]
+        beaten = None
+        if self._original is not None:
+            source, entry = self._original
+            # Whatever its author did: it is only to be beaten, and says nothing of a policy.
+            beaten = Candidate(self._box, self._limits, self._oracle, source, target, Policy.OPEN, entry=entry)
+        measuring = Measuring(self._stopwatch, self._oracle, self._candidate, beaten, estimates)
+        return measuring.timings(wanted(self._spec, self._shown, target))
+
     def _on(self, target: str) -> Candidate:
-        return Candidate(self._box, self._limits, self._oracle, self._kernel, target, self._policy)
+        lent = self._lent if target == self._targets[0] else None
+        return Candidate(self._box, self._limits, self._oracle, self._kernel, target, self._policy, lent)
 
     def _size(self, case: Case) -> int:
         return sum(prod(slot.shape) for slot in layout.inputs(self._spec, case, self._targets[0]))
@@ -213,11 +282,14 @@ class Trial:
         plans = [captured.plan for captured in self._captured.values()]
         library = {step.operation: None for plan in plans for step in plan.library}
         estimates = self._estimates() if not causes - UNDECIDABLE and codes else ()
+        timings = self._timings(estimates) if not causes and codes else ()
+        of_first = [result.how for result in results if not result.target]
+        native = bool(of_first) and INTERPRETER not in of_first
         more = sum(bool(result.values or result.configuration or result.target) for result in results)
         return Verdict(
             name=self._oracle.file.name,
             status=Status.ACCEPTED if not causes else Status.UNDECIDED if causes <= UNDECIDABLE else Status.REJECTED,
-            how="interpreter",
+            how=of_first[0] if native else INTERPRETER,
             target=self._targets[0],
             oracle=self._spec.oracle,
             sandbox=self._box.level.value,
@@ -231,7 +303,12 @@ class Trial:
             library=tuple(library),
             unreached=self._unreached,
             estimates=estimates,
-            notes=tuple(dict.fromkeys(text for ran in self._ran for text in ran.conflicts)) + (_RACES,) * (not causes),
+            notes=(
+                *self._remarks,
+                *dict.fromkeys(text for ran in self._ran for text in ran.conflicts),
+                *[_RACES] * (not causes),
+            ),
+            timings=timings,
         )
 
 
@@ -243,4 +320,4 @@ def _ends(result: CaseResult) -> bool:
 def _veiled(result: CaseResult, kind: str) -> CaseResult:
     """What may be told of a hidden case: the cause in a word, and the class of its sizes; a message could hold them."""
     word = result.cause.value.replace("_", " ") if result.cause else ""
-    return CaseResult(Case({}), result.cause, word, steps=result.steps, hidden=kind)
+    return CaseResult(Case({}), result.cause, word, steps=result.steps, hidden=kind, how=result.how)

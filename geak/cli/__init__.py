@@ -18,6 +18,7 @@ from geak.cli import (
     judge_command,
     models,
     optimize,
+    profile,
     report,
     resume,
     show,
@@ -53,6 +54,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(config.app, name="config")
 app.command("eval")(evaluate.evaluate)
 app.command("tune")(tune.tune)
+app.command("profile")(profile.profile)
 app.command("doctor")(doctor.doctor)
 
 

@@ -47,6 +47,20 @@ def doctor(json: AsJson = False, *, flags: Flags) -> None:
     raise typer.Exit(0 if fit else 3)
 
 
+def _devices(hello: Hello) -> list[str]:
+    """Each GPU by its name, its architecture and its UUID; what of it cannot be used, and how it could."""
+    if not hello.gpus:
+        return ["devices    none: kernels are proved by an interpreter and never timed"]
+    lines = [f"{'devices' if not number else '':<10} {number}: {gpu}" for number, gpu in enumerate(hello.gpus)]
+    for gpu in hello.gpus:
+        if not gpu.target:
+            lines.append(f"           {gpu.arch or gpu.name} is not described: kernels are not timed on it")
+    if any(not gpu.usable for gpu in hello.gpus):
+        lines.append("           get it: join the groups that own the device files (render, video), or start the")
+        lines.append("           container with --device /dev/kfd --device /dev/dri --group-add render (docs/rocm.md)")
+    return lines
+
+
 def report(hello: Hello) -> list[str]:
     """The page that a person reads."""
     lines = [f"geak       {__version__}, Python {platform.python_version()}"]
@@ -55,8 +69,8 @@ def report(hello: Hello) -> list[str]:
         lines.append(f"{name:<10} {version or f'missing: {how}'}")
         if version and name in hello.missing:
             lines.append(f"           it does not load: {hello.missing[name]}")
-    devices = ", ".join(hello.devices) or "none: kernels are proved by an interpreter and never timed"
-    lines.append(f"devices    {devices}")
+    lines += [f"{name:<10} {version}" for name, version in hello.software.items()]
+    lines += _devices(hello)
     lines.append(f"sandbox    {hello.sandbox}: {_LEVELS.get(hello.sandbox, 'a level that this agent does not know')}")
     lines += [f"           leak: {leak}" for leak in hello.leaks]
     lines += [f"           broken: {broken}" for broken in hello.broken]

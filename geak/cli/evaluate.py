@@ -9,7 +9,7 @@ import typer
 
 from geak.cli.display import document, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
-from geak.errors import UsageError
+from geak.errors import MachineError, UsageError
 from geak.settings import DEFAULT_TARGETS, Settings, load
 from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 
@@ -38,6 +38,15 @@ def evaluate(
     tier: Annotated[Tier, typer.Option(help="How much is asked: one case, everything, or everything and unseen.")] = (
         Tier.FULL
     ),
+    time: Annotated[
+        bool, typer.Option("--time", help="Measure it too, on the GPU that is the first target (docs/measure.md).")
+    ] = False,
+    against: Annotated[
+        Path | None, typer.Option(help="With --time: a kernel file with the same entry that it is to beat as well.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="With --time: the most for one case beside one baseline.")
+    ] = 20.0,
     jobs: Annotated[int, typer.Option(help="With --kernels: how many at a time; 0 is one for each processor.")] = 0,
     json: AsJson = False,
     *,
@@ -46,21 +55,28 @@ def evaluate(
     """Judge a kernel, or many, against specs. Exit codes: 0 accepted, 1 rejected, 6 undecided."""
     from geak.formats.base import Scale
     from geak.formats.registry import at_hand
-    from geak.judge import Judge
+    from geak.judge import Judge, text
 
     if (kernel is None) == (kernels is None):
         raise UsageError("geak eval needs a kernel file, or --kernels with a folder or a JSONL file")
     if out is not None and kernels is None:
         raise UsageError("--out goes with --kernels: one verdict is printed, and with --json as a document")
+    if time and tier is Tier.GATE:
+        raise UsageError(
+            "--time measures what the whole of a spec accepts; the gate alone says too little (--tier full)"
+        )
     settings = load(flags).settings
+    timed: dict[str, Any] = {"time": True, "seconds": seconds} if time else {}
+    if time and against is not None:
+        timed["original"] = text(against)
     if kernels is not None:
         from geak.cli.evaluate_many import many
 
-        raise typer.Exit(many(spec, kernels, settings, tier, jobs, out, json=json))
+        raise typer.Exit(many(spec, kernels, settings, tier, jobs, out, timed, json=json))
     assert kernel is not None
     judge = judge_of(settings)
     with at_hand(spec, judge, Scale(settings.elements)) as task, Judge(judge) as room:
-        verdict = room.evaluate(task.spec, kernel, **asked(room, settings, tier, task.policy))
+        verdict = room.evaluate(task.spec, kernel, **asked(room, settings, tier, timed, task.policy))
     if json:
         document(verdict)
     else:
@@ -79,7 +95,11 @@ def _print(verdict: Verdict) -> None:
         say(line)
 
 
-def asked(room: Judge, settings: Settings, tier: Tier, policy: Policy = Policy.PURE) -> dict[str, Any]:
-    """What is asked of a judge, whatever the kernel; `policy` is the task's, where nobody says otherwise."""
+def asked(
+    room: Judge, settings: Settings, tier: Tier, timed: dict[str, Any], policy: Policy = Policy.PURE
+) -> dict[str, Any]:
+    """What is asked of a judge, whatever the kernel; `policy` holds where nobody named another."""
+    if timed and not room.hello.measures:
+        raise MachineError("--time needs a GPU that the judge can open, and there is none; see `geak doctor`")
     targets = settings.target or room.hello.present or DEFAULT_TARGETS
-    return {"targets": targets, "tier": tier, "policy": settings.policy or policy}
+    return {"targets": targets, "tier": tier, "policy": settings.policy or policy, **timed}

@@ -24,13 +24,23 @@ _SHOWN = 5
 """Tasks without a kernel that are named."""
 
 
-def many(name: str, kernels: Path, settings: Settings, tier: Tier, jobs: int, out: Path | None, *, json: bool) -> int:
+def many(
+    name: str,
+    kernels: Path,
+    settings: Settings,
+    tier: Tier,
+    jobs: int,
+    out: Path | None,
+    timed: dict[str, Any],
+    *,
+    json: bool,
+) -> int:
     """Judges them all; the exit code of the worst, or 2 where something could not be judged."""
     every = open_kernels(name, kernels, Scale(settings.elements))
     counts: Counter[str] = Counter()
     lines: list[Line] = []
     with Judge(judge_of(settings, workers=jobs)) as room:
-        question = asked(room, settings, tier)
+        question = asked(room, settings, tier, timed)
         del question["policy"]  # each task's own, where nobody says otherwise
         for line in judge(every, room, question, settings.policy):
             counts["not judged" if line.verdict is None else line.verdict.status.value] += 1

@@ -21,16 +21,18 @@ def show(there: Checkout, *, json: bool) -> None:
     if json:
         document(
             {
-                "root": there.root,
+                "root": str(there.root),
                 "formats": counts,
                 "runnable": runnable,
                 "causes": causes,
                 "duplicates": there.duplicates,
+                "commit": there.commit,
+                "notes": there.notes,
                 "tasks": [
                     {
                         "name": task.name,
                         "format": task.format,
-                        "file": task.file,
+                        "file": str(task.file),
                         "title": task.title,
                         "category": task.category,
                         "difficulty": task.difficulty,
@@ -50,6 +52,8 @@ def show(there: Checkout, *, json: bool) -> None:
     say(f"{there.root}: {plural(len(there.tasks), 'task')} ({kinds}); {runnable:,} can run here")
     for why, count in causes.most_common():
         say(f"  {count:,} cannot: {flat(why)}")
+    for note in there.notes:
+        say(f"  note: {note}")
     if there.duplicates:
         names = ", ".join(there.duplicates[:5]) + ", ..." * (len(there.duplicates) > 5)
         say(f"  {plural(len(there.duplicates), 'name')} taken twice, and only the first is listed: {flat(names)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,10 @@ class Draft:
     """What a person has to look at; each is also a `# CHECK:` comment on its line of the file."""
     entry: str
     """What a kernel file must define."""
+    fixed: bool = False
+    """There is one size of everything."""
+    own: Mapping[str, int] | None = None
+    """The sizes of the file's own example, by axis; None where it has none, or it does not agree with the code."""
 
     def beside(self, source: Path, folder: Path) -> Draft:
         """The same for a spec that will lie in `folder`: what it names is found from there."""

@@ -15,6 +15,8 @@ from geak.drafting.values import Arr, Known, Num, Seq, Value
 _LAYER = re.compile(r"kernel|stride|pad|dilat|pool|group")
 """What a layer is made of; it stays as the file has it."""
 _FEW = 8
+_LAYERS = 64
+"""From here on a number in a list is the size of a layer."""
 
 
 def follow(source: Source, built: list[Argument], given: list[Argument]) -> None:
@@ -77,6 +79,8 @@ class _Inlined(ast.NodeTransformer):
             self.called[node.id] = node.id
             self.fields.append(Argument(node.id, "int"))
             return node
+        if isinstance(value, list | tuple) and any(type(size) is int and size >= _LAYERS for size in value):
+            return self._layers(node.id, value)
         if value is not None:
             return ast.parse(repr(value), mode="eval").body
         if given is None or node.id in self.open:
@@ -84,6 +88,20 @@ class _Inlined(ast.NodeTransformer):
         self.open.add(node.id)
         inner: ast.expr = self.visit(ast.parse(ast.unparse(given), mode="eval").body)
         return inner
+
+    def _layers(self, name: str, sizes: list[int] | tuple[int, ...]) -> ast.expr:
+        """The sizes of layers, one by one: large ones may be others, and equal ones are one."""
+        parts: list[ast.expr] = []
+        for size in sizes:
+            field = f"{name}_{size}"
+            if type(size) is not int or size < _LAYERS:
+                parts.append(ast.Constant(size))
+                continue
+            if field not in {one.name for one in self.fields}:
+                self.fields.append(Argument(field, "int"))
+            self.called[field] = field
+            parts.append(ast.Name(field))
+        return ast.List(parts) if isinstance(sizes, list) else ast.Tuple(parts)
 
 
 def _shapes(source: Source, given: list[Argument], called: dict[str, str]) -> None:
@@ -115,6 +133,34 @@ def _shapes(source: Source, given: list[Argument], called: dict[str, str]) -> No
             argument.role, argument.question = argument.role or ("arithmetic" if item.dtype == "fp32" else ""), ""
         elif isinstance(item, Known) and isinstance(item.value, float) and argument.literal is None:
             argument.kind, argument.default, argument.question = "float", ast.Constant(item.value), ""
+
+
+def own_sizes(source: Source, built: list[Argument], given: list[Argument]) -> dict[str, int | tuple[int, ...]]:
+    """What the file itself passes: numbers by argument, and the shapes of tensors, as far as they can be read."""
+    found: dict[str, int | tuple[int, ...]] = {}
+    for argument, node in zip(built, _returned(source, "get_init_inputs"), strict=False):
+        for inner, part in [(argument, node), *((f, ast.Name(f.name)) for f in argument.fields)]:
+            value = _literal(source, part)
+            if value is None and (layer := re.fullmatch(r"\w+_(\d+)", inner.name)):
+                value = int(layer[1])
+            if type(value) is int:
+                found[inner.name] = value
+    example = source.functions.get("get_inputs")
+    if example is None:
+        return found
+    known: dict[str, Value] = {}
+    for name in source.constants:
+        value = _literal(source, ast.Name(name))
+        if type(value) is int:
+            known[name] = Num(Dim(value))
+        elif isinstance(value, tuple | list) and all(type(size) is int for size in value):
+            known[name] = Seq([Num(Dim(size)) for size in value])
+    passed = Reader(source).call(example, known, name_sizes=False)
+    for argument, item in zip(given, passed.items if isinstance(passed, Seq) else [], strict=False):
+        if isinstance(item, Arr) and item.dims is not None:
+            sizes = tuple(size for dim in item.dims if (size := dim.root().value) is not None)
+            found |= {argument.name: sizes} if len(sizes) == len(item.dims) else {}
+    return found
 
 
 def _text(dim: Dim, names: dict[int, str]) -> str:

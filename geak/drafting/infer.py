@@ -198,7 +198,7 @@ def _value(argument: Argument, ranks: dict[str, int], named: Callable[[str], Dim
         return Config({f.name: _value(f, ranks, named, reading) for f in argument.fields})
     if argument.kind == "bundle":
         inner = {f.name: _value(f, ranks, named, reading) for f in argument.fields}
-        if all(f.kind == "int" for f in argument.fields) and argument.passed[:1] == "(":
+        if all(f.kind == "int" for f in argument.fields) and argument.passed[:1] in ("(", "["):
             return _tuple(argument.passed, named)
         return Seq(list(inner.values())) if argument.passed[:1] in "[(" else Config(inner)
     if argument.kind == "tensor":
@@ -225,7 +225,7 @@ def _value(argument: Argument, ranks: dict[str, int], named: Callable[[str], Dim
 def _tuple(text: str, named: Callable[[str], Dim]) -> Value:
     """What stands for a tuple of sizes."""
     node = ast.parse(text, mode="eval").body
-    parts = node.elts if isinstance(node, ast.Tuple) else []
+    parts = node.elts if isinstance(node, ast.Tuple | ast.List) else []
     return Seq([Num(parse(ast.unparse(part), named) or Dim()) for part in parts])
 
 

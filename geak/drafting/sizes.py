@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import random
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from geak_evaluator.schema import domain, expr
 from geak_evaluator.schema.spec import Axis, Spec, Value
 
 _LARGE = 1 << 27
+Sizes = dict[str, Value]
 
 
 @dataclass
@@ -21,6 +22,10 @@ class AxisDraft:
     multiple_of: int = 1
     choices: tuple[int, ...] = ()
     least: int = 1
+    most: int = 0
+    """Among sizes that somebody asks for."""
+    own: int = 0
+    """The size in the file's own example; 0 where it has none."""
     role: tuple[int, ...] = field(default=())
     """Sizes for the three cases, for timing, and the most."""
 
@@ -32,7 +37,7 @@ class AxisDraft:
         """The declaration."""
         if self.choices:
             return Axis(choices=self.choices)
-        most = -(-self.role[4] // self.multiple_of) * self.multiple_of
+        most = -(-max(self.role[4], self.own, self.most) // self.multiple_of) * self.multiple_of
         least = -(-self.least // self.multiple_of) * self.multiple_of
         return Axis(least, max(least, most), self.multiple_of)
 
@@ -95,8 +100,30 @@ def cases(axes: list[AxisDraft], spec: Spec, most: int) -> tuple[list[dict[str, 
         named = {a.name: drawn[a.name] for a in axes}
         if fits(spec, named) and elements(spec, named) <= most:
             small.append(named)
+    own: dict[str, Value] = {a.name: a.own for a in axes}
+    if axes and all(own.values()) and fits(spec, own):
+        return small, [own]
     large = _repaired(axes, spec, _shrunk(axes, spec, {a.name: a.size(3) for a in axes}, _LARGE))
     return small, [large] if axes and fits(spec, large) else []
+
+
+def variants(spec: Spec, shown: list[Sizes], count: int, most: int) -> list[Sizes]:
+    """So many other cases of the domain, near those that are shown; fewer where there are no more small ones."""
+    rng = random.Random(0)
+    near = dict(spec.axes)
+    for name, axis in near.items():
+        largest = max((int(case[name]) for case in shown), default=axis.min)
+        if not axis.choices:
+            near[name] = replace(axis, max=max(min(axis.max, max(2 * largest, 64)), axis.min))
+    drawn: list[Sizes] = []
+    for _ in range(50 * count):
+        sizes = domain.draw(replace(spec, axes=near), rng, tries=20)
+        if sizes is None or len(drawn) == count:
+            break
+        named = {name: sizes[name] for name in spec.axes}
+        if named not in [*shown, *drawn] and fits(spec, named) and elements(spec, named) <= most:
+            drawn.append(named)
+    return drawn
 
 
 def _repaired(axes: list[AxisDraft], spec: Spec, sizes: dict[str, Value]) -> dict[str, Value]:

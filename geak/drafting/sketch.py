@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from geak.drafting.arguments import Argument
+from geak.drafting.by_example import by_example
 from geak.drafting.dims import Dim
 from geak.drafting.infer import Reading, flat, names
-from geak.drafting.sizes import AxisDraft, cases
+from geak.drafting.sizes import AxisDraft, Sizes, cases, fits, variants
 from geak.drafting.values import Arr, Seq, Value
+from geak_evaluator.schema import expr
 from geak_evaluator.schema.spec import Axis, Scalar, Spec, SpecError, Tensor
+from geak_evaluator.schema.spec import Value as Size
 
 TYPES = frozenset(["fp16", "bf16", "fp32"])
 _FLAGS = 4  # flags that are tried both ways: each doubles how often a case is run
@@ -23,6 +28,22 @@ class Wanted:
     formats: tuple[str, ...] = ("fp16", "bf16", "fp32")
     elements: int = 100_000
     """How many elements the inputs of a case have together, at most."""
+    first: int = 0
+    """The first of the three cases that is kept: no size is smaller than its."""
+    single: bool = False
+    """Only that one case, and a domain of its sizes alone."""
+    as_made: bool = False
+    """The sizes of the file's own example alone, but for the first axis: the batch."""
+    by_example: bool = False
+    """Sizes as the file's own example shows them, and not as the code is read."""
+    bench: tuple[Mapping[str, int], ...] = ()
+    """More sizes for timing; those that the axes do not have, or relations forbid, are left out."""
+    wrt: tuple[str, ...] = ()
+    """Inputs whose gradients are asked for as well: of a function."""
+    drawn: int = 0
+    """So many more cases, drawn from the domain as hidden ones are."""
+    origin: str = ""
+    """What the docstring says of where it comes from; by default that it was drafted."""
 
 
 USUAL = Wanted()
@@ -42,6 +63,8 @@ class Sketch:
     type_name: str = "T"
     outputs: str = ""
     optional: list[str] = field(default_factory=list)
+    agrees: bool = False
+    """The file's own example was read, and each axis has its size there."""
     checks: dict[str, list[str]] = field(default_factory=dict)
     """By place (an input, "axes", "cases"), what to ask there."""
     cases: list[dict[str, object]] = field(default_factory=list)
@@ -54,13 +77,25 @@ class Sketch:
             asked.append(question)
 
     @property
+    def own(self) -> dict[str, int] | None:
+        """The sizes of the file's own example, by axis; None where they are not all known, or not of the domain."""
+        inside = self.agrees and all(axis.own in axis.axis for axis in self.axes)
+        return {axis.name: axis.own for axis in self.axes} if inside else None
+
+    @property
     def questions(self) -> tuple[str, ...]:
         """All of them, in the order of the file."""
         return tuple(dict.fromkeys(q for asked in self.checks.values() for q in asked))
 
 
-def sketch(reading: Reading, arguments: list[Argument], init: list[Argument], wanted: Wanted = USUAL) -> Sketch:
-    """Names the axes, declares the inputs and picks the cases."""
+def sketch(
+    reading: Reading,
+    arguments: list[Argument],
+    init: list[Argument],
+    wanted: Wanted = USUAL,
+    own: Mapping[str, int | tuple[int, ...]] = MappingProxyType({}),
+) -> Sketch:
+    """Names the axes, declares the inputs and picks the cases; `own` are the sizes of the file's own example."""
     result = Sketch(wanted)
     items = flat(arguments)
     order = [*(a.name for a in flat(init)), *(a.name for a in items)]
@@ -82,6 +117,12 @@ def sketch(reading: Reading, arguments: list[Argument], init: list[Argument], wa
     for name in reading.paired:
         result.ask(name, f"{name} is taken to have the batch and the heads of the query")
     result.outputs = _outputs(result, reading, called)
+    if wanted.by_example:
+        _by_example(result, own)
+    else:
+        _own(result, own)
+    for axis in result.axes:
+        axis.most = max((sizes.get(axis.name, 0) for sizes in wanted.bench), default=0)
     _cases(result)
     return result
 
@@ -276,6 +317,41 @@ def _build(text: str) -> Tensor | Scalar:
     return Tensor(*args, **keywords) if text.startswith("Tensor") else Scalar(*args, **keywords)
 
 
+def _by_example(result: Sketch, own: Mapping[str, int | tuple[int, ...]]) -> None:
+    """Declares what is passed anew, where the example shows all of it."""
+    declared = {name: _build(text) for name, text in {**result.inputs, **result.init}.items()}
+    axes: list[AxisDraft] = []
+    texts = by_example(axes, declared, own)
+    if texts is not None:
+        result.axes, result.where, result.outputs, result.optional = axes, [], "", []
+        result.agrees = True
+        result.inputs = {name: texts[name] for name in result.inputs}
+        result.init = {name: texts[name] for name in result.init}
+
+
+def _own(result: Sketch, own: Mapping[str, int | tuple[int, ...]]) -> None:
+    """Gives each axis its size in the file's own example, where all that is passed there agrees."""
+    sizes: dict[str, Size] = {}
+    shapes: list[tuple[tuple[str, ...], tuple[int, ...]]] = []
+    axes = {axis.name: axis for axis in result.axes}
+    for name, text in {**result.init, **result.inputs}.items():
+        declared, value = _build(text), own.get(name)
+        if isinstance(declared, Scalar) and isinstance(value, int) and isinstance(declared.value, str):
+            shapes.append(((declared.value,), (value,)))
+        elif isinstance(declared, Tensor) and isinstance(value, tuple) and len(value) == len(declared.shape):
+            shapes.append((declared.shape, value))
+    every = [pair for names, values in shapes for pair in zip(names, values, strict=True)]
+    sizes |= {name: value for name, value in every if name in axes}
+    try:
+        agrees = all(expr.integer(text, sizes) == value for text, value in every)
+    except (expr.ExprError, ValueError):
+        agrees = False
+    result.agrees = agrees and sizes.keys() == axes.keys() and bool(own)
+    if result.agrees:
+        for name, axis in axes.items():
+            axis.own = int(sizes[name])
+
+
 def _cases(result: Sketch) -> None:
     axes: dict[str, Axis] = {}
     for axis in result.axes:
@@ -286,6 +362,11 @@ def _cases(result: Sketch) -> None:
     try:
         spec = Spec(axes=axes, inputs=inputs, cases=(), where=tuple(result.where))
         small, large = cases(result.axes, spec, result.wanted.elements)
+        small, large = _fewer(result, small, large)
+        axes |= {axis.name: axis.axis for axis in result.axes}
+        spec = replace(spec, axes=axes)
+        large = large if result.wanted.single else _also(spec, result.wanted.bench, large)
+        small += variants(spec, small, result.wanted.drawn, result.wanted.elements)
     except SpecError:
         small, large = [], []
     if not small and result.axes:
@@ -293,3 +374,34 @@ def _cases(result: Sketch) -> None:
         small = [{a.name: a.size(2) for a in result.axes}]
     result.cases = [dict(c) for c in small] or [{}]
     result.bench = [dict(c) for c in large]
+
+
+def _fewer(result: Sketch, small: list[Sizes], large: list[Sizes]) -> tuple[list[Sizes], list[Sizes]]:
+    """Without the smallest, where these are not wanted; the domain then begins, or is all, where they do."""
+    wanted = result.wanted
+    if wanted.as_made and result.own and result.axes:
+        batch, *rest = result.axes
+        for axis in rest:
+            axis.choices, axis.multiple_of = (axis.own,), 1
+        made = {axis.name: axis.own for axis in rest}
+        return [{batch.name: size, **made} for size in (1, 2, 3) if size in batch.axis], large
+    if not (wanted.first or wanted.single) or wanted.first >= len(small):
+        return small, large
+    kept = small[wanted.first : wanted.first + 1] if wanted.single else small[wanted.first :]
+    for axis in result.axes:
+        sizes = [int(case[axis.name]) for case in kept]
+        if wanted.single:
+            axis.choices, axis.multiple_of = (sizes[0],), 1
+        else:
+            axis.least = max(axis.least, *sizes) if len(sizes) == 1 else max(axis.least, min(sizes))
+    return kept, [] if wanted.single else large
+
+
+def _also(spec: Spec, asked: tuple[Mapping[str, int], ...], large: list[Sizes]) -> list[Sizes]:
+    """The sizes for timing, with more of them."""
+    found = list(large)
+    for sizes in asked:
+        more: Sizes = dict(sizes)
+        if more.keys() == spec.axes.keys() and more not in found and fits(spec, more):
+            found.append(more)
+    return found

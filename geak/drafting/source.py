@@ -66,6 +66,11 @@ def read(path: Path) -> Source:
         text = data.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n").replace("\f", " ")
     except UnicodeDecodeError as error:
         raise DraftError(f"{path} is not UTF-8 text (byte {error.start})") from None
+    return read_text(path, text)
+
+
+def read_text(path: Path, text: str) -> Source:
+    """Parses what a file holds."""
     if not text.strip():
         raise DraftError(f"{path} is empty")
     try:

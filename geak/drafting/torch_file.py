@@ -13,7 +13,7 @@ from pathlib import Path
 from geak.drafting import source as files
 from geak.drafting.arguments import Argument, arguments
 from geak.drafting.draft import Draft, DraftError
-from geak.drafting.example import follow
+from geak.drafting.example import follow, own_sizes
 from geak.drafting.infer import read
 from geak.drafting.layers import find
 from geak.drafting.render import spec_text, tuple_text, uses
@@ -26,12 +26,15 @@ _HEAVY = ("torch", "math", "numpy", "functools", "typing", "dataclasses", "colle
           "__future__", "operator", "abc", "typing_extensions")  # fmt: skip
 
 
-def from_torch(path: Path, function: str | None = None, entry: str = "", *, wanted: Wanted = USUAL) -> Draft:
+def from_torch(
+    path: Path, function: str | None = None, entry: str = "", *, wanted: Wanted = USUAL, text: str = ""
+) -> Draft:
     """Drafts a spec from a function or an `nn.Module` class of a Python file, which is parsed and never run.
 
-    `entry` is what a kernel file must define, where it is called otherwise than the function.
+    `entry` is what a kernel file must define, where it is called otherwise than the function; `text` stands for what
+    the file holds.
     """
-    source = files.read(Path(path))
+    source = files.read_text(Path(path), text) if text else files.read(Path(path))
     target = pick(source, function, _candidates(source))
     if isinstance(target, ast.AsyncFunctionDef):
         raise DraftError(f"{path}:{target.lineno}: {target.name} is asynchronous; a reference is an ordinary function")
@@ -84,13 +87,15 @@ def _function(source: Source, node: ast.FunctionDef, entry: str, wanted: Wanted)
     given = arguments(source, node, also=(source.tree,))
     follow(source, [], given)
     reading = read(source, node, given, None, [])
-    made = sketch(reading, given, [], wanted)
+    made = sketch(reading, given, [], wanted, own_sizes(source, [], given) if wanted.by_example else {})
     strange = _strange(node)
     simple = all(a.kind not in ("bound", "bundle") for a in given) and not node.args.posonlyargs and not strange
     body, imports, missing = _needed(source, node, given)
     texts = [_definition(source, s, node if simple else None, "reference") for s in body]
     changed = [n for n in made.inputs if n in reading.stores]
     more = [f"changes={tuple_text(changed)}"] if changed else []
+    if wanted.wrt:
+        more += ['contract="gradient"', f"wrt={tuple_text(list(wanted.wrt))}"]
     if not simple:
         texts.append(_wrapper(node.name, given, made))
     if any(_generator(s) for s in node.body):
@@ -120,7 +125,11 @@ def _module(source: Source, node: ast.ClassDef, entry: str, wanted: Wanted) -> D
         if argument.kind == "tensor":
             argument.kind, argument.passed = "bound", "None" if argument.default is None else ""
             argument.question = f"the constructor's {argument.name} is nothing that a spec can pass"
-    made = sketch(read(source, forward, given, node, built), given, built, wanted)
+    own = own_sizes(source, built, given)
+    for argument in given if wanted.by_example else ():
+        if argument.kind == "tensor" and argument.optional and argument.name not in own:
+            argument.kind, argument.passed, argument.question = "bound", "", ""  # the example leaves it out
+    made = sketch(read(source, forward, given, node, built), given, built, wanted, own)
     simple = all(a.kind not in ("bound", "bundle") for a in [*given, *built]) and not _strange(node)
     body, imports, missing = _needed(source, node, [*given, *built])
     texts = [_definition(source, s, node if simple else None, "Reference") for s in body]
@@ -195,10 +204,12 @@ def _draft(
     name = snake(entry or node.name)
     settings = [*more, f'entry="{entry or node.name}"'] if entry or node.name != name else more
     body = spec_text(made, settings)
-    head = docstring(title(node, name), f"Drafted from {source.path.name}:{node.name}; look at what is marked CHECK.")
+    origin = made.wanted.origin or f"Drafted from {source.path.name}:{node.name}; look at what is marked CHECK."
+    head = docstring(title(node, name), origin)
     parts = [head, *import_blocks([*imports, *(["from __future__ import annotations"] if late else [])]), uses(body)]
     text = "\n\n".join([*parts, body]) + "\n" + "".join(_spaced(texts))
-    return Draft(name, text, made.questions, entry or node.name)
+    fixed = all(axis.axis.min == axis.axis.max or len(axis.choices) == 1 for axis in made.axes)
+    return Draft(name, text, made.questions, entry or node.name, fixed, made.own)
 
 
 def _postponed(source: Source, texts: list[str], imports: list[str]) -> bool:

@@ -43,6 +43,20 @@ def numbered(path: Path) -> tuple[int, str]:
     return int(number[0]) if number else -1, path.name
 
 
+def commit(path: Path) -> str:
+    """The commit that a folder of a checkout is at, read from its .git; "" where it has none."""
+    for folder in (path.resolve(), *path.resolve().parents):
+        git = folder / ".git"
+        if git.is_dir():
+            said = head(git / "HEAD").strip()
+            name = said.removeprefix("ref: ")
+            packed = re.search(rf"^([0-9a-f]{{40}}) {re.escape(name)}$", head(git / "packed-refs"), re.M)
+            found = head(git / name).strip() if said.startswith("ref: refs/") and ".." not in name else said
+            found = found or (packed[1] if packed else "")
+            return found if re.fullmatch(r"[0-9a-f]{40}", found) else ""
+    return ""
+
+
 def identifier(name: str) -> str:
     """What a spec file may be called: letters, digits and _."""
     plain = re.sub(r"\W", "_", name, flags=re.ASCII).strip("_")

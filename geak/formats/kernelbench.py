@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from geak.drafting import from_torch
 from geak.formats.base import Listed, Need, Scale
 from geak.formats.files import folders, head, python_files
-from geak.formats.modules import drafted
+from geak.formats.modules import ENTRY, Drafting, drafted
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.verdict import Policy
@@ -37,7 +38,12 @@ class KernelBench:
 
     async def task(self, listed: Listed, folder: Path, judges: Judges, scale: Scale) -> Task:
         """A spec of the module, in fp32, with its own sizes for timing."""
-        return await drafted(listed, folder, judges, scale)
+        return await drafted(listed, draft_of(listed), folder, judges, scale)
+
+
+def draft_of(listed: Listed) -> Drafting:
+    """How its file is read."""
+    return lambda wanted: from_torch(listed.file, "Model", ENTRY, wanted=wanted)
 
 
 def _levels(root: Path) -> list[Path]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from geak.tasks import Task
 class Native:
     """Our own format."""
 
-    name = "native"
-    layout = "specs of GEAK: Python files that say `from geak_evaluator import Spec`"
+    name: str = "native"
+    layout: str = "specs of GEAK: Python files that say `from geak_evaluator import Spec`"
 
     def recognises(self, root: Path) -> bool:
         """Whether a file here says that it is a spec."""
@@ -33,9 +34,12 @@ class Native:
         return Task(listed.file)
 
 
+_SPEC = re.compile(r"^spec\b[^=\n]*=\s*(\w+\.)*Spec\(", re.M)
+
+
 def _is_spec(file: Path) -> bool:
     text = head(file)
-    return "geak_evaluator" in text and "Spec(" in text
+    return "geak_evaluator" in text and _SPEC.search(text) is not None
 
 
 def _title(file: Path) -> str:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from geak.errors import UsageError
 from geak.formats.base import Format, Listed, Need, Scale
-from geak.formats.files import folders, identifier
+from geak.formats.files import commit, folders, identifier
+from geak.formats.native import Native
 from geak.judge import words
 from geak.judges import Judges
 from geak.tasks import Task, for_spec
@@ -22,6 +23,12 @@ from geak.tasks import Task, for_spec
 GROUP = "geak.formats"
 """Entry points of other packages: each an object, or a class without arguments, that is a `Format`."""
 SEPARATOR = "::"
+READ_AT = {
+    "kernelbench": "423217d9",
+    "multikernelbench": "460a972c",
+    "robust-kbench": "078f5bab",
+}
+"""The commit of each benchmark that its format was tried on."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +41,18 @@ class Checkout:
     tasks: tuple[Listed, ...]
     duplicates: tuple[str, ...] = ()
     """Names that several tasks have: only the first of each can be asked for."""
+    commit: str = ""
+    """As its .git says; "" where it has none."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is uncertain of it: a version that nobody has tried here may hold other tasks, or other sizes."""
+        read = [(one.name, READ_AT[one.name]) for one, _ in self.found if one.name in READ_AT]
+        return tuple(
+            f"this is commit {self.commit[:8]}, and {name} was tried at {at}: tasks and sizes may be others"
+            for name, at in dict.fromkeys(read)
+            if self.commit and not self.commit.startswith(at)
+        )
 
     def task(self, name: str) -> Listed:
         """The task of that name, or of the only one that ends so."""
@@ -55,25 +74,49 @@ class Checkout:
 @functools.cache
 def formats() -> tuple[Format, ...]:
     """All that are known: ours, and those of other packages by their entry points."""
+    from geak.formats.arena import Arena
+    from geak.formats.backendbench import BackendBench
+    from geak.formats.flashinfer import FlashInfer
     from geak.formats.kernelbench import KernelBench
-    from geak.formats.native import Native
+    from geak.formats.multikernelbench import MultiKernelBench
+    from geak.formats.robust_kbench import RobustKBench
+    from geak.formats.tritonbench import GeakRocm, TritonBenchG, TritonBenchT
 
-    ours: list[Format] = [Native(), KernelBench()]
+    ours: list[Format] = [
+        Native(),
+        KernelBench(),
+        MultiKernelBench(),
+        RobustKBench(),
+        TritonBenchG(),
+        TritonBenchT(),
+        GeakRocm(),
+        Arena(),
+        FlashInfer(),
+        BackendBench(),
+    ]
     for entry in metadata.entry_points(group=GROUP):
         try:
             loaded = entry.load()
             ours.append(loaded() if isinstance(loaded, type) else loaded)
         except Exception as error:  # anybody's code: it costs nobody else's formats
-            raise UsageError(
-                f"the format {entry.name!r} of {entry.value} cannot be loaded: {type(error).__name__}: {error}; "
-                "uninstall it, or ask its author"
-            ) from None
+            ours.append(_Unloadable(entry.name, f"{entry.value} cannot be loaded ({type(error).__name__}: {error})"))
     return tuple(ours)
+
+
+class _Unloadable(Native):
+    """Stands for a format of another package that does not load: it knows nothing, and says why when asked."""
+
+    def __init__(self, name: str, why: str) -> None:
+        self.name, self.layout = name, f"{name}: {why}"
+
+    def recognises(self, root: Path) -> bool:
+        """Nothing."""
+        return False
 
 
 def checkout(path: str | Path) -> Checkout:
     """What a folder or a file holds; UsageError where no format knows it."""
-    root = Path(path)
+    root = Path(path).expanduser()
     if not root.exists():
         raise UsageError(f"{root} does not exist")
     found = recognised(root)
@@ -95,7 +138,7 @@ def checkout(path: str | Path) -> Checkout:
             if listed.name in tasks:
                 twice.append(listed.name)
             tasks.setdefault(listed.name, listed)
-    return Checkout(root, tuple(found), tuple(tasks.values()), tuple(dict.fromkeys(twice)))
+    return Checkout(root, tuple(found), tuple(tasks.values()), tuple(dict.fromkeys(twice)), commit(root))
 
 
 def recognised(root: Path) -> list[tuple[Format, Path]]:

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from geak.models.base import Effort, Finish, Price, Role, Usage
+from geak.objective import Objective
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 
-VERSION = 2
+VERSION = 3
 """Raised with every change that an older GEAK would misread."""
 
 Kind = Literal["given", "draft", "repair", "optimise", "seed", "tune"]
@@ -58,6 +59,8 @@ class Conditions:
     targets: tuple[str, ...] = ("gfx942", "sm_90")
     policy: Policy = Policy.PURE
     goal: str = "correct"
+    objective: Objective = "time"
+    """What makes one accepted kernel better than another, where it was measured."""
     strategy: str = "reflexion"
     samples: int = 1
     rounds: int = 10
@@ -71,6 +74,10 @@ class Conditions:
     caps: Caps = Caps()
     judge: tuple[str, ...] = ()
     """Commands that start a judge elsewhere; none is here."""
+    time: bool = False
+    """Accepted kernels are measured on the first target, which is there."""
+    max_case_loss: float | None = None
+    """How much slower than the baseline a kernel may be in any one case and still reach a speed that is the goal."""
     original: str = ""
     """The file of the kernel that the run began from, if it did."""
     drafted: bool = False

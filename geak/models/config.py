@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar, get_args
 
 from geak.errors import UsageError
-from geak.hiding import in_address, is_secret, worth_hiding
+from geak.hiding import in_address, is_secret, is_secret_header, worth_hiding
 from geak.models.base import Price
 
 Kind = Literal["anthropic", "openai", "openai-compatible", "command", "replay", "scripted", "compiler"]
@@ -144,6 +144,8 @@ def secrets(tables: Iterable[ModelSettings], environment: Mapping[str, str]) -> 
         names.update(name for text in texts for name in _REFERENCE.findall(text))
         names.update({table.api_key_env, *table.env})
         values |= in_address(table.base_url) | in_address(table.proxy)
+        # Written out rather than named by a variable: a key all the same.
+        values |= {v.split()[-1] for n, v in table.headers.items() if is_secret_header(n) and v.split()}
     return worth_hiding(values | {environment.get(name, "").strip() for name in names})
 
 

@@ -43,21 +43,21 @@ ELSEWHERE: dict[str, str] = {
     "C40": "attacks/test_escapes_files.py::test_E51_metadata_of_foreign_files",
     "K11": "judge/test_lint.py::test_a_rule_finds_what_it_is_about",
     "K38": "oracles/test_tests.py::test_a_candidate_cannot_reach_the_asserts",
+    "C41": "measure/test_liars.py::test_work_that_comes_later",
+    "C55": "measure/test_liars.py::test_C55_K29_faster_than_the_device_can_be",
+    "K21": "measure/test_liars.py::test_work_that_comes_later",
+    "K25": "measure/test_liars.py::test_K25_events_that_tell_too_little",
+    "K28": "measure/test_liars.py::test_K28_a_baseline_that_is_slowed_down",
+    "K29": "measure/test_liars.py::test_C55_K29_faster_than_the_device_can_be",
+    "K30": "measure/test_liars.py::test_K30_slow_first_calls_change_nothing",
+    "K31": "measure/test_native.py::test_the_winner_of_an_autotuner_is_found_before_the_clock",
+    "K50": "measure/test_words.py::test_K50_a_mean_is_of_all_cases_or_of_none",
     "K40": "oracles/test_tests.py::test_tests_that_say_nothing_are_the_authors_problem",
 }
 """A test of another room, from the folder of tests on."""
 
 WAITING: dict[str, str] = {
-    "C41": "a side stream needs a device: there is none whose work an event could miss",
-    "C44": "a cache that persists needs a device to be timed on",
-    "C47": "nothing is calibrated before there is a clock",
-    "C55": "a time below the roofline needs a time",
-    "K21": "a side stream needs a device: there is none whose work an event could miss",
-    "K25": "handles of events need a device; the candidate's process holds no clock that counts",
-    "K28": "a slowed baseline needs a baseline that is timed",
-    "K29": "an underflow of a timer needs a timer",
-    "K30": "warming up and stopping early are matters of timing",
-    "K31": "hidden tuning and warm caches are matters of timing",
-    "K50": "how speed-ups are averaged is settled where they are measured",
+    "C44": "a cache that persists needs a device that has one: gpu/test_device.py::test_C44_lines_that_persist",
+    "C47": "calibrated before a candidate exists: what a process of its own could slow is shown at K28",
 }
-"""What needs a device or a clock, and why."""
+"""What needs a device, and why."""

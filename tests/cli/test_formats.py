@@ -1,15 +1,88 @@
 from __future__ import annotations
 
-from pathlib import Path
+import json
 
-KERNELBENCH = Path(__file__).parents[1] / "formats/kernelbench"
+import pytest
+
+from tests.formats.checkouts import ROWS
+
+KERNELBENCH = ROWS[0].root
+_RUNS = [row for row in ROWS if row.run]
 
 
-def test_a_task_of_a_benchmark_goes_through_a_run(geak, tmp_path):
-    asked = ("--target", "gfx942", "--samples", 1, "--rounds", 1, "--tune", 0)
-    ran = geak("generate", f"{KERNELBENCH}::level1/19_Hinge", "--out", tmp_path / "run", *asked, "--json")
-    assert ran.code == 0, ran.err
-    assert (tmp_path / "run/spec/level1_19_Hinge.py").is_file()
-    judged = geak("eval", f"{KERNELBENCH}::19_Hinge", tmp_path / "run/best.py", "-t", "gfx942")
-    assert judged.code == 0, judged.err
-    assert judged.out.startswith("ACCEPTED level1_19_Hinge")
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, id=row.folder, marks=[pytest.mark.slow] * (number > 0)) for number, row in enumerate(_RUNS)],
+)
+def test_a_task_of_each_format_goes_through_a_run(geak, tmp_path, row):
+    out = tmp_path / "run"
+    asked = ("-t", "gfx942", "--samples", 1, "--rounds", 1, "--tune", 0, "--elements", 300)
+    ran = geak("generate", f"{row.root}::{row.run}", "--out", out, *asked)
+    assert ran.code == 0, ran.err + ran.out
+    assert ran.out.startswith("ACCEPTED ")
+    (spec,) = (out / "spec").glob("*.py")
+    again = geak("eval", f"{row.root}::{row.run}", out / "best.py", "-t", "gfx942", "--tier", "gate", "--json")
+    assert json.loads(again.out)["name"] == spec.stem
+    assert again.code == 0
+
+
+def policy(geak, *words):
+    ran = geak("generate", *words, "--dry-run", "--json")
+    return json.loads(ran.out).get("conditions", {}).get("policy", "pure")
+
+
+def test_a_policy_is_the_tasks_own_until_somebody_says_another(geak):
+    fused = f"{KERNELBENCH}::7_Linear_Shift_Sigmoid"
+    assert policy(geak, fused) == "mixed"
+    assert policy(geak, fused, "--policy", "open") == "open"
+    assert policy(geak, fused, "--policy", "pure") == "pure"
+
+
+def test_a_checkout_is_listed_with_counts_by_cause_and_a_line_a_task(geak):
+    shown = geak("specs", "list", KERNELBENCH).out.splitlines()
+    assert shown[0] == f"{KERNELBENCH}: 3 tasks (3 kernelbench); 2 can run here"
+    assert shown[1] == "  1 cannot: it needs weights of a model and the network"
+    assert [line.split()[0] for line in shown[2:]] == [
+        "level1/19_Hinge",
+        "level2/7_Linear_Shift_Sigmoid",
+        "level4/2_somebody-tiny_bs1_seq8",
+    ]
+    assert "cannot run here: it needs weights" in shown[-1]
+    told = json.loads(geak("specs", "list", KERNELBENCH, "--json").out)
+    assert (told["formats"], told["runnable"]) == ({"kernelbench": 3}, 2)
+    assert told["tasks"][1] | {"file": "", "metric": "", "tolerance": ""} == {
+        "name": "level2/7_Linear_Shift_Sigmoid",
+        "format": "kernelbench",
+        "file": "",
+        "title": "Linear Shift Sigmoid",
+        "category": "fused operations",
+        "difficulty": "level 2",
+        "licence": "MIT",
+        "needs": [],
+        "policy": "mixed",
+        "tolerance": "",
+        "metric": "",
+        "why_not": "",
+    }
+
+
+def test_a_task_is_shown_and_linted_as_any_spec(geak):
+    shown = geak("specs", "show", f"{KERNELBENCH}::7_Linear_Shift_Sigmoid", "--elements", 100)
+    assert "ModelNew(x)  contract module, oracle float64" in shown.out
+    assert "batch_size=1024 in_features" not in shown.out
+    linted = geak("specs", "lint", f"{KERNELBENCH}::19_Hinge")
+    assert (linted.code, linted.out.split(":")[0]) == (0, "level1_19_Hinge")
+
+
+@pytest.mark.parametrize(
+    ("task", "message"),
+    [
+        ("level4/2_somebody-tiny_bs1_seq8", "cannot be run here: it needs weights of a model and the network"),
+        ("nothing_such", "has no task 'nothing_such' among its 3"),
+    ],
+)
+@pytest.mark.parametrize("words", [("generate",), ("specs", "show"), ("specs", "lint")])
+def test_what_cannot_be_asked_is_said_before_anything_starts(geak, words, task, message):
+    ran = geak(*words, f"{KERNELBENCH}::{task}")
+    assert ran.code == 2
+    assert message in ran.err

@@ -58,8 +58,9 @@ def test_a_matmul_reads_each_operand_once_for_every_tile_beside_it() -> None:
     m, n, k, tile = 256, 384, 128, 64
     a, b, c = (torch.zeros(shape, dtype=torch.float16) for shape in ((m, k), (k, n), (m, n)))
     grid = (m // tile, n // tile)
-    work = watched(lambda: matmul[grid](a, b, c, n, k, BM=tile, BN=tile, BK=32), most=24)
+    work = watched(lambda: matmul[grid](a, b, c, n, k, BM=tile, BN=tile, BK=32), most=24, enough=1 << 40)
     assert work.traced == work.programs == 24
+    assert (work.products, work.tile) == (k // 32, tile * tile)
     assert work.dots == {"fp16": 2 * m * n * k}
     assert work.read.asked == 2 * (m * k * (n // tile) + k * n * (m // tile))
     assert work.read.unique == 2 * (m * k + k * n)
@@ -92,7 +93,7 @@ def test_atomics_are_lanes_and_touch_what_values_say() -> None:
 
 def test_a_few_programs_of_a_uniform_grid_tell_as_much_as_all() -> None:
     x, y = torch.zeros(64, 2048), torch.zeros(64)
-    few, every = (watched(lambda: row_sum[(64,)](x, y, 2048, BLOCK=512), most) for most in (16, 64))
+    few, every = (watched(lambda: row_sum[(64,)](x, y, 2048, BLOCK=512), most, enough=1 << 40) for most in (16, 64))
     assert (few.traced, every.traced) == (16, 64)
     alike = ("read", "vector", "integer", "lanes", "masked", "turns", "steps", "longest")
     assert {name: getattr(few, name) for name in alike} == {name: getattr(every, name) for name in alike}

@@ -10,7 +10,7 @@ import pytest
 
 from geak.errors import ModelError, UsageError
 from geak.models.base import Model
-from geak.models.config import tables_from
+from geak.models.config import secrets, tables_from
 from geak.models.endpoint import Remote, shown
 from geak.models.registry import open_model
 from tests.models.asking import CALL, KEY, NAMES, asked, refused, surroundings
@@ -112,3 +112,10 @@ def test_a_key_under_a_name_of_its_own() -> None:
         assert provider.requests[0].headers["authorization"] == "Bearer sk-of-work-12345"
         with pytest.raises(ModelError, match="WORK_KEY is not set"):
             open_model("mine", tables, surroundings(provider))
+
+
+def test_a_header_that_is_written_out_is_hidden_in_replies_by_its_name() -> None:
+    headers = {"Authorization": "Bearer written-out-1", "X-Api-Key": "written-out-2", "X-Team": "compilers"}
+    tables = tables_from({"models": {"mine": {"kind": "openai", "model": "m", "headers": headers}}})
+    found = secrets(tables.values(), {})
+    assert found == {"written-out-1", "written-out-2"}

@@ -77,7 +77,12 @@ SCENES: dict[str, Callable[[Ask], Awaitable[object]]] = {
     "optimizer-plan": lambda ask: optimizer.plan(
         ask, scene.brief(tuned=True), LEDGER, [scene.past("0"), scene.past("1.1", plan="Plain."), scene.past("1.4")]
     ),
+    "reflector-measured": lambda ask: reflector.explain(ask, scene.brief(goal="faster"), scene.measured("1.4"), LEDGER),
+    "optimizer-measured": lambda ask: optimizer.plan(
+        ask, scene.brief(goal="1.2x"), LEDGER, [scene.measured("1.1", 0.9), scene.measured("1.4")]
+    ),
     "reflector-correct": lambda ask: reflector.explain(ask, scene.brief(), scene.past("1.4"), LEDGER),
+    "reflector-counters": lambda ask: reflector.explain(ask, scene.brief(), scene.counted("1.4"), LEDGER),
     "reflector-wrong-values": lambda ask: reflector.explain(
         ask, scene.brief(), scene.past("2.1", kind="wrong_values", change="Fuse the bias."), []
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,10 @@ from geak.population import Candidate
 from geak.resources import data_dir
 from geak.roles.brief import Ask, Brief, Past
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.spec import Description, Spec
+from geak_evaluator.schema.profile import Bottleneck, Counters, Metric, Roofline
+from geak_evaluator.schema.spec import Case, Description, Spec
 from geak_evaluator.schema.target import find
+from geak_evaluator.schema.timing import Conditions, Interval, State, Timing
 from geak_evaluator.schema.verdict import Policy, Verdict
 
 HERE = Path(__file__).parent
@@ -63,6 +65,49 @@ def past(name: str, source: str = KERNEL, kind: str = "accepted", **fields: Any)
     lineage, _, number = name.partition(".")
     move = Move(name, "draft", int(lineage), int(number or 0))
     return Past(Candidate(move, source="0" * 64, **{"verdict": verdict(kind)} | fields), source)
+
+
+def counted(name: str) -> Past:
+    """One whose launch was counted on a device."""
+    metrics = (
+        Metric("duration", 612.0, "us", "proton"),
+        Metric("l2_hit", 81.5, "%", "rocprofv3"),
+        Metric("occupancy", 18.25, "%", "rocprofv3"),
+        Metric("matrix_busy", 22.0, "%", "rocprofv3"),
+        Metric("lds_conflicts", 1.5, "per access", "rocprofv3"),
+    )
+    roof = Roofline(1.374e11, 1.007e8, True, 0.031, 0.172, "compute")
+    held = (
+        Bottleneck("the matrix units idle", "matrix_busy", 22.0, "%"),
+        Bottleneck("lanes meet in the same banks of LDS", "lds_conflicts", 1.5, "per access"),
+    )
+    launch = Counters("_matmul", 0, metrics, (), roof, held)
+    return past(name, verdict=replace(verdict("accepted"), counters=(launch,)))
+
+
+def measured(name: str, ratio: float = 1.3) -> Past:
+    """An accepted candidate that was timed on a device, beside the original and eager torch."""
+    case = Case({"M": 4096, "N": 4096, "K": 4096, "T": "fp16"})
+    timing = Timing(
+        case,
+        "AMD Instinct MI300X",
+        "gfx942",
+        "original",
+        candidate_us=412.0,
+        candidate=Interval(409.0, 415.0),
+        baseline_us=412.0 * ratio,
+        ratio=ratio,
+        interval=Interval(ratio * 0.97, ratio * 1.03),
+        warm_us=371.0,
+        sol_us=118.0,
+        blocks=24,
+        calls=240,
+        checked=5,
+        conditions=Conditions(2100.0, 1980.0, 1300.0, 640.0, 61.0),
+    )
+    message = "in 9 of 12 rounds a known kernel took over 1.25 times as long as alone"
+    eager = Timing(case, timing.device, "gfx942", "eager", State.CONTENDED, message)
+    return past(name, verdict=replace(verdict("accepted"), timings=(timing, eager)))
 
 
 def ledger(count: int = 3) -> list[tuple[Candidate, Lesson]]:

@@ -53,8 +53,11 @@ PLAN = plan.Plan(
     ("item",),
 )
 LOWERED = machine_code.Lowered("k", "gfx942", {"num_warps": 4, "enable_fp_fusion": True}, 0)
+LOOP = machine_code.Loop(machine_code.Counts(1), 3, 0, 4, 2, 32768, 1024, 384.5, {"matrix": 32.0, "shared": 16.5})
 FIGURES = machine_code.Figures(
-    "gfx942", "k", 4, 2, 1024, 0, 7.5, 8, ("registers",), 900, machine_code.Counts(1, loads={"128": 2}), vgprs=64
+    *("gfx942", "k", 4, 2, 1024, 0, 7.5, 8, ("registers",), 900, machine_code.Counts(1, loads={"128": 2})),
+    vgprs=64,
+    loops=(LOOP,),
 )
 
 MESSAGES = [

@@ -93,6 +93,21 @@ def matmul(a, b, BN=32):
     return c
 """
 )
+MATMUL_SPEC = '''"""A product of two matrices, timed where one of them is small."""
+from geak_evaluator import Axis, Spec, Tensor
+
+spec = Spec(
+    axes={"M": Axis(1, 8192), "N": Axis(1, 8192), "K": Axis(1, 8192)},
+    inputs={"a": Tensor(("M", "K"), "fp16"), "b": Tensor(("K", "N"), "fp16")},
+    outputs=Tensor(("M", "N"), "fp32"),
+    cases=[{"M": 33, "N": 47, "K": 65}],
+    bench=[{"M": 16, "N": 2048, "K": 512}],
+)
+
+
+def reference(a, b):
+    return a.float() @ b.float()
+'''
 ROWS = (
     HEAD
     + """@triton.jit

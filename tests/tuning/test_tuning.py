@@ -8,7 +8,10 @@ import pytest
 from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import SpecFile
 from geak_evaluator.schema.tuning import Tuning
+from geak_evaluator.schema.verdict import Policy
+from geak_evaluator.tune.reading import read
 from geak_evaluator.tuning import tune
+from geak_evaluator.variants import Variants
 from tests.tuning import files
 
 BOTH = ("gfx942", "sm_90")
@@ -109,3 +112,16 @@ def test_what_cannot_be_tuned_is_told_in_a_sentence(judge, source, options, word
     found = tuned(judge, source, **options)
     assert words in found.note
     assert (found.source, found.proved, found.rankings) == ("", False, ())
+
+
+def test_tiles_of_a_product_are_put_in_order_for_the_case_that_is_timed(judge):
+    """A large tile reuses more, and leaves most units idle where a matrix has 16 rows."""
+    space = read(files.MATMUL.encode())
+    large, small = ({**space.present, "BM": n, "BN": n, "BK": 64} for n in (128, 16))
+    spec = files.MATMUL_SPEC
+    for timed, first in ((spec, small), (spec.replace('"M": 16, "N": 2048', '"M": 4096, "N": 4096'), large)):
+        with judge.oracle(SpecFile(Path("/specs/matmul.py"), timed.encode())) as oracle:
+            variants = Variants(judge, oracle, space, ("gfx942",), Policy.PURE)
+            variants.keys([space.present], "gfx942")
+            keys = dict(zip(("large", "small"), variants.keys([large, small], "gfx942"), strict=True))
+        assert min(keys, key=lambda name: keys[name]) == ("small" if first is small else "large"), keys

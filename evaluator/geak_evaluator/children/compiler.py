@@ -10,8 +10,10 @@ import contextlib
 import hashlib
 import importlib
 import io
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ from geak_evaluator.schema.target import TARGETS, Target, find
 
 MAX_ASSEMBLY = 8 << 20
 _MESSAGE = 2000
+_PRODUCT = re.compile(r"\btt\.dot(?:_scaled)?\b")
 _MAX_THREADS = 1024
 """Of one program, on every target here."""
 _MAX_TENSOR_MEMORY = 512
@@ -70,6 +73,7 @@ def answer(request: CompileRequest) -> CompileReply:
         return CompileReply(failure=Failure(Why.REJECTED, f"the machine code cannot be read: {error}"))
     if len(assembly) > MAX_ASSEMBLY:
         return CompileReply(failure=Failure(Why.TOO_LARGE, f"its machine code is {len(assembly)} characters long"))
+    figures = replace(figures, products=len(_PRODUCT.findall(request.text)))
     return CompileReply(figures, _misfit(figures, target), assembly)
 
 
@@ -153,10 +157,11 @@ def _triton_key() -> str:
 
 def _readers() -> tuple[Any, ...]:
     """The modules that decide how machine code is read: figures made by others are not taken for theirs."""
-    from geak_evaluator.machine_code import occupancy
+    from geak_evaluator.machine_code import amd_loops, cores, loops, nvidia_loops, occupancy
     from geak_evaluator.schema import machine_code, target
 
-    return sys.modules[__name__], amd, nvidia, reading, occupancy, machine_code, target
+    played = (loops, cores, amd_loops, nvidia_loops)
+    return sys.modules[__name__], amd, nvidia, reading, occupancy, machine_code, target, *played
 
 
 def prepare() -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from torch.utils._pytree import tree_leaves
 
-from geak_evaluator.children import jit_only
+from geak_evaluator.children import jit_only, steps
 from geak_evaluator.children.candidate import Mismatch, trouble
 from geak_evaluator.children.tensors import Arena, dtype_of
 from geak_evaluator.sandbox.channel import REFUSED, Channel
@@ -81,17 +79,11 @@ def replay(kernels: jit_only.Kernels, asked: Replay, on_launch: Callable[[Any], 
         for step in asked.plan.steps:
             if isinstance(step, plan.Allocate):
                 memory.allocate(step)
-            elif isinstance(step, plan.Fill):
-                memory.tensor(step.view).fill_(step.value)
-            elif isinstance(step, plan.Copy):
-                memory.tensor(step.target).copy_(memory.tensor(step.source))
-            elif isinstance(step, plan.Library):
-                _operate(step, memory)
             else:
-                _launch(step, memory, kernels)
+                steps.carry_out(step, memory, kernels)
     outputs = Arena(FIRST_SHARED + 1)
     for output, slot in zip(asked.plan.outputs, asked.outputs, strict=True):
-        _check(output, slot)
+        check(output, slot)
         outputs.tensor(slot).copy_(memory.tensor(output.view))
 
 
@@ -115,18 +107,13 @@ def trace(
             elif isinstance(step, plan.Launch):
                 before = len(observers)
                 try:
-                    _launch(step, memory, kernels)
+                    steps.launch(step, memory, kernels)
                 except Exception as error:
                     if len(observers) == before:
                         raise
                     observers[-1].stopped(trouble(error, "kernel").message)
             elif any(_steers(view) for view in _changed(step)):
-                if isinstance(step, plan.Fill):
-                    memory.tensor(step.view).fill_(step.value)
-                elif isinstance(step, plan.Copy):
-                    memory.tensor(step.target).copy_(memory.tensor(step.source))
-                else:
-                    _operate(step, memory)
+                steps.carry_out(step, memory, kernels)
 
 
 def _changed(step: plan.Fill | plan.Copy | plan.Library) -> tuple[plan.View, ...]:
@@ -139,35 +126,7 @@ def _steers(view: plan.View) -> bool:
     return resolve(view.format).kind != "float"
 
 
-def _launch(step: plan.Launch, memory: _Memory, kernels: jit_only.Kernels) -> None:
-    kernel = kernels.find(step.kernel, step.module)
-    if jit_only.fingerprint(kernel.src) != step.text:
-        raise jit_only.NotPlain(f"kernel {step.kernel} was launched with a text that is not its file's")
-    arguments = [_argument(item, memory, kernels) for item in step.arguments]
-    options = {k: v for k, v in step.options.items() if k not in kernel.arg_names}
-    kernel[step.grid](*arguments, **options)
-
-
-def _operate(step: plan.Library, memory: _Memory) -> None:
-    """A library's operation, on the memories that the plan names; the judge has looked at its name."""
-    _, packet, overload = step.operation.split(".")
-    operation = getattr(getattr(torch.ops.aten, packet), overload)
-    arguments = [_operand(item, memory) for item in step.arguments]
-    returned = operation(*arguments, **{name: _operand(item, memory) for name, item in step.keywords.items()})
-    found = [leaf for leaf in tree_leaves(returned) if isinstance(leaf, torch.Tensor)]
-    for value, view in zip(found, step.results, strict=True):
-        memory.tensor(view).copy_(value)
-
-
-def _operand(item: plan.Argument, memory: _Memory) -> Any:
-    if item.kind == "tuple":
-        return [_operand(part, memory) for part in item.items]
-    if item.kind == "format":
-        return dtype_of(item.text)
-    return _argument(item, memory, None)
-
-
-def _check(output: plan.Output, slot: Slot) -> None:
+def check(output: plan.Output, slot: Slot) -> None:
     """The candidate's own process has seen to this, if it was honest."""
     view = output.view
     if view.shape != slot.shape:
@@ -205,26 +164,6 @@ class _Memory:
             raise ValueError(f"a view reaches past the end of storage {view.storage}")
         return empty.set_(storage, view.offset, view.shape, view.strides)
 
-
-def _argument(item: plan.Argument, memory: _Memory, kernels: jit_only.Kernels | None) -> Any:
-    import triton.language as tl
-
-    if item.kind == "tensor":
-        assert item.view is not None
-        return memory.tensor(item.view)
-    if item.kind == "descriptor":
-        from triton.tools.tensor_descriptor import TensorDescriptor
-
-        assert item.view is not None
-        tensor = memory.tensor(item.view)
-        made = TensorDescriptor(tensor, list(item.view.shape), list(item.view.strides), list(item.block))
-        made.padding = item.text or made.padding
-        return made
-    if item.kind == "tuple":
-        items = [_argument(part, memory, kernels) for part in item.items]
-        return namedtuple("Items", item.fields)(*items) if item.fields else tuple(items)
-    if item.kind == "type":
-        return tl.dtype(item.text)
-    if item.kind == "function" and kernels is not None:
-        return kernels.find(item.text, item.module)
-    return {"none": None, "text": item.text}.get(item.kind, item.number)
+    def take(self, view: plan.View, value: torch.Tensor) -> None:
+        """Copied to where the plan has it."""
+        self.tensor(view).copy_(value)

@@ -84,6 +84,7 @@ def describe(module: types.ModuleType, name: str, source: bytes) -> Description:
         arguments=arguments,
         makes_inputs=callable(getattr(module, "make_inputs", None)),
         sha256=hashlib.sha256(source).hexdigest(),
+        library=callable(getattr(module, "library", None)),
     )
 
 

@@ -41,6 +41,10 @@ class Arena:
         flat = torch.frombuffer(self._map, dtype=dtype, count=slot.elements, offset=slot.offset)
         return torch.as_strided(flat, slot.shape, slot.strides)
 
+    def bytes_of(self, slot: Slot) -> torch.Tensor:
+        """The bytes of a slot, gaps included."""
+        return self._bytes[slot.offset : slot.end]
+
 
 def leaves(value: Any) -> list[tuple[str, Any]]:
     """What a kernel or a reference returned, flattened: paths and leaves; None leaves are dropped."""

@@ -51,7 +51,7 @@ class Launcher:
         if driver.on_launch is not None:
             driver.on_launch(launch)
         if driver.executes:
-            _execute(launch, driver)
+            execute(launch, driver)
         if leave is not None:
             leave(launch_metadata)
 
@@ -91,7 +91,8 @@ def _backend(target: Target) -> Any:
     return triton.compiler.make_backend(gpu_target(target))
 
 
-def _execute(launch: Launch, driver: SimulatedDriver) -> None:
+def execute(launch: Launch, driver: SimulatedDriver) -> None:
+    """Interprets one launch."""
     # Here, so that a process which only compiles does not load it.
     from geak_evaluator.device import arguments, interpreter
 

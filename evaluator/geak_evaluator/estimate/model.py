@@ -8,6 +8,7 @@ from dataclasses import replace
 from math import prod
 
 from geak_evaluator.estimate.devices import DEVICES, Device, Reached, known_of
+from geak_evaluator.estimate.inner import inner
 from geak_evaluator.schema import plan
 from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.estimate import Bound, Estimate, Part, Traffic, Work
@@ -88,7 +89,9 @@ def launch(target: str, work: Work, code: Figures | None, reached: Reached | Non
     bound = max(times, key=lambda name: times[name])
     us = sum(time**reached.blend for time in times.values()) ** (1 / reached.blend)
     sol = max(peak, rate, (work.vector + work.special) / (1e6 * device.vector))
-    return Part(work.kernel, max(us, sol), bound, sol, times, work)
+    others = max(times["memory"], times["cache"])
+    looped = inner(device, work, code, shape.held, others, reached)
+    return Part(work.kernel, max(us, sol), bound, sol, times, work, looped)
 
 
 class _Shape:
@@ -103,10 +106,11 @@ class _Shape:
             held = code.occupancy * (4 if described.backend == "hip" else 1) / code.num_warps
         else:
             held = _THREADS / (_WARPS * described.warp_size)
-        self._held = max(1.0, held)
+        self.held = max(1.0, held)
+        """Programs that one unit holds at once."""
         threads = code.num_warps * described.warp_size if code is not None else 0
         self._spilled = _spills(code) * threads if code is not None else 0.0
-        self._slots = device.units * self._held
+        self._slots = device.units * self.held
         busiest = math.ceil(self._programs / device.units)
         self.unevenness = busiest * device.units / self._programs
         """How much longer the busiest unit works than it would if all had the same."""
@@ -122,7 +126,7 @@ class _Shape:
         """Bytes that programs read again and their unit's own cache no longer has."""
         work, device = self._work, self._device
         again = max(32 * work.read.sectors - work.read.own, 0.0)
-        kept = work.read.own / self._programs * min(self._held, self._programs / device.units) <= device.near / 2
+        kept = work.read.own / self._programs * min(self.held, self._programs / device.units) <= device.near / 2
         return 0.0 if kept else again
 
     def memory(self, reached: Reached) -> float:

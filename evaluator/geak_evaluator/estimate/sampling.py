@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-PROGRAMS = 16
+PROGRAMS = 8
 """How many programs of a launch are looked at."""
 _GOLDEN = 0.6180339887498949
 

@@ -26,9 +26,9 @@ _LEAST = 4
 """How many programs are looked at, however dear: causal masks and tails make the first and the last unlike others."""
 _CALL = 8000
 """What one call costs, in elements: deciding is dearer than computing."""
-ENOUGH = 12_000_000
-"""Elements computed with, after which no further program of a launch is begun (some tenths of a second)."""
-TOO_MANY = 100_000_000
+ENOUGH = 6_000_000
+"""Elements computed with, after which no further program of a launch is begun; the calibration counted no more."""
+TOO_MANY = 40_000_000
 """Elements after which a program is given up."""
 
 
@@ -98,6 +98,8 @@ class Observer:
             kernel=self._kernel,
             grid=self._grid,
             traced=len(self._samples),
+            products=total["products"] / count,
+            tile=total["tiles"] / total["products"] if total["products"] else 0.0,
             dots={key[4:]: value for key, value in total.items() if key.startswith("dot ")},
             vector=total["vector"],
             special=total["special"],
@@ -270,10 +272,14 @@ class Counting(Builder):
         """The same, of operands with scales."""
         result = super().create_dot_scaled(a, a_scale, a_format, b, *rest)
         self._counts[f"dot {str(a_format).rsplit('.', 1)[-1].lower()}"] += 2 * result.data.size * a.data.shape[-1]
+        self._counts["products"] += 1
+        self._counts["tiles"] += result.data.size
         return result
 
     def _product(self, name: str, a: Handle, b: Handle, d: Handle) -> Handle:
         self._counts[f"dot {name}"] += 2 * d.data.size * a.data.shape[-1]
+        self._counts["products"] += 1
+        self._counts["tiles"] += d.data.size
         self._joins(a.data.size + b.data.size + d.data.size, a, b, d)
         return upstream.TensorHandle(d.data, d.dtype.scalar)
 

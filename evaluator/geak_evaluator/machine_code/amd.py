@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from geak_evaluator.machine_code import occupancy
+from geak_evaluator.machine_code import amd_loops, occupancy
+from geak_evaluator.machine_code.cores import CORES
 from geak_evaluator.machine_code.reading import Built, Tally, Unreadable
 from geak_evaluator.schema.machine_code import Counts, Figures
 from geak_evaluator.schema.target import Target
@@ -55,6 +56,7 @@ def figures(target: Target, assembly: str, built: Built) -> Figures:
         sgprs=counts["sgpr_count"],
         vgpr_spills=counts.get("vgpr_spill_count", 0),
         sgpr_spills=counts.get("sgpr_spill_count", 0),
+        loops=amd_loops.loops(CORES[target.arch], code, _counts),
     )
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 
 from geak_evaluator.machine_code.cache import Store
+from geak_evaluator.machine_code.loops import MOST
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Child, Fault, Reply
 from geak_evaluator.sandbox.errors import SandboxError
@@ -219,11 +220,13 @@ def _believed(reply: Reply, request: CompileRequest) -> CompileReply:
 
 
 def _sane(figures: Figures, request: CompileRequest) -> bool:
-    values = [*vars(figures).values(), *vars(figures.counts).values()]
+    loops = [value for loop in figures.loops for value in (*vars(loop).values(), *vars(loop.counts).values())]
+    values = [*vars(figures).values(), *vars(figures.counts).values(), *loops]
     tables = [value for value in values if isinstance(value, dict)]
     numbers = [n for n in (*values, *(n for table in tables for n in table.values())) if isinstance(n, int | float)]
     return (
         figures.target == request.target
+        and len(figures.loops) <= MOST
         and len(figures.kernel) <= _MAX_NAME
         and all(0 <= n < 1 << 53 for n in numbers)
         and all(len(table) <= _MAX_NAMES and all(len(name) <= _MAX_NAME for name in table) for table in tables)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import struct
 
-from geak_evaluator.machine_code import occupancy
+from geak_evaluator.machine_code import nvidia_loops, occupancy
+from geak_evaluator.machine_code.cores import CORES
 from geak_evaluator.machine_code.reading import Built, Tally, Unreadable
 from geak_evaluator.schema.machine_code import Counts, Figures
 from geak_evaluator.schema.target import Target
@@ -68,6 +69,7 @@ def figures(target: Target, ptx: str, cubin: bytes, report: str, built: Built) -
         spill_store_bytes=said.spill_stores,
         spill_load_bytes=said.spill_loads,
         tensor_memory=built.tensor_memory if target.capability >= (10, 0) else None,
+        loops=nvidia_loops.loops(CORES[target.arch], ptx, _counts) if target.arch in CORES else (),
     )
 
 

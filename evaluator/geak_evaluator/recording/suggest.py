@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import keyword
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,11 +23,18 @@ class Suggestion:
     dtypes: dict[str, str] = field(default_factory=dict)
     inputs: dict[str, str] = field(default_factory=dict)
     cases: list[str] = field(default_factory=list)
+    shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    sizes: list[dict[str, object]] = field(default_factory=list)
+    """The same as `cases`, as data."""
+    left: list[tuple[str, ...]] = field(default_factory=list)
+    """By case: the optional inputs that are None there."""
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    """The calls that the cases are, in their order."""
     notes: list[str] = field(default_factory=list)
     """What was left out, and why."""
 
 
-class _Calls:
+class Calls:
     """The calls of one form: the same arguments, each of one rank or None."""
 
     def __init__(self, calls: list[dict[str, Any]]) -> None:
@@ -52,11 +60,15 @@ class _Calls:
         return name
 
 
-def suggest(record: Record) -> Suggestion:
+Filled = Callable[["Calls", str, str], str]
+"""How an input is drawn, given the calls, its name and its format: a fill, or "" where nothing is known."""
+
+
+def suggest(record: Record, filled: Filled | None = None) -> Suggestion:
     """Drafts what the recorded calls say of a spec."""
     result = Suggestion()
     kept = _one_form([{**c, "args": _flat(c["args"], result)} for c in record.calls], result)
-    calls = _Calls(kept)
+    calls = Calls(kept)
     order = list(dict.fromkeys(n for c in kept for n in c["args"]))
     tensors = [n for n in order if any(_is_tensor(c["args"].get(n)) for c in kept)]
     taken = set(order)
@@ -70,7 +82,8 @@ def suggest(record: Record) -> Suggestion:
         if name in tensors:
             strides = _strides(calls, name, shapes[name], result)
             extra = (f', strides="{strides}"' if strides else "") + (", optional=True" if name in optional else "")
-            fill = _fill(types[name], name, result)
+            rule = filled(calls, name, types[name]) if filled is not None else _fill(types[name], name, result)
+            fill = f", fill={_source(rule)}" if rule else ""
             result.inputs[name] = f'Tensor("{", ".join(shapes[name])}", "{types[name]}"{fill}{extra})'
         else:
             _scalar(result, calls, name, sizes)
@@ -81,6 +94,9 @@ def suggest(record: Record) -> Suggestion:
         without = f", without=({', '.join(_source(n) for n in left)},)" if left else ""
         weight = f", weight={call['count']}" if call["count"] != 1 else ""
         result.cases.append(f"Case({text}{weight}{without})" if weight or without else text)
+        result.left.append(tuple(left))
+    result.shapes = {name: tuple(shape) for name, shape in shapes.items()}
+    result.sizes, result.calls = sizes, kept
     return result
 
 
@@ -142,7 +158,7 @@ def _one_form(calls: list[dict[str, Any]], result: Suggestion) -> list[dict[str,
 
 
 def _named_by_scalars(
-    calls: _Calls, kept: list[dict[str, Any]], scalars: list[str], tensors: list[str], taken: set[str]
+    calls: Calls, kept: list[dict[str, Any]], scalars: list[str], tensors: list[str], taken: set[str]
 ) -> None:
     """A whole number that is always some tensor's size gives that size its name."""
     sizes = {
@@ -157,7 +173,7 @@ def _named_by_scalars(
             calls.axis(column, name.upper(), taken - {name})
 
 
-def _shape(calls: _Calls, name: str, taken: set[str]) -> list[str]:
+def _shape(calls: Calls, name: str, taken: set[str]) -> list[str]:
     rank = next(len(c["args"][name]["tensor"]) for c in calls.calls if c["args"].get(name) is not None)
     shape = []
     for i in range(rank):
@@ -171,7 +187,7 @@ def _shape(calls: _Calls, name: str, taken: set[str]) -> list[str]:
 
 
 def _types(
-    result: Suggestion, calls: _Calls, tensors: list[str], taken: set[str], sizes: list[dict[str, object]]
+    result: Suggestion, calls: Calls, tensors: list[str], taken: set[str], sizes: list[dict[str, object]]
 ) -> dict[str, str]:
     """The format of each tensor; those that vary together share a type name, the floats first."""
     columns: dict[str, tuple[Any, ...]] = {n: calls.column(n, lambda v: _format(v["dtype"])) for n in tensors}
@@ -217,7 +233,7 @@ def _fill(dtype: str, name: str, result: Suggestion) -> str:
     return ""
 
 
-def _strides(calls: _Calls, name: str, shape: list[str], result: Suggestion) -> str:
+def _strides(calls: Calls, name: str, shape: list[str], result: Suggestion) -> str:
     """Strides as expressions over the axes, where every call agrees with them."""
     seen = [c["args"][name] for c in calls.calls if c["args"].get(name) is not None]
     strided = [v for v in seen if "strides" in v]
@@ -237,7 +253,7 @@ def _strides(calls: _Calls, name: str, shape: list[str], result: Suggestion) -> 
     return ", ".join(texts)
 
 
-def _expression(calls: _Calls, column: Column) -> str | None:
+def _expression(calls: Calls, column: Column) -> str | None:
     for factor in (0, 1, 2, 3, 4):
         if all(v is None or v == factor for v in column):
             return str(factor)
@@ -249,14 +265,14 @@ def _expression(calls: _Calls, column: Column) -> str | None:
     return None
 
 
-def _times(calls: _Calls, names: tuple[str, ...], call: int) -> int:
+def _times(calls: Calls, names: tuple[str, ...], call: int) -> int:
     product = 1
     for name in names:
         product *= calls.columns[name][call] or 0
     return product
 
 
-def _scalar(result: Suggestion, calls: _Calls, name: str, sizes: list[dict[str, object]]) -> None:
+def _scalar(result: Suggestion, calls: Calls, name: str, sizes: list[dict[str, object]]) -> None:
     column = calls.column(name, lambda v: float(v["float"]) if isinstance(v, dict) else v)
     known = list(dict.fromkeys(v for v in column if v is not None))
     if not known:
@@ -277,7 +293,7 @@ def _scalar(result: Suggestion, calls: _Calls, name: str, sizes: list[dict[str, 
             values[name] = known[0] if value is None else value
 
 
-def _axes(result: Suggestion, calls: _Calls, sizes: list[dict[str, object]]) -> None:
+def _axes(result: Suggestion, calls: Calls, sizes: list[dict[str, object]]) -> None:
     for name, column in calls.columns.items():
         known = sorted({v for v in column if v is not None})
         one = known[0] if len(known) == 1 else None

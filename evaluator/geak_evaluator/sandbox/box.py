@@ -111,13 +111,17 @@ class Sandbox:
         limits: Limits | None = None,
         read: Sequence[str] = (),
         shared: Sequence[int] = (),
+        devices: Sequence[str] = (),
     ) -> Child:
-        """Forks one confined child that runs `role` (a module of the judge with a `main`)."""
+        """Forks one confined child that runs `role` (a module of the judge with a `main`).
+
+        `devices` are the files of a device that was leased to it; of any other it can open none.
+        """
         for attempt in (1, 2):
             if self._process is None or self._process.poll() is not None:
                 self._restart()
             try:
-                return self._spawn(role, job or {}, limits or Limits(), tuple(read), tuple(shared))
+                return self._spawn(role, job or {}, limits or Limits(), tuple(read), tuple(shared), tuple(devices))
             except (ConnectionError, EOFError, _Unavailable) as error:
                 if attempt == 2:
                     raise SandboxError(f"the warm process ended twice while forking a child: {error}") from error
@@ -168,7 +172,7 @@ class Sandbox:
 
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", code, json.dumps(settings)],
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", **threads},
+            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", **threads, **_libraries()},
             cwd="/",
             stdin=subprocess.DEVNULL,
             pass_fds=(3, 4),
@@ -197,14 +201,20 @@ class Sandbox:
         return "landlock" in self._layers and landlock.abi() > 0
 
     def _spawn(
-        self, role: str, job: dict[str, Any], limits: Limits, read: tuple[str, ...], shared: tuple[int, ...]
+        self,
+        role: str,
+        job: dict[str, Any],
+        limits: Limits,
+        read: tuple[str, ...],
+        shared: tuple[int, ...],
+        devices: tuple[str, ...],
     ) -> Child:
         self._counter += 1
         root_user = os.geteuid() == 0 and "uid" in self._layers
         uid = _FIRST_UID + self._counter % _UIDS if root_user else -1
         workdir = f"{self._root}/{self._counter:x}"
         extra = tuple(os.path.realpath(p) for p in read)
-        allowed = (*self._readable, *extra)
+        allowed = (*self._readable, *extra, *(policy.device_read() if devices else ()))
         past_modes = self._past_modes or policy.unreadable_to_others(extra)
         with contextlib.ExitStack() as undo:
             os.mkdir(workdir, 0o700)
@@ -216,6 +226,7 @@ class Sandbox:
             rules = Policy(
                 workdir=workdir,
                 read=allowed,
+                devices=devices,
                 uid=uid,
                 limits=limits,
                 layers=self._layers,
@@ -277,6 +288,11 @@ class Sandbox:
             raise EOFError("the warm process has ended")
         answer: dict[str, Any] = json.loads(data)
         return answer
+
+
+def _libraries() -> dict[str, str]:
+    """Where a vendor's container says that its driver lies: the loader reads it once, when a process starts."""
+    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "ROCM_PATH", "CUDA_HOME") if name in os.environ}
 
 
 def _removed(path: str) -> None:

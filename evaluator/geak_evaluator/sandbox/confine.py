@@ -75,7 +75,9 @@ def confine(policy: Policy) -> None:
     prctl(PR_SET_DUMPABLE, 0)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     if "landlock" in policy.layers:
-        landlock.restrict(policy.read, (policy.workdir,), (*DEVICES, *policy.devices))
+        # CUDA names its threads when it starts, and gives up where it may not: of this process's threads only.
+        own = (os.path.realpath("/proc/self/task"),) if policy.devices else ()
+        landlock.restrict(policy.read, (policy.workdir, *own), (*DEVICES, *policy.devices))
     _limit(policy.limits, address_space, policy.user_processes)
     if "seccomp" in policy.layers and seccomp.supported():
         seccomp.install(os.getpid(), gpu=bool(policy.devices))

@@ -102,6 +102,20 @@ def default_read() -> tuple[str, ...]:
     return (*_SYSTEM, *interpreter_paths())
 
 
+_OF_DEVICES = (
+    *("/opt/rocm", "/sys/class/kfd", "/sys/class/drm", "/sys/module/amdgpu", "/usr/share/libdrm", "/dev/dri"),
+    *("/usr/local/cuda", "/usr/local/nvidia", "/proc/driver/nvidia", "/sys/module/nvidia"),
+    *("/sys/bus/pci", "/sys/devices", "/proc/devices", "/proc/modules", "/etc/nvidia"),
+)
+
+
+def device_read() -> tuple[str, ...]:
+    """What a child that a device was leased to may read besides: its driver's libraries and what it tells of itself."""
+    named = [os.environ.get(name, "") for name in ("LD_LIBRARY_PATH", "ROCM_PATH", "CUDA_HOME")]
+    paths = [*_OF_DEVICES, *(path for text in named for path in text.split(":"))]
+    return tuple(dict.fromkeys(os.path.realpath(path) for path in paths if path.startswith("/") and path != "/"))
+
+
 def unreadable_to_others(paths: tuple[str, ...]) -> bool:
     """Whether another user would be stopped on the way to one of these paths."""
     for path in paths:

@@ -51,6 +51,10 @@ class Work:
     written: Traffic = field(default_factory=Traffic)
     dots: dict[str, float] = field(default_factory=dict)
     """Operations of `tl.dot` (a product and a sum are two), by the operands' format."""
+    products: float = 0.0
+    """How many `tl.dot` one program does: the mean."""
+    tile: float = 0.0
+    """Elements of the result of one of them: the mean."""
     vector: float = 0.0
     """Elementwise and reducing operations on floats."""
     special: float = 0.0
@@ -92,6 +96,24 @@ class Part:
     """Microseconds that each of its bounds asks for, if it were alone."""
     work: Work | None = None
     """None for what is no launch."""
+    inner: Inner | None = None
+    """Its inner loop of matrix products by a model of the hardware, where there is one."""
+
+
+@dataclass(frozen=True)
+class Inner:
+    """The inner loop of a launch, played on a described unit that is full of its programs; validated by nothing."""
+
+    us: float
+    """What the launch would take if this were true, and nothing else but its memory held it up."""
+    turns: float
+    """Of one program."""
+    cycles: float
+    """Of a unit, from one turn of all its programs to the next."""
+    alone: float
+    """The same of one wave alone: it issues, and waits for what is on its way."""
+    held_by: str
+    """What the turn takes its time for: `waits`, or what is busiest."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +144,16 @@ class Estimate:
             return f"{self.target}: no estimate: {self.trouble}"
         times = f"{_time(self.us)} ({_time(self.low)} to {_time(self.high)})"
         bounds = f"bound by {self.bound}, speed of light {_time(self.sol)}"
-        return f"{self.target} estimated {times}, {bounds} [{self.case}]"
+        return f"{self.target} estimated {times}, {bounds}{self._inner} [{self.case}]"
+
+    @property
+    def _inner(self) -> str:
+        """What the inner loop of most work would take; tiles, warps and stages show in nothing else."""
+        found = max((p.inner for p in self.parts if p.inner), key=lambda one: one.us, default=None)
+        if found is None:
+            return ""
+        turns = f"{found.turns:g} turns of {found.cycles:g} cycles, held up by {found.held_by}"
+        return f", inner loop {_time(found.us)} ({turns}; not validated by measurement)"
 
 
 APART, APART_OTHERWISE = 1.2, 1.4

@@ -122,6 +122,31 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Loop:
+    """One turn of an inner loop, as one wave or warp takes it: counted, and played by a model of the hardware."""
+
+    counts: Counts
+    """Its instructions."""
+    vector: int
+    """Other instructions on the lanes: arithmetic, addresses, conversions."""
+    special: int
+    """Those of them that fewer lanes can do at once: exponentials, roots, divisions."""
+    scalar: int
+    """Instructions for the whole wave."""
+    waits: int
+    """Instructions that wait for memory."""
+    operations: int
+    """Of its matrix instructions: a product and a sum are two."""
+    area: int
+    """Elements of the result of one matrix instruction."""
+    span: float
+    """Cycles from one turn to the next, if the wave were alone."""
+    busy: dict[str, float] = field(default_factory=dict)
+    """Cycles for which it keeps busy: `issue`, `vector` and `matrix` of its SIMD or partition, `shared` memory and the
+    way to global `memory` of its unit."""
+
+
+@dataclass(frozen=True)
 class Figures:
     """What the compiler settled, read off the machine code; None where the target has no such thing."""
 
@@ -165,6 +190,10 @@ class Figures:
     """NVIDIA: bytes that one thread's spilling instructions load, as ptxas counts them."""
     tensor_memory: int | None = None
     """NVIDIA from sm_100: columns of tensor memory of one program."""
+    products: int = 0
+    """How many times `tl.dot` stands in its IR."""
+    loops: tuple[Loop, ...] = ()
+    """Its inner loops; none where the target is not described well enough."""
 
     @property
     def spills(self) -> bool:

@@ -316,6 +316,8 @@ class Description:
     makes_inputs: bool = False
     """The file defines `make_inputs(case, rng)`."""
     sha256: str = ""
+    library: bool = False
+    """The file defines `library`, which calls what a vendor has for it: a baseline, and never the truth."""
 
     @property
     def title(self) -> str:

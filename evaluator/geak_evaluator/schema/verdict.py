@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Figures
+from geak_evaluator.schema.profile import Counters
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.timing import Timing, speedup
 
@@ -197,6 +198,8 @@ class Verdict:
     """How long it would take on each target, by a model: of a full verdict alone, and never a measurement."""
     timings: tuple[Timing, ...] = ()
     """Each bench case beside each baseline, measured on a device that is the first target; empty without one."""
+    counters: tuple[Counters, ...] = ()
+    """What a device counted of each launch of its first timed case, measured; empty where nothing counts."""
     version: int = VERSION
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from geak_evaluator.schema.device import Gpu
 from geak_evaluator.schema.verdict import Policy, Tier
 
 VERSION = 5
@@ -26,8 +27,14 @@ class Hello:
     devices: tuple[str, ...] = ()
     present: tuple[str, ...] = ()
     """The described targets that these devices are."""
+    gpus: tuple[Gpu, ...] = ()
+    """Every GPU of the machine that the variables leave visible."""
+    software: dict[str, str] = field(default_factory=dict)
+    """The drivers and ROCm by version, where the machine has them."""
     missing: dict[str, str] = field(default_factory=dict)
     """Modules that could not be loaded, with the reason."""
+    measures: bool = False
+    """Whether it has a device on which kernels are proved and timed, as far as its files say."""
     workers: int = 1
     """How many requests are worked on at a time."""
     code: str = ""
@@ -39,7 +46,7 @@ class Request:
     """One thing asked of the judge."""
 
     id: int
-    op: Literal["describe", "evaluate", "lint", "seed", "tune"]
+    op: Literal["describe", "evaluate", "lint", "observe", "profile", "seed", "try", "tune"]
     path: str
     """Where the spec lies, for messages and for what it names relative to itself."""
     source: str
@@ -52,8 +59,28 @@ class Request:
     """How many configurations a tuner may try for a target."""
     minutes: float = 2.0
     """How long it may try."""
+    time: bool = False
+    """Measure an accepted kernel too, where there is a device that is the first target."""
+    original: str = ""
+    """The kernel file that it is to be faster than, besides the reference; its entry has the spec's name."""
+    seconds: float = 20.0
+    """How long one case beside one baseline may be timed."""
     table: str = ""
     """JSON with configurations by size, as serving engines keep them: for a tuner to begin from."""
+    test: str = ""
+    """For `observe`: a foreign test's text; `source` is then the kernel file that it is about, and no spec."""
+    timed: str = ""
+    """For `observe`: a foreign text that makes the inputs which its benchmark times."""
+    watch: tuple[str, ...] = ()
+    """For `observe`: what of the kernel file the test calls."""
+    project: str = ""
+    """For `observe`: a folder that the test may read."""
+    case: str = ""
+    """Which case is profiled, by its number or its sizes; the first that is timed, where not said."""
+    tool: Literal["auto", "proton", "rocprof", "ncu"] = "auto"
+    """Which profiler is asked."""
+    gpu_ids: str = ""
+    """Which of the visible devices may be used: numbers or UUIDs, all where not said."""
 
 
 @dataclass(frozen=True)

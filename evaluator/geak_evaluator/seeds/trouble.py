@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import metadata
+import torch
 
 from geak_evaluator.children.loading import raised
 from geak_evaluator.children.spec import Refusal
@@ -45,8 +45,8 @@ def sentence(error: BaseException, name: str) -> str:
         return f"Inductor has no code for an operation of the reference ({short}); {NEXT}"
     if kinds & {"MemoryError"}:
         return f"the compiler ran out of memory over the reference; make its sizes smaller, or {NEXT}"
-    version = metadata.version("torch")
-    if isinstance(error, _MOVED) and not told.line and not version.startswith(KNOWN):
+    version = torch.__version__
+    if isinstance(error, _MOVED) and not told.line and not str(version).startswith(KNOWN):
         return f"torch {version} has no compiler that is known here ({short}); install torch {KNOWN}, or {NEXT}"
     return f"torch {version} does not compile the reference{_at(told.line)} ({short}); {NEXT}"
 

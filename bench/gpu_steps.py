@@ -1,0 +1,188 @@
+"""The steps of bench/gpu.py: each asks the judge, and says what was measured and what it missed."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from geak.judge import Judge
+from geak.specs import shipped
+from geak_evaluator.estimate.devices import DEVICES
+from geak_evaluator.schema import domain
+from geak_evaluator.schema.dtypes import resolve
+from geak_evaluator.schema.spec import Case, Tensor
+from geak_evaluator.schema.timing import State, Timing
+from geak_evaluator.schema.verdict import Status, Verdict
+from geak_evaluator.tune.reading import Untunable, read
+from geak_evaluator.tune.writing import written
+
+HERE = Path(__file__).parent
+REPEATED = ("softmax", "matmul", "add_rms_norm", "transpose")
+BESIDE_DO_BENCH = ("softmax", "matmul", "silu_and_mul")
+CHEATS = ("side_stream", "patched_events", "remembers", "skips_later", "sleeps_first")
+VARIED = (
+    *("softmax", "matmul", "layer_norm", "rms_norm", "add_rms_norm", "row_sum", "transpose", "gelu_bias", "rope"),
+    *("silu_and_mul", "cross_entropy", "log_softmax", "batched_matmul", "linear_gelu", "column_stats", "group_norm"),
+    *("kl_divergence", "cumsum", "add_clamp", "embedding"),
+)
+MOST_VARIANTS = 20
+SAME, LONG_US = 0.01, 100.0
+"""Two timings of one kernel agree within this share, where it takes longer than this."""
+AGREES = (0.8, 1.25)
+"""Between these lies our time over do_bench's, which flushes less and counts a wrapper."""
+GAIN = 0.9
+"""Below this share of the honest kernel's time a cheat has gained something."""
+_SECONDS = 10.0
+
+
+class NotHere(Exception):
+    """A step cannot be done on this machine; the message says why."""
+
+
+def kernels() -> list[str]:
+    """The starter kernels."""
+    return [path.stem for path in sorted((shipped() / "kernels").glob("*.py"))]
+
+
+class Steps:
+    """What a judge with a device is asked."""
+
+    def __init__(self, room: Judge, start: list[str]) -> None:
+        self._room, self._start = room, start
+        present = room.hello.present
+        self._target = present[0] if present else "gfx942"
+
+    def doctor(self) -> dict[str, Any]:
+        """The machine by the judge's own account; its sandbox must hold."""
+        hello = self._room.hello
+        missed = [f"sandbox {hello.sandbox}: {'; '.join((*hello.leaks, *hello.broken))}"] * (hello.sandbox == "base")
+        missed += [f"{name}: {why}" for name, why in hello.missing.items()]
+        said = [f"{gpu.name}, {gpu.arch}" for gpu in hello.gpus]
+        return {"sandbox": hello.sandbox, "gpus": said, "software": hello.software, "missed": missed}
+
+    def launch(self) -> dict[str, Any]:
+        """A kernel launched in a confined child: nothing less shows that the device can be reached from there."""
+        verdict = self._timed("add_clamp")
+        return self._figures(verdict) | {"how": verdict.how}
+
+    def repeat(self, name: str) -> dict[str, Any]:
+        """The same kernel by two judges, one after the other."""
+        times = []
+        for _ in range(2):
+            with Judge(self._start) as room:
+                times.append(_shortest(self._timed(name, room=room)).candidate_us)
+        off = abs(times[0] - times[1]) / min(times)
+        wrong = [f"{times[0]:.4g} and {times[1]:.4g} us"] * (min(times) > LONG_US and off > SAME)
+        return {"first_us": times[0], "second_us": times[1], "off": off, "missed": wrong}
+
+    def do_bench(self, name: str) -> dict[str, Any]:
+        """Our time and Triton's own, of the same kernel on the same sizes."""
+        about = self._room.describe(shipped() / f"{name}.py")
+        spec, case = about.spec, domain.expand(about.spec, about.spec.bench)[0]
+        sizes = domain.with_scalars(spec, case.sizes)
+        inputs = [
+            [list(domain.shape(item.shape, sizes)), resolve(spec.format(item.dtype, sizes, self._target).name).torch]
+            for item in spec.inputs.values()
+            if isinstance(item, Tensor)
+        ]
+        asked = {"file": str(shipped() / "kernels" / f"{name}.py"), "entry": about.entry, "inputs": inputs}
+        argv = [sys.executable, str(HERE / "gpu_child.py"), json.dumps(asked)]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
+        if done.returncode:
+            raise NotHere(f"do_bench: {(done.stderr.strip().splitlines() or ['it did not say why'])[-1]}")
+        theirs = float(done.stdout)
+        ours = next(one for one in self._timed(name).timings if one.case == case).candidate_us
+        ratio = ours / theirs
+        wrong = [f"{ours:.4g} us by us, {theirs:.4g} us by do_bench"] * (not AGREES[0] <= ratio <= AGREES[1])
+        return {"us": ours, "do_bench_us": theirs, "ratio": ratio, "missed": wrong}
+
+    def cheat(self, name: str) -> dict[str, Any]:
+        """A softmax that cheats beside the honest one: refused, or no faster."""
+        import gpu_cheats
+
+        honest = (shipped() / "kernels" / "softmax.py").read_text()
+        before = _shortest(self._timed("softmax")).candidate_us
+        verdict = self._timed("softmax", gpu_cheats.cheating(name, honest))
+        told = [one for one in verdict.timings if one.state is State.MEASURED]
+        if verdict.status is not Status.ACCEPTED or not told:
+            return {"refused": verdict.line(), "honest_us": before}
+        after = min(one.candidate_us for one in told)
+        wrong = [f"it is told {after:.4g} us, and the honest kernel {before:.4g} us"] * (after < GAIN * before)
+        return {"honest_us": before, "cheat_us": after, "missed": wrong}
+
+    def kernel(self, name: str) -> dict[str, Any]:
+        """Everything of one starter kernel."""
+        return self._figures(self._timed(name))
+
+    def variants(self, name: str) -> dict[str, Any]:
+        """Configurations of one kernel, each timed and estimated."""
+        source = (shipped() / "kernels" / f"{name}.py").read_bytes()
+        try:
+            space = read(source)
+        except Untunable as error:
+            raise NotHere(f"{name}: {error}") from None
+        tried: list[dict[str, Any]] = [space.present, *space.starts(self._target)]
+        for knob, known in space.knobs.items():
+            tried += [{**space.present, knob: value} for value in known.known]
+        found = []
+        for values in [one for n, one in enumerate(tried) if one not in tried[:n] and space.admits(one)]:
+            if len(found) == MOST_VARIANTS:
+                break
+            verdict = self._timed(name, written(space, values, self._target).decode(), seconds=3.0)
+            if verdict.status is Status.ACCEPTED and any(one.counts for one in verdict.timings):
+                found.append({"values": {k: v for k, v in values.items() if v is not None}, **self._figures(verdict)})
+        pairs = [(one["us"], one["estimated_us"]) for one in found if one.get("estimated_us")]
+        ordered = [(a[0] - b[0]) * (a[1] - b[1]) > 0 for n, a in enumerate(pairs) for b in pairs[:n] if _apart(a, b)]
+        right = sum(ordered) / len(ordered) if ordered else math.nan
+        return {"variants": found, "ordered": right if ordered else 0.0, "missed": []}
+
+    def _timed(
+        self, name: str, source: str | None = None, *, room: Judge | None = None, seconds: float = _SECONDS
+    ) -> Verdict:
+        kernel = source if source is not None else shipped() / "kernels" / f"{name}.py"
+        asked: dict[str, Any] = {"targets": [self._target], "time": True, "seconds": seconds}
+        return (room or self._room).evaluate(shipped() / f"{name}.py", kernel, **asked)
+
+    def _figures(self, verdict: Verdict) -> dict[str, Any]:
+        """Times beside baselines, and shares of what the device's data sheet says."""
+        missed = [] if verdict.status is Status.ACCEPTED else [verdict.line()]
+        missed += [one.brief for one in verdict.timings if one.state in (State.FAILED, State.BELOW_FLOOR)]
+        told = [one for one in verdict.timings if one.state is State.MEASURED]
+        result: dict[str, Any] = {"verdict": verdict.line(), "timings": [one.brief for one in verdict.timings]}
+        if not told:
+            return result | {"missed": missed or ["nothing was measured"]}
+        first = told[0]
+        result |= {"case": str(first.case), "us": first.candidate_us, "missed": missed}
+        result |= {f"over_{one.baseline}": one.ratio for one in told if one.case == first.case and one.baseline}
+        if first.joules is not None:
+            result["joules"] = first.joules
+        return result | self._shares(verdict, first.case, first.candidate_us)
+
+    def _shares(self, verdict: Verdict, case: Case, us: float) -> dict[str, float]:
+        estimate = next((one for one in verdict.estimates if one.case == case and not one.trouble), None)
+        if estimate is None:
+            return {}
+        device, works = DEVICES[self._target], [part.work for part in estimate.parts if part.work is not None]
+        moved = sum(work.read.unique + work.written.unique for work in works)
+        products = sum(
+            count / (1e6 * device.matrix.get(format, device.matrix["fp16"]))
+            for work in works
+            for format, count in work.dots.items()
+        )
+        shares = {"of_memory": moved / 1e3 / device.memory / us, "of_matrix": products / us}
+        return {"estimated_us": estimate.us, **{name: share for name, share in shares.items() if share}}
+
+
+def _shortest(verdict: Verdict) -> Timing:
+    told = [one for one in verdict.timings if one.state is State.MEASURED]
+    if not told:
+        raise NotHere(f"nothing was measured: {verdict.line()}")
+    return min(told, key=lambda one: one.candidate_us)
+
+
+def _apart(a: tuple[float, float], b: tuple[float, float]) -> bool:
+    return max(a[0], b[0]) > 1.1 * min(a[0], b[0])

@@ -1,0 +1,90 @@
+"""A device as the judge has it: which it is, how a child reaches it, and whether it can still be believed."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from geak_evaluator.measure.lease import Busy, lease
+from geak_evaluator.replies import FAULTS, read
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.child import Child
+from geak_evaluator.sandbox.policy import GIB, Limits
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.exchange import Trouble
+from geak_evaluator.schema.measuring import Asked, Identity, Metal, Tested
+
+_ROLE = "geak_evaluator.measure.metal.child"
+_WAIT_S = 600.0
+"""How long a device that another process holds is waited for."""
+
+
+class DeviceLost(Exception):
+    """A device that does not do what it is asked; the message says what it did instead."""
+
+
+class Lent:
+    """One device. It is shown to work before its first use, and again after a child on it went wrong."""
+
+    def __init__(self, box: Sandbox, metal: Metal, limits: Limits) -> None:
+        self._box, self.metal = box, metal
+        # A runtime reserves more addresses than there are, pins memory, and waits by turning round.
+        self.limits = replace(
+            limits, wall_s=max(limits.wall_s, 120.0), cpu_s=1800, address_space=False, memory=16 * GIB, open_files=4096
+        )
+        self.suspect = True
+        self._spawned = 0
+        self._identity: Identity | None = None
+
+    @property
+    def identity(self) -> Identity:
+        """Which device it is; DeviceLost where it does not work."""
+        if self._identity is None or self.suspect:
+            self._identity = self._tested()
+            self.suspect = False
+        return self._identity
+
+    @contextlib.contextmanager
+    def leased(self) -> Iterator[None]:
+        """Nobody else who asks for a lease has the device meanwhile; DeviceLost where somebody has it all the time."""
+        if self.metal.kind == "simulated":
+            yield
+            return
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(lease([self.metal.uuid or self.identity.uuid], wait_s=_WAIT_S))
+            except Busy as error:
+                raise DeviceLost(str(error)) from None
+            yield
+
+    def spawn(
+        self, *, shared: Sequence[int] = (), project: str = "", role: str = _ROLE, job: dict[str, Any] | None = None
+    ) -> Child:
+        """A child that will open this device, and can open no other."""
+        given = {"kind": self.metal.kind, "visible": self.metal.visible, "settings": dict(self.metal.settings)}
+        if self.metal.kind == "simulated":  # two processes do not meet the same noise
+            self._spawned += 1
+            given["settings"] |= {"seed": int(self.metal.settings.get("seed", 0)) + self._spawned}  # type: ignore[operator]
+        return self._box.spawn(
+            role,
+            {**given, "project": project, **(job or {})},
+            limits=self.limits,
+            read=(project,) if project else (),
+            shared=shared,
+            devices=self.metal.nodes,
+        )
+
+    def _tested(self) -> Identity:
+        with self.spawn() as child:
+            reply = child.ask(b"")
+            if reply.ok:
+                reply = child.ask(codec.dumps(Asked(test=True)).encode(), wall_s=60)
+            said = read(Tested, reply) if reply.ok else None
+            trouble = read(Trouble, reply) if said is None else said.trouble
+        if said is not None and said.identity is not None:
+            return said.identity
+        where = ", ".join(self.metal.nodes) or self.metal.kind
+        why = trouble.message if trouble else FAULTS[reply.fault] if reply.fault else "it does not say which it is"
+        raise DeviceLost(f"the device at {where} does not pass its test: {why}")

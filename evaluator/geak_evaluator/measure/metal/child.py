@@ -1,0 +1,125 @@
+"""The child on a device: carries out plans natively and times them; of the candidate it loads kernels alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from geak_evaluator.children import jit_only
+from geak_evaluator.children.candidate import trouble
+from geak_evaluator.children.tensors import Arena
+from geak_evaluator.measure.metal import Metal, NoGraph, open_metal
+from geak_evaluator.measure.metal.runner import Make, PlanWork, Runner, needed
+from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
+from geak_evaluator.sandbox.confine import FIRST_SHARED
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.exchange import Trouble
+from geak_evaluator.schema.measuring import Asked, Prepare, Prepared, Tested, Timed
+
+_ROOM = 0.9
+"""Of the memory that is free, how much a case may take: the runtime wants some itself."""
+
+
+def main(channel: Channel, job: dict[str, Any]) -> None:
+    """The first request is the source; then cases to make ready, values, and blocks of calls."""
+    source = channel.receive()
+    if source is None:
+        return
+    try:
+        kernels = jit_only.take(source, "kernel", Path.cwd(), job.get("project", ""))
+    except jit_only.NotPlain as error:
+        channel.reply(codec.dumps(Trouble("not_plain", str(error), error.line)).encode(), REFUSED)
+        return
+    try:
+        metal = open_metal(job["kind"], job["visible"], job["settings"])
+    except Exception as error:
+        channel.reply(codec.dumps(device_trouble(error)).encode(), RAISED)
+        return
+    channel.reply()
+    serve(channel, metal, lambda place, asked: PlanWork(metal, place, asked, kernels))
+
+
+def serve(channel: Channel, metal: Metal, make: Make) -> None:
+    """Answers until the judge is done."""
+    runner: Runner | None = None
+    given, got = (Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)) if _shared() else (None, None)
+    while (body := channel.receive()) is not None:
+        asked = codec.from_json(Asked, codec.loads(body))
+        reply: object
+        if asked.test:
+            reply = _tested(metal)
+        elif asked.prepare is not None:
+            runner = None  # its memory first
+            metal.close()
+            runner, reply = _prepare(metal, asked.prepare, make)
+        elif runner is None or given is None or got is None:
+            reply = Timed(trouble=Trouble("protocol", "nothing was made ready"))
+        else:
+            reply = _timed(runner, asked, given, got)
+        channel.reply(codec.dumps(reply).encode())
+
+
+def _shared() -> bool:
+    try:
+        os.fstat(FIRST_SHARED + 1)
+    except OSError:
+        return False
+    return True
+
+
+def _prepare(metal: Metal, asked: Prepare, make: Make) -> tuple[Runner | None, Prepared]:
+    wanted, free = needed(asked), int(metal.free() * _ROOM)
+    if wanted > free:
+        return None, Prepared(0, wanted, free)
+    try:
+        runner = Runner(metal, asked, make)
+    except Exception as error:
+        return None, Prepared(0, wanted, free, device_trouble(error))
+    return runner, Prepared(len(runner.places), wanted, free)
+
+
+def _timed(runner: Runner, asked: Asked, given: Arena, got: Arena) -> Timed:
+    try:
+        if asked.draw is not None:
+            runner.draw(asked.draw.pool, given)
+            return Timed()
+        assert asked.block is not None
+        return runner.block(asked.block, given, got)
+    except NoGraph as error:
+        return Timed(trouble=Trouble("no_graph", str(error)))
+    except Exception as error:
+        return Timed(trouble=device_trouble(error))
+
+
+_ILLEGAL = ("illegal memory access", "illegal address", "misaligned address", "memory access fault")
+
+
+def device_trouble(error: BaseException) -> Trouble:
+    """An exception on a device as data: what a driver says of a kernel is put under the judge's own words."""
+    told = trouble(error, "kernel")
+    words = f"{type(error).__name__} {error}".lower()
+    if "OutOfMemory" in type(error).__name__ or isinstance(error, MemoryError) or "out of memory" in words:
+        return Trouble("out_of_memory", f"the device has not enough memory: {told.message}", told.line)
+    if any(word in words for word in _ILLEGAL):
+        return Trouble(
+            "out_of_bounds", f"the device reports an access outside of its memory: {told.message}", told.line
+        )
+    return told
+
+
+def _tested(metal: Metal) -> Tested:
+    """A sum that is known, by way of torch: whether the device computes at all."""
+    try:
+        memory = metal.allocate(4096)
+        memory.fill_(3)
+        metal.flush()
+        total = int(memory[:4096].to(torch.int64).sum())
+        metal.synchronize()
+    except Exception as error:
+        return Tested(trouble=device_trouble(error))
+    if total != 3 * 4096:
+        return Tested(trouble=Trouble("raised", f"it adds 4096 times 3 up to {total}"))
+    return Tested(metal.identity)

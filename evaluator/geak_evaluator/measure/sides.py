@@ -1,0 +1,142 @@
+"""A side of a comparison as a confined child on the device, spoken to block by block."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import TracebackType
+
+from geak_evaluator.kernel_child import SPACE
+from geak_evaluator.measure.clock import NoGraph, Unmeasured
+from geak_evaluator.measure.lent import Lent
+from geak_evaluator.oracle import Answer
+from geak_evaluator.proof import numbers
+from geak_evaluator.replies import FAULTS, read
+from geak_evaluator.sandbox.child import Fault, Reply
+from geak_evaluator.sandbox.memory import SharedMemory
+from geak_evaluator.schema import codec, layout
+from geak_evaluator.schema.exchange import Trouble
+from geak_evaluator.schema.measuring import Asked, Block, Draw, Prepare, Prepared, Timed
+from geak_evaluator.schema.timing import State
+
+Judged = Callable[[Answer, SharedMemory, SharedMemory], str]
+"""What is wrong with the outputs in these memories, by the values of an answer; empty where nothing is."""
+
+_STEPS = 8
+"""What a reference may ask the device for, as far as is known."""
+_ROLE = "geak_evaluator.measure.metal.child"
+_REFERENCE = "geak_evaluator.measure.metal.reference"
+
+
+class DeviceSide:
+    """A plan, or a reference in one of its modes, ready to be timed."""
+
+    def __init__(
+        self,
+        lent: Lent,
+        source: bytes,
+        asked: Prepare,
+        answers: Sequence[Answer],
+        judged: Judged | None = None,
+        *,
+        project: str = "",
+        mode: str = "",
+        name: str = "kernel",
+    ) -> None:
+        """`answers` are the values, one for each pool; with a `mode` the source is a spec, and its reference called."""
+        self._lent, self._source = lent, source
+        self._project, self._mode, self._name = project, mode, name
+        self._first = asked, answers, judged
+
+    def __enter__(self) -> DeviceSide:
+        with contextlib.ExitStack() as stack:
+            self._given = stack.enter_context(SharedMemory(SPACE))
+            self._got = stack.enter_context(SharedMemory(SPACE))
+            shared = (self._given.fd, self._got.fd)
+            job = {"mode": self._mode, "name": self._name}
+            role = _REFERENCE if self._mode else _ROLE
+            self._child = stack.enter_context(
+                self._lent.spawn(shared=shared, project=self._project, role=role, job=job)
+            )
+            self._heard(self._child.ask(self._source))
+            self.ready(*self._first)
+            self._stack = stack.pop_all()
+        return self
+
+    def ready(self, asked: Prepare, answers: Sequence[Answer], judged: Judged | None) -> None:
+        """Makes room for a case, in place of the one before, and hands over its values."""
+        self._asked = replace(asked, pools=len(answers))
+        self._answers, self._judged = answers, judged
+        self.pools = len(answers)
+        self.steps = len(asked.plan.steps) if asked.plan else _STEPS
+        made = self._ask(Prepared, Asked(prepare=self._asked))
+        if made.trouble is not None:
+            raise _unmeasured(made.trouble)
+        if made.rotations < 1:
+            text = f"the case needs {made.needed >> 20} MiB on the device, and {made.free >> 20} MiB may be used"
+            raise Unmeasured(State.TOO_BIG_HERE, text, "too_big_here")
+        self.rotations = min(made.rotations, self._asked.rotations)
+        for number, answer in enumerate(answers):
+            self._given.map[: len(answer.given)] = answer.given
+            self._timed(Asked(draw=Draw(number)))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    def block(self, asked: Block) -> tuple[Timed, float]:
+        """One block, with what it took by the judge's clock, or by a simulated device's own."""
+        if asked.sampled >= 0:
+            wanted = [slot for slot in self._asked.outputs if not slot.path.startswith("changed.")]
+            space = layout.extent(wanted)
+            self._got.map[:space] = numbers.poison(space)
+        reply = self._child.ask(codec.dumps(Asked(block=asked)).encode())
+        timed = self._read(Timed, reply)
+        if timed.trouble is not None:
+            self._lent.suspect |= timed.trouble.cause != "no_graph"
+            raise _unmeasured(timed.trouble)
+        return timed, timed.seconds if self._lent.metal.kind == "simulated" else reply.seconds
+
+    def check(self, asked: Block) -> str:
+        """What is wrong with what the sampled call left in the memories."""
+        if self._judged is None:
+            return ""
+        _, pool = asked.order[asked.sampled]
+        return self._judged(self._answers[pool], self._given, self._got)
+
+    def prove(self) -> tuple[str, SharedMemory, SharedMemory]:
+        """One call, untimed, with its outputs in the memories; what it wrote beside, if anything."""
+        timed, _ = self.block(Block(((0, 0),), sampled=0, timed=False))
+        return timed.spilled, self._given, self._got
+
+    def _timed(self, asked: Asked) -> None:
+        told = self._ask(Timed, asked)
+        if told.trouble is not None:
+            raise _unmeasured(told.trouble)
+
+    def _ask(self, kind: type[codec.T], asked: Asked) -> codec.T:
+        return self._read(kind, self._child.ask(codec.dumps(asked).encode()))
+
+    def _read(self, kind: type[codec.T], reply: Reply) -> codec.T:
+        self._heard(reply)
+        told = read(kind, reply)
+        if told is None:
+            raise Unmeasured(State.FAILED, FAULTS[Fault.PROTOCOL], "protocol")
+        return told
+
+    def _heard(self, reply: Reply) -> None:
+        if reply.ok:
+            return
+        if reply.fault is not None:
+            self._lent.suspect = True
+            raise Unmeasured(State.FAILED, f"on the device: {FAULTS[reply.fault]}", reply.fault.value)
+        raise _unmeasured(read(Trouble, reply) or Trouble("protocol", FAULTS[Fault.PROTOCOL]))
+
+
+def _unmeasured(trouble: Trouble) -> Exception:
+    if trouble.cause == "no_graph":
+        return NoGraph(trouble.message)
+    state = State.TOO_BIG_HERE if trouble.cause == "out_of_memory" else State.FAILED
+    return Unmeasured(state, trouble.message, trouble.cause)

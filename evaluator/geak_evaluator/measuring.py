@@ -1,0 +1,205 @@
+"""The timings of a verdict: each bench case of a kernel on a device, beside the original and the fastest reference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+
+from geak_evaluator.candidate import Candidate
+from geak_evaluator.measure import baseline, floor
+from geak_evaluator.measure.clock import Alone, Clock, NoGraph, Outcome, Rules, Unmeasured
+from geak_evaluator.measure.lent import DeviceLost, Lent
+from geak_evaluator.measure.sides import DeviceSide
+from geak_evaluator.oracle import Answer, Oracle, SpecProblem, TooBig
+from geak_evaluator.outcome import Captured, Ran
+from geak_evaluator.schema import domain
+from geak_evaluator.schema.estimate import Estimate
+from geak_evaluator.schema.measuring import Identity
+from geak_evaluator.schema.spec import Case, Spec
+from geak_evaluator.schema.timing import State, Timing
+
+MOST_CONFIGURATIONS = 16
+"""Of an autotuned kernel: so many are tried before the clock."""
+
+
+@dataclass
+class Stopwatch:
+    """A device, how exactly to time on it, and what is known of references on it."""
+
+    lent: Lent
+    rules: Rules = field(default_factory=Rules)
+    book: baseline.Book = field(default_factory=baseline.Book)
+
+
+class Measuring:
+    """One kernel's bench cases."""
+
+    def __init__(
+        self,
+        stopwatch: Stopwatch,
+        oracle: Oracle,
+        candidate: Candidate,
+        original: Candidate | None,
+        estimates: Sequence[Estimate] = (),
+    ) -> None:
+        self._watch, self._oracle, self._candidate, self._original = stopwatch, oracle, candidate, original
+        self._lent, self._rules = stopwatch.lent, stopwatch.rules
+        self._spec: Spec = oracle.about.spec
+        self._estimates = {str(one.case): one for one in estimates if one.target == candidate.target}
+        self._clock = Clock(self._rules)
+
+    def timings(self, cases: Sequence[Case]) -> tuple[Timing, ...]:
+        """One for each case and baseline; a case that goes wrong spoils no other."""
+        found: list[Timing] = []
+        for case in cases:
+            try:
+                with self._lent.leased():
+                    found += self._of_case(case, self._lent.identity)
+            except DeviceLost as error:
+                found.append(Timing(case, "", self._candidate.target, state=State.FAILED, message=str(error)))
+                break
+        return tuple(found)
+
+    def _of_case(self, case: Case, identity: Identity) -> Iterator[Timing]:
+        blank = Timing(case, identity.name, self._candidate.target)
+        try:
+            answers = [self._oracle.case(case, self._candidate.target, native=True) for _ in range(self._rules.pools)]
+            captured = self._captured(self._candidate, case, answers)
+            chosen = self._baselines(case, identity, answers)
+        except TooBig as error:
+            yield replace(blank, state=State.TOO_BIG_HERE, message=str(error))
+            return
+        except SpecProblem as error:
+            yield replace(blank, state=State.FAILED, message=str(error))
+            return
+        except Unmeasured as error:
+            yield replace(blank, state=error.state, message=str(error))
+            return
+        for name in chosen or ("",):
+            yield self._beside(replace(blank, baseline=name), captured, answers)
+
+    def _beside(self, blank: Timing, captured: Captured, answers: list[Answer]) -> Timing:
+        configuration = ""
+        try:
+            with ExitStack() as sides:
+                base = self._baseline(blank.baseline, blank.case, answers)
+                solo: list[Alone] = []
+                if base is not None:  # before the candidate's kernels exist anywhere on the device
+                    sides.enter_context(base)
+                    solo.append(self._clock.alone(base))
+                captured, configuration = self._tuned(captured, answers)
+                side = sides.enter_context(self._candidate.side(self._lent, captured, answers, self._rules.rotations))
+                solo.insert(0, self._clock.alone(side))
+                every = [side, *([base] if base is not None else [])]
+                graph, solo = self._clock.graphs(every, solo)
+                outcome = self._clock.compare(side, base, solo, graph=graph)
+        except Unmeasured as error:
+            return replace(blank, state=error.state, message=str(error), configuration=configuration)
+        return self._told(replace(blank, configuration=configuration), outcome)
+
+    def _told(self, blank: Timing, outcome: Outcome) -> Timing:
+        estimate = self._estimates.get(str(blank.case))
+        sol = floor.speed_of_light(estimate, blank.device) if estimate else 0.0
+        least = floor.floor(estimate) if estimate else 0.0
+        timing = replace(
+            blank,
+            state=outcome.state,
+            message=outcome.message,
+            candidate_us=outcome.candidate_us,
+            candidate=outcome.candidate,
+            baseline_us=outcome.baseline_us,
+            ratio=outcome.ratio,
+            interval=outcome.interval,
+            warm_us=outcome.warm_us,
+            baseline_warm_us=outcome.baseline_warm_us,
+            sol_us=sol,
+            launched=outcome.launched,
+            blocks=outcome.blocks,
+            calls=outcome.calls,
+            checked=outcome.checked,
+            conditions=outcome.conditions,
+            joules=outcome.joules,
+            baseline_joules=outcome.baseline_joules,
+        )
+        if 0 < outcome.candidate_us < least:
+            text = f"{outcome.candidate_us:.3g} us, and its own bytes and operations need {least:.3g} us at the least"
+            return replace(timing, state=State.BELOW_FLOOR, message=text)
+        return timing
+
+    # -- the sides --
+
+    def _baselines(self, case: Case, identity: Identity, answers: list[Answer]) -> tuple[str, ...]:
+        """The original and the fastest reference; each reference was timed alone, once, under these versions."""
+        library = self._oracle.about.library
+        available = baseline.names(self._spec, original=self._original is not None, library=library)
+        times: dict[str, float] = {}
+        for name in available:
+            if name == baseline.ORIGINAL:
+                continue
+            at = baseline.key(self._oracle.file.data, case, name, identity)
+            known = self._watch.book.get(at)
+            if known is None:
+                known = self._alone(name, case, answers)
+                about = {"name": name, "case": str(case), "device": identity.name}
+                self._watch.book.put(at, known, about)
+            times[name] = known
+        return baseline.chosen(available, times)
+
+    def _alone(self, name: str, case: Case, answers: list[Answer]) -> float:
+        side = self._baseline(name, case, answers)
+        assert side is not None
+        try:
+            with side:
+                return self._clock.alone(side).us
+        except Unmeasured as error:
+            if error.state is State.FAILED:  # it does not run here, and will not the next time
+                return 0.0
+            raise
+
+    def _baseline(self, name: str, case: Case, answers: list[Answer]) -> DeviceSide | None:
+        if not name:
+            return None
+        if name == baseline.ORIGINAL:
+            assert self._original is not None
+            captured = self._captured(self._original, case, answers)
+            return self._original.side(self._lent, captured, answers, self._rules.rotations)
+        return self._candidate.reference_side(self._lent, case, answers, self._rules.rotations, name)
+
+    def _captured(self, candidate: Candidate, case: Case, answers: list[Answer], configuration: int = 0) -> Captured:
+        found = candidate.capture(case, answers[0], configuration)
+        if isinstance(found, Ran):
+            raise Unmeasured(State.FAILED, found.result.message)
+        return found
+
+    def _tuned(self, captured: Captured, answers: list[Answer]) -> tuple[Captured, str]:
+        """The configuration that an autotuner would pick on this device, found before the clock."""
+        names = captured.configurations[:MOST_CONFIGURATIONS]
+        if len(names) < 2:
+            return captured, ""
+        tried: list[tuple[float, int, Captured]] = []
+        for number in range(len(names)):
+            try:
+                one = self._captured(self._candidate, captured.case, answers, number)
+                with self._candidate.side(self._lent, one, answers, 1) as side:
+                    tried.append((self._clock.alone(side).us, number, one))
+            except (Unmeasured, NoGraph):
+                continue  # an autotuner passes it over as well
+        if not tried:
+            raise Unmeasured(State.FAILED, "none of its configurations runs on the device")
+        _, number, best = min(tried, key=lambda item: item[:2])
+        return best, names[number]
+
+
+def wanted(spec: Spec, shown: Sequence[Case], target: str) -> tuple[Case, ...]:
+    """The cases that are timed: a spec's `bench`, each with the first of its types; else the largest that is shown."""
+    if spec.bench:
+        return tuple(domain.expand(spec, (case,))[0] for case in spec.bench)
+    return (max(shown, key=lambda case: domain_size(spec, case, target)),)
+
+
+def domain_size(spec: Spec, case: Case, target: str) -> int:
+    """Elements of a case's inputs."""
+    from geak_evaluator.schema import layout
+
+    return sum(slot.elements for slot in layout.inputs(spec, case, target))

@@ -1,0 +1,93 @@
+"""What a foreign file's test does with the file's entries, seen in a confined child."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from geak_evaluator.judge import Judge
+from geak_evaluator.oracle import SpecFile
+from geak_evaluator.recording.seen import CannotPass, sketch
+from geak_evaluator.replies import FAULTS, read
+from geak_evaluator.sandbox.child import Fault
+from geak_evaluator.sandbox.policy import GIB, MIB, Limits
+from geak_evaluator.schema.observed import Entry, Observed, Trials, Tried
+from geak_evaluator.schema.target import find
+from geak_evaluator.schema.verdict import Policy
+
+_ROLE = "geak_evaluator.children.observe"
+SECONDS = 12.0
+"""Of processor time, for the test and for the timed inputs each; what was seen until then is kept."""
+_DRAWS = 4
+"""A reference must have an answer for so many draws of its inputs: a random matrix may be invertible by luck."""
+_LIMITS = Limits(wall_s=180.0, cpu_s=60, memory=6 * GIB, log_bytes=16 * MIB, reply_bytes=16 * MIB)
+
+
+def observe(
+    judge: Judge,
+    file: SpecFile,
+    *,
+    test: str,
+    timed: str = "",
+    watch: tuple[str, ...] = (),
+    project: str = "",
+    target: str = "gfx942",
+) -> Observed:
+    """The calls of the entries `watch` of a kernel file, while `test` runs in its namespace."""
+    job = {
+        "name": file.name,
+        "test": test,
+        "timed": timed,
+        "watch": list(watch),
+        "project": project,
+        "target": find(target).name,
+        "seconds": SECONDS,
+    }
+    with judge.box.spawn(_ROLE, job, limits=_LIMITS, read=(project,) if project else ()) as child:
+        reply = child.ask(file.data)
+    found = read(Observed, reply) if reply.ok else None
+    if found is None:
+        return Observed(trouble=f"its test could not be watched: {FAULTS[reply.fault or Fault.PROTOCOL]}")
+    return _sketched(found)
+
+
+def _sketched(found: Observed) -> Observed:
+    entries: list[Entry] = []
+    trouble = found.trouble
+    for entry in found.entries:
+        try:
+            entries.append(replace(entry, sketch=sketch(entry)))
+        except CannotPass as error:
+            entries.append(entry)
+            trouble = trouble or f"{entry.name}: {error}"
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            # The child's word is foreign: a call that cannot be read costs its entry alone.
+            entries.append(entry)
+            trouble = trouble or f"{entry.name}: its calls cannot be read ({type(error).__name__}: {error})"
+    return replace(found, entries=tuple(entries), trouble=trouble)
+
+
+def tried(
+    judge: Judge, file: SpecFile, kernel: bytes, *, target: str = "gfx942", policy: Policy = Policy.OPEN
+) -> Trials:
+    """Every case of a spec on its own: whether the kernel is right there; without one, whether there is a truth."""
+    from geak_evaluator.oracle import SpecProblem, TooBig
+    from geak_evaluator.schema import domain
+
+    results = []
+    with judge.oracle(file) as oracle:
+        spec = oracle.about.spec
+        candidate = judge.candidate(oracle, kernel, find(target).name, policy) if kernel else None
+        for case in domain.expand(spec, spec.cases):
+            try:
+                if candidate is None:
+                    for _ in range(_DRAWS):
+                        oracle.case(case, find(target).name)
+                    results.append(Tried(dict(case.sizes)))
+                    continue
+                result = candidate.run(case).result
+                results.append(Tried(dict(case.sizes), result.cause.value if result.cause else "", result.message))
+            except TooBig as error:
+                results.append(Tried(dict(case.sizes), "too_big_here", str(error)))
+            except SpecProblem as error:
+                results.append(Tried(dict(case.sizes), "original", str(error)))
+    return Trials(tuple(results))

@@ -1,0 +1,259 @@
+"""From a foreign test's calls, as a judge saw them, to a spec that its own kernel is accepted under."""
+
+from __future__ import annotations
+
+import random
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from math import prod
+from pathlib import Path
+
+from geak.errors import SpecError
+from geak.formats.base import Listed, Scale
+from geak.formats.kept import keep, kept
+from geak.formats.written import Material, Plan, Sizes, kernel_text, spec_text
+from geak.journal.store import write
+from geak.judge import text
+from geak.judges import Judges
+from geak.tasks import Task
+from geak_evaluator.schema import expr
+from geak_evaluator.schema.observed import Entry, Sketch, Trials
+from geak_evaluator.schema.verdict import Policy
+
+CASES = 4
+"""Of one spec at the most: a test of forty sizes repeats itself."""
+_NATIVE = 4
+"""So many times what a scale allows a case may have and still be run at the benchmark's own size."""
+_LARGEST = 1 << 20
+"""Elements of a case that is tried at all."""
+_BENCH = 6
+
+
+async def task(listed: Listed, material: Material, folder: Path, judges: Judges, scale: Scale, name: str) -> Task:
+    """The spec of one entry as a file in `folder`, its original beside it; SpecError where it cannot be made one."""
+    spec, original = folder / f"{name}.py", folder / f"{name}_original.py"
+    if spec.exists():
+        return _with_original(await kept(spec, listed, judges), original)
+    seen = await judges.observe(
+        listed.file,
+        material.kernel,
+        test=material.test,
+        timed=material.timed,
+        watch=material.watch,
+        project=material.project,
+    )
+    entry = next((one for one in seen.entries if one.sketch is not None and not all(one.sketch.timed)), None)
+    if entry is None or entry.sketch is None:
+        called = [one.name for one in seen.entries if one.calls]
+        why = seen.trouble or (
+            f"its test never calls {', '.join(material.watch)}" if not called else "no call is usable"
+        )
+        raise SpecError(f"{listed.name}: {why}")
+    plan = Plan(name, _entry(entry, material), entry.sketch, material, _about(listed, entry, seen.trouble))
+    # Apart: a folder holds a spec once it is whole.
+    with tempfile.TemporaryDirectory(prefix="geak-trial-") as apart:
+        plan = await _fitted(plan, listed, _Trying(Path(apart), judges), scale)
+        trial = Path(apart) / spec.name
+        if not material.torch:
+            write(Path(apart) / original.name, kernel_text(plan).encode("utf-8", "surrogateescape"))
+        write(trial, spec_text(plan).encode("utf-8", "surrogateescape"))
+        findings = await judges.lint(trial)
+    if not material.torch:
+        write(original, kernel_text(plan).encode("utf-8", "surrogateescape"))
+    made = keep(spec, spec_text(plan), listed, findings, single_shape=not plan.free)
+    return _with_original(made, original)
+
+
+def _with_original(made: Task, original: Path) -> Task:
+    if not original.exists():
+        return made
+    return replace(made, original=text(original), original_path=str(original))
+
+
+def _entry(entry: Entry, material: Material) -> str:
+    assert entry.sketch is not None
+    plain = entry.name.replace(".", "_")
+    if material.torch or entry.sketch.plain:
+        return plain
+    return f"{plain}_launch" if entry.kind == "kernel" else f"{plain}_entry"
+
+
+def _about(listed: Listed, entry: Entry, trouble: str) -> str:
+    lines = [listed.title or listed.name, "", f"Task {listed.name} of {listed.format}; its test's calls were watched."]
+    assert entry.sketch is not None
+    lines += [f"Note: {note}." for note in entry.sketch.notes]
+    lines += [f"Note: {trouble}." * bool(trouble)]
+    return "\n".join(filter(None, lines[:1])) + "\n\n" + "\n".join(line for line in lines[2:] if line)
+
+
+async def _fitted(plan: Plan, listed: Listed, trials: _Trying, scale: Scale) -> Plan:
+    """Tries sizes, then the freedom around them; what its own kernel is not accepted at is left out."""
+    native = [i for i, timed in enumerate(plan.sketch.timed) if not timed][: 3 * CASES]
+    most = scale.elements
+    first = {i: _scaled(plan.sketch, i, most) for i in native}
+    picked: dict[str, int] = {}
+    for i, sizes in first.items():
+        picked.setdefault(repr(sizes), i)
+    chosen = sorted(picked.values(), key=lambda i: _elements(plan.sketch, first[i]))[:CASES]
+    plan, accepted, why = await trials.some(plan, [(i, first[i]) for i in chosen])
+    # Where that is too small for a kernel's tiles and heads, larger; at last as the benchmark has it.
+    larger = {i: _scaled(plan.sketch, i, 8 * most, least=64) for i in chosen}
+    for attempt in (larger, {i: plan.sketch.cases[i] for i in chosen}):
+        others = [(i, s) for i, s in attempt.items() if s != first[i] and _elements(plan.sketch, s) <= _LARGEST]
+        if not accepted and others:
+            plan, accepted, why = await trials.some(plan, others[:2])
+    if not accepted:
+        what = "its reference has no answer" if plan.material.torch else "its own kernel is not accepted"
+        raise SpecError(f"{listed.name}: {what} at any of its sizes: {why}")
+    plan = replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted))
+    plan = replace(plan, free=await trials.sure(plan, await trials.freedom(plan)))
+    return replace(plan, bench=_bench(plan), trial=False)
+
+
+class _Trying:
+    """Trial specs in the task's folder, and what a judge says of their cases."""
+
+    def __init__(self, folder: Path, judges: Judges) -> None:
+        self._folder, self._judges = folder, judges
+
+    async def some(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> tuple[Plan, list[tuple[int, Sizes]], str]:
+        """The cases that are accepted, under a plan that was mended where that was all that it lacked."""
+        why = ""
+        for attempt in _mended(plan):
+            trials = await self.ask(attempt, cases)
+            good = [case for case, tried in zip(cases, trials.cases, strict=False) if not tried.cause]
+            if good:
+                return attempt, good, ""
+            failed = next((tried for tried in trials.cases if tried.cause), None)
+            why = why or (f"{failed.cause}: {failed.message}" if failed else "no case was tried")
+            if failed is not None and failed.cause not in ("original", "wrong_type", "raised"):
+                break
+        return plan, [], why
+
+    async def freedom(self, plan: Plan) -> dict[str, str]:
+        """Sizes that the kernel is accepted at besides those that were seen, as axes."""
+        loose = _loose(plan)
+        if not loose:
+            return {}
+        number, base = min(zip(plan.cases, plan.sizes, strict=True), key=lambda one: _elements(plan.sketch, one[1]))
+        steps = {"": 1, "multiple_of=16": 16}
+        moved = [{**base, **{n: base[n] + step for n in loose}} for step in steps.values()]
+        single = [{**base, n: base[n] + 1} for n in loose] if len(loose) > 1 else []
+        tried = (await self.ask(plan, [(number, sizes) for sizes in (*moved, *single)])).cases
+        for (extra, step), one in zip(steps.items(), tried, strict=False):
+            if not one.cause and all(step == 1 or not any(s % step for s in _seen(plan, n)) for n in loose):
+                return {n: _axis(plan, n, extra) for n in loose}
+        odd = [n for n, one in zip(loose, tried[2:], strict=False) if not one.cause]
+        if len(odd) > 1:
+            [both] = (await self.ask(plan, [(number, {**base, **{n: base[n] + 1 for n in odd}})])).cases
+            odd = odd if not both.cause else odd[:1]
+        return {n: _axis(plan, n, "") for n in odd}
+
+    async def sure(self, plan: Plan, free: dict[str, str]) -> dict[str, str]:
+        """The freedom that was found, if sizes drawn from it at random are accepted as well; else none."""
+        if not free:
+            return free
+        number, base = min(zip(plan.cases, plan.sizes, strict=True), key=lambda one: _elements(plan.sketch, one[1]))
+        rng = random.Random(plan.name)
+        drawn = [{**base, **{n: _draw(text, base[n], rng) for n, text in free.items()}} for _ in range(3)]
+        tried = (await self.ask(plan, [(number, sizes) for sizes in drawn])).cases
+        return free if not any(one.cause for one in tried) else {}
+
+    async def ask(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> Trials:
+        """What becomes of each case."""
+        tried = replace(plan, cases=tuple(i for i, _ in cases), sizes=tuple(s for _, s in cases), trial=True)
+        spec = self._folder / f"{plan.name}.py"
+        kernel = "" if plan.material.torch else kernel_text(tried)
+        if kernel:
+            path = self._folder / f"{plan.name}_original.py"
+            write(path, kernel.encode("utf-8", "surrogateescape"))
+        write(spec, spec_text(tried).encode("utf-8", "surrogateescape"))
+        return await self._judges.tried(spec, kernel, policy=Policy.OPEN)
+
+
+def _draw(axis: str, size: int, rng: random.Random) -> int:
+    low, high = (int(n) for n in re.findall(r"\d+", axis)[:2])
+    step = 16 if "multiple_of" in axis else 1
+    top = max(low, min(high, max(2 * size, 64)))
+    return rng.randint(-(-low // step), top // step) * step
+
+
+def _mended(plan: Plan) -> list[Plan]:
+    """The plan, and others for what it may lack."""
+    sketch = plan.sketch
+    both = tuple({**whole, **floats} for whole, floats in zip(sketch.values, sketch.floats, strict=True))
+    exact = [replace(plan, sketch=replace(sketch, values=both))] if both != sketch.values else []
+    if plan.material.torch:
+        declared = replace(plan, oracle="declared")
+        return [
+            plan,
+            declared,
+            *exact,
+            *(replace(one, oracle="declared") for one in exact),
+            replace(declared, tensors_only=True),
+        ]
+    return [plan, _wrapped(plan), *exact]
+
+
+def _wrapped(plan: Plan) -> Plan:
+    entry = plan.entry if not plan.sketch.plain else f"{plan.entry}_entry"
+    return replace(plan, tensors_only=True, entry=entry)
+
+
+def _seen(plan: Plan, axis: str) -> list[int]:
+    return [s[axis] for s in (*plan.sizes, *plan.sketch.cases) if isinstance(s.get(axis), int)]
+
+
+def _axis(plan: Plan, axis: str, extra: str) -> str:
+    seen = _seen(plan, axis)
+    low = min(s[axis] for s in plan.sizes)
+    return f"Axis({min(low, min(seen))}, {max(seen) + (0 if max(seen) > low else 64)}{', ' * bool(extra)}{extra})"
+
+
+def _loose(plan: Plan) -> list[str]:
+    """Axes that no literal value depends on."""
+    literal = {name for values in plan.sketch.values for name in values}
+    if literal:
+        return []  # positions, lengths, tables: they speak of the sizes around them
+    return [name for name in plan.sketch.axes if all(s[name] > 1 for s in plan.sizes)]
+
+
+def _elements(sketch: Sketch, sizes: Sizes) -> int:
+    return sum(prod(_dim(d, sizes) for d in shape) for shape in sketch.shapes.values())
+
+
+def _dim(text: str, sizes: Sizes) -> int:
+    return int(text) if text.isdigit() else expr.integer(text, sizes)
+
+
+def _names(shape: Sequence[str]) -> set[str]:
+    return {name for text in shape for name in expr.names_in(text)}
+
+
+def _scaled(sketch: Sketch, number: int, most: int, least: int = 16) -> Sizes:
+    """One call's sizes, all divided by the same power of 2 until they are few enough; none falls below `least`.
+
+    A size that was no larger than another stays so, and a power of 2 stays one. Sizes of literal values stay.
+    """
+    whole = sizes = sketch.cases[number]
+    held = {axis for name in sketch.values[number] for axis in _names(sketch.shapes.get(name, ()))}
+    loose = [axis for axis in sketch.axes if axis not in held and whole[axis] > least]
+    divisor = 1
+    while _elements(sketch, sizes) > (_NATIVE * most if divisor == 1 else most) and divisor < 1 << 24:
+        divisor *= 2
+        sizes = {**whole, **{axis: max(least, -(-whole[axis] // divisor)) for axis in loose}}
+    return dict(sizes)
+
+
+def _bench(plan: Plan) -> tuple[Sizes, ...]:
+    """What the benchmark times, as far as the axes hold it; else the sizes of its tests, where they were scaled."""
+    if any(plan.sketch.values):
+        return ()
+    timed = [s for s, t in zip(plan.sketch.cases, plan.sketch.timed, strict=True) if t]
+    own = [s for s, t in zip(plan.sketch.cases, plan.sketch.timed, strict=True) if not t and s not in plan.sizes]
+    fixed = [n for n in plan.sketch.axes if n not in plan.free]
+    allowed = {n: {s[n] for s in plan.sizes} for n in fixed}
+    kept = [s for s in timed or own if all(s[n] in allowed[n] for n in fixed)]
+    return tuple(sorted(kept, key=lambda s: _elements(plan.sketch, s))[-_BENCH:])

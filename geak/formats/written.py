@@ -1,0 +1,180 @@
+"""A spec of watched calls as source, and the kernel file that goes with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from geak_evaluator.schema.observed import Sketch
+
+Sizes = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Material:
+    """A foreign file, cut for watching."""
+
+    kernel: str
+    """What the tests are about, without them."""
+    test: str
+    watch: tuple[str, ...]
+    timed: str = ""
+    project: str = ""
+    torch: bool = False
+    """It is no kernel but the reference for one."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A spec in the making."""
+
+    name: str
+    entry: str
+    sketch: Sketch
+    material: Material
+    about: str
+    cases: tuple[int, ...] = ()
+    """Which calls the sizes were taken from, in step with `sizes`."""
+    sizes: tuple[Sizes, ...] = ()
+    free: Mapping[str, str] = field(default_factory=dict)
+    """Axes that may have other sizes than were seen, as source."""
+    bench: tuple[Sizes, ...] = ()
+    tensors_only: bool = False
+    oracle: str = "float64"
+    trial: bool = True
+
+
+def spec_text(plan: Plan) -> str:
+    """The spec file."""
+    sketch = plan.sketch
+    body = ["spec = Spec("]
+    body += ["    axes={", *(f'        "{n}": {_axis_text(plan, n)},' for n in sketch.axes), "    },"]
+    if sketch.dtypes:
+        types = {n: f"({', '.join(map(_quoted, choices))},)" for n, choices in sketch.dtypes.items()}
+        body += [f"    dtypes={_dict(types)},"]
+    body += ["    inputs={", *(f'        "{n}": {text},' for n, text in sketch.inputs.items()), "    },"]
+    body += [
+        "    cases=[",
+        *(f"        {_case(plan, i, s)}," for i, s in zip(plan.cases, plan.sizes, strict=True)),
+        "    ],",
+    ]
+    if plan.bench and not plan.trial:
+        body += ["    bench=[", *(f"        {_sizes(s)}," for s in plan.bench), "    ],"]
+    if (where := _where(plan)) and not plan.trial:
+        body += [f"    where={_quoted(where)},"]
+    if sketch.changes:
+        body += [f"    changes=({', '.join(map(_quoted, sketch.changes))},),"]
+    body += [f"    entry={_quoted(plan.entry)},"]
+    if plan.material.torch:
+        body += [f"    oracle={_quoted(plan.oracle)},"] * (plan.oracle != "float64")
+    else:
+        file = f"{plan.name}_original.py"
+        body += ['    oracle="peer",', f"    peer={_quoted(f'{file}:{plan.entry}')},", f"    starter={_quoted(file)},"]
+        body += ['    launches="by_value",'] if any(sketch.values) else []
+    body += [")"]
+    declared = "\n".join(body)
+    words = [word for word in ("Axis", "Case", "Scalar", "Spec", "Tensor") if re.search(rf"\b{word}\(", declared)]
+    about = plan.about.replace("\\", "\\\\").replace('"""', "'''")
+    head = ['"""' + about.rstrip(), '"""', ""]
+    head += ["import torch", ""] if any(sketch.values) or plan.material.torch else []
+    head += [f"from geak_evaluator import {', '.join(words)}", ""]
+    return "\n".join([*head, declared, *_reference(plan), *_makes(plan), ""])
+
+
+def _axis_text(plan: Plan, name: str) -> str:
+    if plan.trial:
+        return f"Axis(0, {1 << 40})"
+    if name in plan.free:
+        return plan.free[name]
+    chosen = sorted({s[name] for s in (*plan.sizes, *plan.bench)})
+    return f"Axis(choices=({', '.join(map(str, chosen))},))"
+
+
+def _where(plan: Plan) -> str:
+    """The sizes that were seen together, where axes may not be mixed."""
+    fixed = [n for n in plan.sketch.axes if n not in plan.free]
+    rows = list(dict.fromkeys(tuple(s[n] for n in fixed) for s in (*plan.sizes, *plan.bench)))
+    varied = [i for i in range(len(fixed)) if len({row[i] for row in rows}) > 1]
+    if len(varied) < 2:
+        return ""
+    parts = dict.fromkeys(" and ".join(f"{fixed[i]} == {row[i]}" for i in varied) for row in rows)
+    return " or ".join(parts)
+
+
+def _case(plan: Plan, number: int, sizes: Sizes) -> str:
+    without = plan.sketch.without[number]
+    told = _sizes(sizes)
+    return f"Case({told}, without=({', '.join(map(_quoted, without))},))" if without else told
+
+
+def _sizes(sizes: Sizes) -> str:
+    return _dict({name: _quoted(v) if isinstance(v, str) else repr(v) for name, v in sizes.items()})
+
+
+def _dict(items: Mapping[str, str]) -> str:
+    return "{" + ", ".join(f"{_quoted(name)}: {text}" for name, text in items.items()) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _makes(plan: Plan) -> list[str]:
+    """`make_inputs` with the whole numbers that follow no rule, by sizes."""
+    if not any(plan.sketch.values):
+        return []
+    names = list(plan.sketch.axes)
+    rows = {}
+    for i, sizes in zip(plan.cases, plan.sizes, strict=True):
+        if plan.sketch.values[i]:
+            rows[tuple(sizes[n] for n in names)] = plan.sketch.values[i]
+    table = [f"    {key!r}: {values!r}," for key, values in rows.items()]
+    return [
+        "",
+        "# Positions, lengths and tables as the benchmark's test has them, by size.",
+        f"NAMES = {tuple(names)!r}",
+        "VALUES = {",
+        *table,
+        "}",
+        "",
+        "",
+        "def make_inputs(case, rng):",
+        "    known = VALUES.get(tuple(case[name] for name in NAMES), {})",
+        "    return {name: torch.tensor(values) for name, values in known.items()}",
+    ]
+
+
+_ONLY_TENSORS = '''
+
+def geak_tensors(value):
+    """The tensors of what was returned: nothing else is compared."""
+    if isinstance(value, torch.Tensor):
+        return (value,)
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, (tuple, list)) else ()
+    return tuple(tensor for part in parts for tensor in geak_tensors(part))
+'''
+
+
+def _called(plan: Plan, name: str, target: str) -> str:
+    given = ", ".join(plan.sketch.inputs)
+    call = f"geak_tensors({target})" if plan.tensors_only else target
+    helper = _ONLY_TENSORS if plan.tensors_only else ""
+    return f"{helper}\n\ndef {name}({given}):\n    return {call}\n"
+
+
+def _reference(plan: Plan) -> list[str]:
+    if not plan.material.torch:
+        return []
+    return ["", "", plan.material.kernel.strip(), _called(plan, "reference", plan.sketch.call)]
+
+
+def kernel_text(plan: Plan) -> str:
+    """The original as a kernel file: what its tests call, behind an entry that a spec can call."""
+    kernel = plan.material.kernel.rstrip() + "\n"
+    if plan.sketch.plain and not plan.tensors_only:
+        return kernel
+    if plan.tensors_only and not re.search(r"^import torch$", kernel, re.MULTILINE):
+        kernel += "\n\nimport torch\n"
+    return kernel + _called(plan, plan.entry, plan.sketch.call)

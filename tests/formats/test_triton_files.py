@@ -1,0 +1,223 @@
+"""Benchmarks whose tasks are Triton files with tests: what is listed, and the specs that come of watching the tests."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from geak.errors import SpecError
+from geak.formats.base import Scale
+from geak.formats.registry import checkout, located, prepared, why_not
+from geak.judge import words
+from geak.judges import Judges
+from geak.tasks import Task
+from geak_evaluator.schema.spec import Description
+from geak_evaluator.schema.verdict import Policy, Status, Verdict
+
+HERE = Path(__file__).parent
+TRITONBENCH, ROCM, ARENA = HERE / "tritonbench", HERE / "geak_eval", HERE / "agentkernelarena"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One task, and what its spec must say."""
+
+    task: str
+    entry: str
+    inputs: dict[str, str]
+    changes: tuple[str, ...] = ()
+    bench: int = 0
+    single_shape: bool = False
+    oracle: str = "peer"
+    says: tuple[str, ...] = field(default=())
+    """Parts of the spec's or the kernel's text."""
+
+
+ROWS = (
+    Row(
+        f"{TRITONBENCH}::G/row_shift",
+        "row_shift",
+        {
+            "x": "T[x0, x1]",
+            "shift": "T[x1]",
+        },
+        bench=3,
+    ),
+    Row(
+        f"{TRITONBENCH}::G/gather_scale",
+        "scale_rows__entry",
+        {"x": "fp32[x0, x1]", "rows": "T[rows0]", "factor": "float 0.5 | -1.0"},
+        changes=("x",),
+        single_shape=True,
+        says=("[5, 0, 2]", "scale_rows_(x, rows, factor, 'multiply')"),
+    ),
+    Row(f"{TRITONBENCH}::G/gather_scale/negate", "negate", {"x": "T[x0, x1]"}),
+    Row(
+        f"{TRITONBENCH}::T/half_gelu",
+        "half_gelu",
+        {"input": "T[input0] uniform(1, 3)", "other": "T[input0] uniform(0, 2)", "alpha": "float 1.0 | 0.5"},
+        oracle="float64",
+        says=("half_gelu(input, other, alpha, 'none', None)",),
+    ),
+    Row(
+        f"{TRITONBENCH}::T/stacked_cholesky",
+        "stacked_cholesky",
+        {
+            "matrices_0": "T[matrices_00, matrices_00] uniform(1, 4)",
+            "matrices_1": "T[matrices_00, matrices_00] uniform(2, 9)",
+        },
+        single_shape=True,
+        oracle="float64",
+        says=("[[4.0, 1.0], [1.0, 3.0]]", "stacked_cholesky([matrices_0, matrices_1])"),
+    ),
+    Row(
+        f"{ROCM}::ROCm/test_less_kernel",
+        "less_kernel_launch",
+        {
+            **dict.fromkeys(("x_ptr", "y_ptr", "output_ptr"), "T[N_ELEMENTS]"),
+            "n_elements": "int N_ELEMENTS",
+            "BLOCK_SIZE": "int 1024",
+        },
+        changes=("output_ptr",),
+        bench=2,
+        says=("less_kernel[(-(-n_elements // BLOCK_SIZE),)]",),
+    ),
+    Row(
+        f"{ARENA}::triton2triton/vllm/triton_twice_rows",
+        "twice_rows",
+        {"x": "T[x0, x1]", "out": "T[x0, x1]"},
+        changes=("out",),
+        bench=2,
+    ),
+    Row(
+        f"{ARENA}::triton2triton/geak_eval/L1/add_bias",
+        "add_bias",
+        {"x": "T[x0, x1]", "bias": "T[x1]"},
+    ),
+    Row(
+        f"{ARENA}::triton2triton/rocmbench/easy/test_plus_kernel",
+        "plus_kernel_launch",
+        {
+            **dict.fromkeys(("x_ptr", "y_ptr", "output_ptr"), "T[N_ELEMENTS]"),
+            "n_elements": "int N_ELEMENTS",
+            "BLOCK_SIZE": "int 1024",
+        },
+        changes=("output_ptr",),
+        bench=2,
+    ),
+)
+
+
+def made(name: str, folder: Path, judge: str) -> tuple[Task, Description, Verdict | None]:
+    """The task as a spec, what it declares, and the verdict on its own kernel, where it has one."""
+
+    async def all_of() -> tuple[Task, Description, Verdict | None]:
+        async with Judges([words(judge)]) as judges:
+            task = await prepared(name, folder, judges, Scale())
+            about = await judges.describe(task.spec)
+            verdict = await judges.evaluate(task.spec, task.original, policy=Policy.OPEN) if task.original else None
+            return task, about, verdict
+
+    return asyncio.run(all_of())
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.task.rpartition("::")[2])
+def test_a_watched_test_becomes_a_spec_that_its_own_kernel_is_accepted_under(row, tmp_path, running_judge):
+    task, about, verdict = made(row.task, tmp_path, running_judge)
+    assert about.spec.oracle == row.oracle
+    assert about.entry == row.entry
+    assert {name: str(item) for name, item in about.spec.inputs.items()} == row.inputs
+    assert about.spec.changes == row.changes
+    assert len(about.spec.bench) == row.bench
+    assert task.single_shape == row.single_shape
+    assert all(text in task.spec.read_text() + task.original for text in row.says)
+    assert bool(task.original) == (row.oracle == "peer")
+    if verdict is not None:
+        assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
+def test_everything_is_listed_with_why_it_cannot_run():
+    there = checkout(ARENA)
+    cannot = {task.name.rpartition("/")[2]: why_not(task) for task in there.tasks if why_not(task)}
+    assert cannot == {
+        "softmax_kernel": "its kernels are written in FlyDSL",
+        "vllm_attention": "its kernel lies in a container image, not in the checkout",
+        "relu": "its kernels are to be written in HIP",
+        "triton_broken": "config.yaml is no YAML (line 2)",
+        "triton_parked": "its own config skips it: it waits for a compiler",
+    }
+    there = checkout(TRITONBENCH)
+    assert [one.name for one, _ in there.found] == ["tritonbench-g", "tritonbench-t"]
+    assert {task.name: (task.difficulty, task.category) for task in there.tasks if task.name.startswith("G/r")} == {
+        "G/row_shift": ("1", "somebody/kernels")
+    }
+    assert "no line of '#'" in why_not(next(task for task in there.tasks if task.name == "G/no_line"))
+    assert [task.name for task in checkout(ROCM).tasks] == ["ROCm/test_less_kernel", "ROCm_autotune/test_times_kernel"]
+    for task in (*there.tasks, *checkout(ROCM).tasks, *checkout(ARENA).tasks):
+        assert task.licence
+        assert task.tolerance
+        assert task.metric
+
+
+def test_a_single_file_and_a_single_folder_are_tasks_too():
+    file = TRITONBENCH / "data/TritonBench_G_v1/row_shift.py"
+    assert [task.name for task in checkout(file).tasks] == ["G/row_shift"]
+    folder = ARENA / "tasks/triton2triton/vllm/triton_twice_rows"
+    assert [task.name for task in checkout(folder).tasks] == ["triton_twice_rows"]
+    assert located(f"{ARENA}::triton_twice_rows")[1].name == "triton2triton/vllm/triton_twice_rows"
+
+
+BAD = {
+    "endless": ("while True:\n    pass\n", "12 s of processor time"),
+    "raises": ("raise OSError('there is no such card')\n", "there is no such card"),
+    "silent": ("def test_it():\n    return row_shift\n\ntest_it()\n", "never calls row_shift"),
+    "imports": ("import no_such_module\n", "No module named 'no_such_module'"),
+    "leaves": ("import os\nos._exit(0)\n", "could not be watched: its process died"),
+    "object": ("row_shift(object(), 1)\n", "a builtins.object, which no spec can pass"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_test_that_cannot_be_watched_costs_its_task_a_sentence(name, tmp_path, running_judge, honest_listing):
+    test, sentence = BAD[name]
+    root = honest_listing(name, f"{test}\n\ndef test_last():\n    row_shift(1, 2)\n")
+    with pytest.raises(SpecError) as told:
+        made(f"{root}::{name}", tmp_path / "made", running_judge)
+    assert sentence in str(told.value)
+    assert "Traceback" not in str(told.value)
+    assert located(f"{root}::G/row_shift")[1].name == "G/row_shift"
+
+
+@pytest.fixture
+def honest_listing(tmp_path):
+    """A copy of the small checkout with one more file, whose test is given."""
+
+    def copied(name: str, test: str) -> Path:
+        root = tmp_path / "tritonbench"
+        shutil.copytree(TRITONBENCH, root)
+        folder = root / "data/TritonBench_G_v1"
+        kernel = (folder / "row_shift.py").read_text().partition("#" * 146)[0]
+        (folder / f"{name}.py").write_text(f"{kernel}{'#' * 146}\n{test}")
+        return root
+
+    return copied
+
+
+def test_nothing_of_a_checkout_is_run_or_written_while_it_is_listed(honest_listing):
+    root = honest_listing("attacks", "open('here', 'w').write('ran')\nrow_shift(1, 2)\n")
+    before = sorted(path for path in root.rglob("*"))
+    names = {task.name for task in checkout(root).tasks}
+    assert "G/attacks" in names
+    assert sorted(path for path in root.rglob("*")) == before
+
+
+def test_what_was_made_once_is_used_as_it_is(tmp_path, running_judge):
+    task, _, _ = made(f"{TRITONBENCH}::T/half_gelu", tmp_path, running_judge)
+    task.spec.write_text(task.spec.read_text().replace("half gelu", "mended").replace("GELU", "Mended"))
+    again, about, _ = made(f"{TRITONBENCH}::T/half_gelu", tmp_path, running_judge)
+    assert again.spec == task.spec
+    assert "Mended" in about.doc

@@ -1,0 +1,121 @@
+"""GPUs are found without a driver, and the variables that hide some of them count as their runtimes count them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from geak_evaluator.measure import devices
+from tests.measure import fakes, machines
+
+
+def test_amd(tmp_path: Path) -> None:
+    first, second = devices.gpus(machines.amd(tmp_path))
+    assert first.uuid == "GPU-21b6d61638a86f8c"
+    assert (first.name, first.arch, first.target) == ("AMD Instinct MI300X", "gfx942", "gfx942")
+    assert (first.units, first.xcds, first.wave, first.memory >> 30) == (304, 8, 64, 191)
+    assert (first.bus, second.bus) == ("0000:05:00.0", "0000:06:00.0")
+    assert second.nodes == ("/dev/kfd", "/dev/dri/renderD129")
+    assert first.usable
+    words = str(first)
+    assert words == "AMD Instinct MI300X, gfx942, 304 CUs, 8 XCDs, wave64, 192 GiB [GPU-21b6d61638a86f8c]"
+    assert "cuda" not in words.lower()
+
+
+def test_an_architecture_that_is_not_described(tmp_path: Path) -> None:
+    (gpu,) = devices.gpus(machines.amd(tmp_path, 1, version=110000))
+    assert (gpu.arch, gpu.target) == ("gfx1100", "")
+
+
+def test_hexadecimal_steppings(tmp_path: Path) -> None:
+    assert devices.gpus(machines.amd(tmp_path, 1, version=90010))[0].arch == "gfx90a"
+
+
+def test_partitions_of_one_card_are_told_apart(tmp_path: Path) -> None:
+    machines.amd(tmp_path, 2)
+    for node in (1, 2):
+        file = tmp_path / f"sys/class/kfd/kfd/topology/nodes/{node}/properties"
+        file.write_text(file.read_text().replace(f"unique_id {0x21B6D61638A86F8C + node - 1}", "unique_id 7"))
+    assert [gpu.uuid for gpu in devices.gpus(tmp_path)] == ["GPU-0000000000000007/0", "GPU-0000000000000007/1"]
+    assert devices.alone(devices.gpus(tmp_path)[1], {}) == {"ROCR_VISIBLE_DEVICES": "1"}
+
+
+def test_nvidia(tmp_path: Path) -> None:
+    first, second = devices.gpus(machines.nvidia(tmp_path))
+    assert (first.name, first.target, first.wave) == ("NVIDIA H100 80GB HBM3", "sm_90", 32)
+    assert second.uuid == "GPU-00000001-1a2b-3c4d-5e6f-001122334455"
+
+
+def test_a_container_has_the_devices_whose_nodes_it_has(tmp_path: Path) -> None:
+    machines.nvidia(tmp_path)
+    (tmp_path / "dev/nvidia0").unlink()
+    assert [gpu.index for gpu in devices.gpus(tmp_path)] == [1]
+
+
+def test_a_uuid_that_proc_keeps_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    machines.nvidia(tmp_path, 1, uuid="GPU-????????-????-????-????-????????????")
+    body = "assert argv == ['-L']\nprint('GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-5a5a5a5a-0000)')"
+    fakes.program(tmp_path / "bin", "nvidia-smi", body)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert devices.gpus(tmp_path)[0].uuid == "GPU-5a5a5a5a-0000"
+
+
+def test_a_machine_without_any(tmp_path: Path) -> None:
+    assert devices.gpus(tmp_path) == ()
+    assert devices.software(tmp_path) == {}
+
+
+def test_versions_of_rocm(tmp_path: Path) -> None:
+    found = devices.software(machines.amd(tmp_path))
+    assert found == {"rocm": "7.1.1-38", "hip": "7.1.52802", "amdgpu": "6.16.6"}
+
+
+VISIBLE = [
+    ({}, [0, 1, 2, 3]),
+    ({"ROCR_VISIBLE_DEVICES": "2,3"}, [2, 3]),
+    ({"HIP_VISIBLE_DEVICES": "1"}, [1]),
+    ({"CUDA_VISIBLE_DEVICES": "1"}, [1]),
+    ({"HIP_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": "3"}, [1]),
+    ({"ROCR_VISIBLE_DEVICES": "1,2,3", "HIP_VISIBLE_DEVICES": "0"}, [1]),
+    ({"ROCR_VISIBLE_DEVICES": "3,1", "CUDA_VISIBLE_DEVICES": "1,0"}, [1, 3]),
+    ({"ROCR_VISIBLE_DEVICES": "0", "HIP_VISIBLE_DEVICES": "1"}, []),
+    ({"ROCR_VISIBLE_DEVICES": "GPU-21b6d61638a86f8e"}, [2]),
+    ({"ROCR_VISIBLE_DEVICES": "0,9,1"}, [0]),
+    ({"ROCR_VISIBLE_DEVICES": ""}, []),
+    ({"HIP_VISIBLE_DEVICES": "-1"}, []),
+    ({"HIP_VISIBLE_DEVICES": "1,1"}, [1]),
+]
+
+
+@pytest.mark.parametrize(("variables", "left"), VISIBLE, ids=lambda value: str(value)[:60])
+def test_variables_on_rocm(tmp_path: Path, variables: dict[str, str], left: list[int]) -> None:
+    found = devices.gpus(machines.amd(tmp_path, 4))
+    assert [gpu.index for gpu in devices.visible(found, variables)] == left
+
+
+def test_variables_on_cuda(tmp_path: Path) -> None:
+    found = devices.gpus(machines.nvidia(tmp_path, 3))
+    assert [gpu.index for gpu in devices.visible(found, {"CUDA_VISIBLE_DEVICES": "GPU-00000001,0"})] == [1, 0]
+    assert [gpu.index for gpu in devices.visible(found, {"ROCR_VISIBLE_DEVICES": "2"})] == [0, 1, 2]
+
+
+def test_gpu_ids_count_among_what_is_visible(tmp_path: Path) -> None:
+    found = devices.gpus(machines.amd(tmp_path, 4))
+    assert [gpu.index for gpu in devices.visible(found, {"ROCR_VISIBLE_DEVICES": "2,3"}, "1")] == [3]
+    with pytest.raises(devices.NoSuchDevice, match=r"there is no device '2'; there are: 0 \(AMD Instinct MI300X, GPU-"):
+        devices.visible(found, {"ROCR_VISIBLE_DEVICES": "2,3"}, "0,2")
+
+
+def test_a_process_for_one_device_sees_no_other(tmp_path: Path) -> None:
+    gpu = devices.gpus(machines.amd(tmp_path))[1]
+    before = {"HIP_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": "1", "ROCR_VISIBLE_DEVICES": "0,1", "PATH": "/bin"}
+    assert devices.alone(gpu, before) == {"PATH": "/bin", "ROCR_VISIBLE_DEVICES": gpu.uuid}
+
+
+def test_products_by_their_names(tmp_path: Path) -> None:
+    models = ("NVIDIA H200", "NVIDIA A100-SXM4-80GB", "NVIDIA GeForce RTX 4090")
+    for place, model in enumerate(models):
+        machines.nvidia(tmp_path / str(place), 1, model)
+    assert [devices.gpus(tmp_path / str(place))[0].target for place in range(3)] == ["sm_90", "sm_80", ""]

@@ -1,0 +1,107 @@
+"""Proof and times on a device, through the judge: by a simulated one, whose name says what it is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from geak_evaluator.judge import Judge
+from geak_evaluator.measuring import Stopwatch
+from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.policy import Limits
+from geak_evaluator.schema import codec
+from geak_evaluator.schema.timing import State
+from geak_evaluator.schema.verdict import Cause, Status, Tier, Verdict
+from tests.judge.trial import rejected
+from tests.measure import scene
+
+DEVICE = "simulated gfx942"
+
+
+def evaluated(judge: Judge, kernel: str = scene.KERNEL, **asked: Any) -> Verdict:
+    return judge.evaluate(scene.file(), kernel.encode(), **asked)
+
+
+def test_a_kernel_is_proved_and_timed_on_the_device(box: Sandbox) -> None:
+    judge = scene.measuring_judge(box)
+    verdict = evaluated(judge, time=True, original=scene.ORIGINAL.encode())
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+    assert verdict.how == DEVICE
+    assert {case.how for case in verdict.cases} == {DEVICE}
+    assert "M=64, N=256" in {str(case.case) for case in verdict.cases}  # the size that is timed is proved as well
+    assert f"proved on {DEVICE}, " in verdict.line()
+    assert f" over eager torch, measured on {DEVICE}" in verdict.line()  # the harder one to beat
+    by_name = {one.baseline: one for one in verdict.timings}
+    assert set(by_name) == {"original", "eager"}
+    assert by_name["original"].ratio == pytest.approx(2.0, rel=0.05)
+    assert by_name["eager"].ratio == pytest.approx(1.5, rel=0.05)
+    assert codec.from_json(Verdict, codec.loads(codec.dumps(verdict))) == verdict
+
+
+def test_the_gate_is_proved_natively_and_not_timed(box: Sandbox) -> None:
+    verdict = evaluated(scene.measuring_judge(box), tier=Tier.GATE, time=True)
+    assert (verdict.how, verdict.timings) == (DEVICE, ())
+
+
+def test_a_time_counts_for_no_other_target(box: Sandbox) -> None:
+    verdict = evaluated(scene.measuring_judge(box, target="sm_90"), targets=["gfx942"], time=True)
+    assert verdict.status is Status.ACCEPTED
+    assert (verdict.how, verdict.timings) == ("interpreter", ())
+    assert "the device here is simulated sm_90 (sm_90), so gfx942 was compiled for and nothing timed" in verdict.notes
+
+
+def test_what_the_interpreter_sees_is_not_let_onto_the_device(box: Sandbox) -> None:
+    kernel = scene.KERNEL.replace("y + at, value * 2 + 1, mask=at < n", "y + at, value * 2 + 1")
+    rejected(evaluated(scene.measuring_judge(box, trick="hang"), kernel), Cause.OUT_OF_BOUNDS)
+
+
+@pytest.mark.parametrize(
+    ("trick", "cause", "words"),
+    [
+        ("illegal", Cause.OUT_OF_BOUNDS, "the device reports an access outside of its memory"),
+        ("out_of_memory", Cause.OUT_OF_MEMORY, "the device has not enough memory"),
+        ("hang", Cause.TIMEOUT, "it did not finish in the time it has"),
+        ("lazy", Cause.UNWRITTEN, "was never written"),
+    ],
+)
+def test_what_goes_wrong_on_the_device_is_one_candidates_verdict(
+    box: Sandbox, trick: str, cause: Cause, words: str
+) -> None:
+    device = scene.lent(box, trick=trick, liar="_scale")
+    assert device.identity.name == DEVICE
+    device.limits = replace(device.limits, wall_s=5)
+    judge = Judge(box, limits=Limits(60), estimates=False, stopwatch=Stopwatch(device, scene.QUICK))
+    rejected(evaluated(judge, tier=Tier.GATE), cause, words)
+    assert device.suspect is (trick != "lazy")  # what was only wrong casts no doubt on the device
+    assert evaluated(judge, scene.ORIGINAL, tier=Tier.GATE).how == DEVICE  # it was tested, and goes on
+    assert not device.suspect
+
+
+def test_a_case_that_does_not_fit_is_said_and_spoils_nothing(box: Sandbox) -> None:
+    verdict = evaluated(scene.measuring_judge(box, memory=64 << 10), time=True)
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+    assert {one.state for one in verdict.timings} == {State.TOO_BIG_HERE}
+    assert any(note.startswith("not proved at [M=64, N=256]: the case needs") for note in verdict.notes)
+
+
+def test_a_device_that_fails_its_test_is_left_alone(box: Sandbox) -> None:
+    judge = scene.measuring_judge(box, broken=1.0)
+    verdict = evaluated(judge, tier=Tier.GATE)
+    assert (verdict.status, verdict.how) == (Status.ACCEPTED, "interpreter")
+    assert any("does not pass its test" in note for note in verdict.notes)
+
+
+def test_the_winner_of_an_autotuner_is_found_before_the_clock(box: Sandbox) -> None:
+    tuned = (
+        scene.KERNEL.replace(
+            "@triton.jit",
+            "@triton.autotune([triton.Config({'BLOCK': 32}), triton.Config({'BLOCK': 64})], key=['n'])\n@triton.jit",
+        )
+        .replace("(triton.cdiv(n, 64),)", "lambda meta: (triton.cdiv(n, meta['BLOCK']),)")
+        .replace(", BLOCK=64", "")
+    )
+    (timing,) = scene.timings(box, tuned)
+    assert timing.state is State.MEASURED, timing.message
+    assert "BLOCK" in timing.configuration
