@@ -52,7 +52,8 @@ async def examine(there: registry.Checkout, listed: Listed, folder: Path, judges
         task = await there.format(listed).task(listed, folder, judges, scale)
         about = await judges.describe(task.spec)
     except GeakError as error:
-        return {"outcome": type(error).__name__, "why": str(error)}
+        why = str(error).replace(f"{there.root}/", "")  # where a checkout lies is no matter of its benchmark's
+        return {"outcome": type(error).__name__, "why": why}
     return {
         "outcome": "runs",
         "cases": len(about.spec.cases),

@@ -23,7 +23,7 @@ from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Fault
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.sandbox.policy import Limits
-from geak_evaluator.schema import codec, layout
+from geak_evaluator.schema import codec, domain, layout
 from geak_evaluator.schema.exchange import Replay, Replayed, RunReply
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.measuring import Prepare
@@ -229,16 +229,37 @@ class Candidate:
         self, lent: Lent, case: Case, answers: Sequence[Answer], rotations: int, mode: str
     ) -> DeviceSide:
         """The spec's reference on a device, in one of its modes: a baseline."""
-        call = request(self._spec, case, answers[0].slots, None)
-        asked = replace(
-            self._given(answers[0], rotations),
-            arguments=self._oracle.about.arguments or call.arguments,
+        asked = self._call(case, answers[0], rotations)
+        asked = replace(asked, arguments=self._oracle.about.arguments or asked.arguments)
+        file = self._oracle.file
+        called = {"mode": mode, "name": file.name, "contract": self._spec.contract, "wrt": list(self._spec.wrt)}
+        return DeviceSide(lent, file.data, asked, answers, project=self._kernel.project, called=called)
+
+    def call_side(self, lent: Lent, captured: Captured, answers: Sequence[Answer], rotations: int) -> DeviceSide:
+        """Its entry on a device, called as its user would: the only place where its own Python has one."""
+        known, answers, wrong = self._asked(captured, answers, rotations)
+        asked = replace(self._call(captured.case, answers[0], rotations), outputs=known.outputs)
+        if known.destination:
+            names = (path or "out" for path, _ in domain.outputs(self._spec))
+            placed = tuple(replace(slot, path=name) for name, slot in zip(names, known.destination, strict=True))
+            asked = replace(asked, destination=placed)
+        called = {
+            "mode": "call",
+            "entry": self._kernel.entry,
+            "contract": self._spec.contract,
+            "wrt": list(self._spec.wrt),
+        }
+        return DeviceSide(lent, self._kernel.source, asked, answers, wrong, project=self._kernel.project, called=called)
+
+    def _call(self, case: Case, answer: Answer, rotations: int) -> Prepare:
+        call = request(self._spec, case, answer.slots, None)
+        return replace(
+            self._given(answer, rotations),
+            arguments=call.arguments,
             scalars=call.scalars,
             init=call.init,
-            gradients=tuple(slot.path for slot in answers[0].reply.gradients),
+            gradients=tuple(slot.path for slot in answer.reply.gradients),
         )
-        file = self._oracle.file
-        return DeviceSide(lent, file.data, asked, answers, project=self._kernel.project, mode=mode, name=file.name)
 
     def _given(self, answer: Answer, rotations: int) -> Prepare:
         return Prepare((*answer.slots, *answer.reply.state, *answer.reply.gradients), rotations=rotations)

@@ -19,6 +19,8 @@ from geak_evaluator.schema.measuring import Identity
 from geak_evaluator.schema.spec import Case, Spec
 from geak_evaluator.schema.timing import State, Timing
 
+_CALL_SHARE = 0.8
+"""Of what its plan takes on warm caches: a call that claims less leaves work out."""
 MOST_CONFIGURATIONS = 16
 """Of an autotuned kernel: so many are tried before the clock."""
 
@@ -64,7 +66,9 @@ class Measuring:
     def _of_case(self, case: Case, identity: Identity) -> Iterator[Timing]:
         blank = Timing(case, identity.name, self._candidate.target)
         try:
-            answers = [self._oracle.case(case, self._candidate.target, native=True) for _ in range(self._rules.pools)]
+            # A plan that follows integers stands for the draw that it was recorded on alone.
+            pools = 1 if self._spec.launches == "by_value" else self._rules.pools
+            answers = [self._oracle.case(case, self._candidate.target, native=True) for _ in range(pools)]
             captured = self._captured(self._candidate, case, answers)
             chosen = self._baselines(case, identity, answers)
         except TooBig as error:
@@ -96,7 +100,30 @@ class Measuring:
                 outcome = self._clock.compare(side, base, solo, graph=graph)
         except Unmeasured as error:
             return replace(blank, state=error.state, message=str(error), configuration=configuration)
-        return self._told(replace(blank, configuration=configuration), outcome)
+        timing = self._told(replace(blank, configuration=configuration), outcome)
+        return self._called(timing, captured, answers) if timing.state is State.MEASURED else timing
+
+    def _called(self, timing: Timing, captured: Captured, answers: list[Answer]) -> Timing:
+        """With the calls as their users make them: last, since it is the candidate's own Python that runs."""
+        try:
+            with self._candidate.call_side(self._lent, captured, answers, self._rules.rotations) as side:
+                mine = self._clock.called(side)
+            base = None
+            if timing.baseline == baseline.ORIGINAL and self._original is not None:
+                found = self._captured(self._original, timing.case, answers)
+                base = self._original.call_side(self._lent, found, answers, self._rules.rotations)
+            elif timing.baseline:
+                base = self._baseline(timing.baseline, timing.case, answers)
+            theirs = 0.0
+            if base is not None:
+                with base:
+                    theirs = self._clock.called(base)
+        except Unmeasured as error:
+            return replace(timing, message=f"its call was not timed: {error}")
+        if mine < _CALL_SHARE * timing.warm_us:
+            text = f"its call is not believed: {mine:.3g} us, and its own plan takes {timing.warm_us:.3g} us"
+            return replace(timing, message=text)
+        return replace(timing, call_us=mine, baseline_call_us=theirs)
 
     def _told(self, blank: Timing, outcome: Outcome) -> Timing:
         estimate = self._estimates.get(str(blank.case))

@@ -15,7 +15,8 @@ from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema.measuring import Metal
 from geak_evaluator.schema.timing import Timing
 from geak_evaluator.schema.verdict import Policy
-from tests.judge.trial import IMPORTS, KERNEL
+from tests.judge.trial import IMPORTS, changed
+from tests.judge.trial import KERNEL as SMALL
 
 SPEC = '''"""Twice each element, plus one."""
 import torch
@@ -33,7 +34,8 @@ spec = Spec(
 def reference(x):
     return x * 2 + 1
 '''
-ORIGINAL = KERNEL.replace("_scale", "_first").replace("BLOCK=64", "BLOCK=32").replace("(n, 64)", "(n, 32)")
+KERNEL = changed(SMALL, ("BLOCK=64", "BLOCK=2048"), ("(n, 64)", "(n, 2048)"))
+ORIGINAL = changed(SMALL, ("_scale", "_first"), ("BLOCK=64", "BLOCK=1024"), ("(n, 64)", "(n, 1024)"))
 QUICK = Rules(seconds=300, most_calls=2, checks=2)
 
 __all__ = ["IMPORTS", "KERNEL", "ORIGINAL", "QUICK", "SPEC"]

@@ -67,6 +67,19 @@ def test_K30_slow_first_calls_change_nothing() -> None:
     assert found.interval.low < 1.25 < found.interval.high
 
 
+def test_a_call_that_remembers_is_no_second_figure(box: Sandbox) -> None:
+    """The wrapper's own Python may lie about its call alone, and what it gives is looked at there as well."""
+    kernel = scene.KERNEL.replace(
+        "def scale(x):\n",
+        "KEPT = []\n\ndef scale(x):\n    if len(KEPT) > 9:\n        return KEPT[-1]\n    KEPT.append(_work(x))\n"
+        "    return KEPT[-1]\n\ndef _work(x):\n",
+    )
+    (timing,) = scene.timings(box, kernel)
+    assert timing.state is State.MEASURED
+    assert timing.call_us == 0.0
+    assert "its call was not timed: what the call gives is wrong" in timing.message
+
+
 def test_a_refused_kernel_is_not_timed(box: Sandbox) -> None:
     judge = scene.measuring_judge(box)
     verdict = judge.evaluate(scene.file(), scene.KERNEL.replace("* 2 + 1", "* 2 + 2").encode(), time=True)

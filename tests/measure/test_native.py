@@ -14,7 +14,7 @@ from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.timing import State
 from geak_evaluator.schema.verdict import Cause, Status, Tier, Verdict
-from tests.judge.trial import rejected
+from tests.judge.trial import changed, rejected
 from tests.measure import scene
 
 DEVICE = "simulated gfx942"
@@ -37,6 +37,9 @@ def test_a_kernel_is_proved_and_timed_on_the_device(box: Sandbox) -> None:
     assert set(by_name) == {"original", "eager"}
     assert by_name["original"].ratio == pytest.approx(2.0, rel=0.05)
     assert by_name["eager"].ratio == pytest.approx(1.5, rel=0.05)
+    for one in verdict.timings:
+        assert one.call_us > 0.9 * one.warm_us, one.message
+        assert one.baseline_call_us > 0.9 * one.baseline_warm_us
     assert codec.from_json(Verdict, codec.loads(codec.dumps(verdict))) == verdict
 
 
@@ -94,13 +97,12 @@ def test_a_device_that_fails_its_test_is_left_alone(box: Sandbox) -> None:
 
 
 def test_the_winner_of_an_autotuner_is_found_before_the_clock(box: Sandbox) -> None:
-    tuned = (
-        scene.KERNEL.replace(
-            "@triton.jit",
-            "@triton.autotune([triton.Config({'BLOCK': 32}), triton.Config({'BLOCK': 64})], key=['n'])\n@triton.jit",
-        )
-        .replace("(triton.cdiv(n, 64),)", "lambda meta: (triton.cdiv(n, meta['BLOCK']),)")
-        .replace(", BLOCK=64", "")
+    configurations = "[triton.Config({'BLOCK': 1024}), triton.Config({'BLOCK': 2048})]"
+    tuned = changed(
+        scene.KERNEL,
+        ("@triton.jit", f"@triton.autotune({configurations}, key=['n'])\n@triton.jit"),
+        ("(triton.cdiv(n, 2048),)", "lambda meta: (triton.cdiv(n, meta['BLOCK']),)"),
+        (", BLOCK=2048", ""),
     )
     (timing,) = scene.timings(box, tuned)
     assert timing.state is State.MEASURED, timing.message

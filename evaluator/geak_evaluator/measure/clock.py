@@ -21,6 +21,7 @@ _LEAST_CALLS = 5
 _BLOCK_US = 4000.0
 """What the timed work of a block should come to."""
 _CALIBRATION = 4
+_CALLS = 8
 _WARM_BLOCKS = 3
 _BUSY = 1.25
 """The calibrated kernel took so much longer than alone: somebody else was at work."""
@@ -139,6 +140,20 @@ class Clock:
                 "work is done where the events do not see it",
             )
         return Alone(us, median(empty.probes), empty_s, empty.conditions.last_mhz)
+
+    def called(self, side: Side) -> float:
+        """Microseconds of one call after another, by the judge's clock alone: the caller's Python is in it."""
+        few, many = (self._calls_take(side, calls) for calls in (_CALLS, 4 * _CALLS))
+        nothing = self._calls_take(side, 4 * _CALLS, empty=True) - self._calls_take(side, _CALLS, empty=True)
+        for pool in range(side.pools):  # on each draw: what is remembered fits one of them
+            last = Block(((0, pool),), sampled=0, timed=False)
+            side.block(last)
+            if wrong := side.check(last):
+                raise Unmeasured(State.FAILED, f"what the call gives is wrong: {wrong}")
+        return max(many - few - nothing, 0.0) / (3 * _CALLS) * 1e6
+
+    def _calls_take(self, side: Side, calls: int, *, empty: bool = False) -> float:
+        return min(side.block(self.drawn(side, calls, empty=empty, timed=False))[1] for _ in range(4))
 
     def graphs(self, sides: Sequence[Side], alone: Sequence[Alone]) -> tuple[bool, list[Alone]]:
         """Whether both are better timed as graphs, and what they take then: both, or neither."""

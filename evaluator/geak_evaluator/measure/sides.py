@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import TracebackType
+from typing import Any
 
 from geak_evaluator.kernel_child import SPACE
 from geak_evaluator.measure.clock import NoGraph, Unmeasured
@@ -41,12 +42,14 @@ class DeviceSide:
         judged: Judged | None = None,
         *,
         project: str = "",
-        mode: str = "",
-        name: str = "kernel",
+        called: dict[str, Any] | None = None,
     ) -> None:
-        """`answers` are the values, one for each pool; with a `mode` the source is a spec, and its reference called."""
+        """`answers` are the values, one for each pool; with `called` the source's own Python is called.
+
+        That holds its `mode` (eager, compile, ..., or "call" of a kernel file's `entry`), its `contract` and `wrt`.
+        """
         self._lent, self._source = lent, source
-        self._project, self._mode, self._name = project, mode, name
+        self._project, self._called = project, called
         self._first = asked, answers, judged
 
     def __enter__(self) -> DeviceSide:
@@ -54,8 +57,8 @@ class DeviceSide:
             self._given = stack.enter_context(SharedMemory(SPACE))
             self._got = stack.enter_context(SharedMemory(SPACE))
             shared = (self._given.fd, self._got.fd)
-            job = {"mode": self._mode, "name": self._name}
-            role = _REFERENCE if self._mode else _ROLE
+            job = {"name": "kernel", "entry": "", **(self._called or {})}
+            role = _REFERENCE if self._called else _ROLE
             self._child = stack.enter_context(
                 self._lent.spawn(shared=shared, project=self._project, role=role, job=job)
             )

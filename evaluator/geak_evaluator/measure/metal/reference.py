@@ -1,4 +1,7 @@
-"""A spec's child on a device: its reference in one of its modes, a baseline; it never sees a candidate."""
+"""Somebody's own Python on a device: a spec's reference as baseline, or a kernel file's entry as its user calls it.
+
+Either is alone in its child, and of what it does only the time counts that the judge's clock bears out.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +21,20 @@ from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.exchange import Trouble
 from geak_evaluator.schema.measuring import Prepare
-from geak_evaluator.schema.spec import Spec
 
 LIBRARY = "library"
 """The function of a spec that calls what a vendor has for it."""
 
 
 def main(channel: Channel, job: dict[str, Any]) -> None:
-    """The first request is the spec; then cases, values and blocks, as for a plan."""
+    """The first request is the file; then cases, values and blocks, as for a plan."""
     source = channel.receive()
     if source is None:
         return
     os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # a pool of processes would outlive what it was made for
     try:
         module = load(source, job["name"], job.get("project", ""))
-        spec = specs.describe(module, job["name"], source).spec
-        function = _function(module, spec, job["mode"])
+        function = _function(module, job)
     except BaseException as error:
         channel.reply(codec.dumps(Trouble("raised", raised(error, job["name"]).text)).encode(), REFUSED)
         return
@@ -44,20 +45,20 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
         return
     channel.reply()
     mode = job["mode"] if job["kind"] == "torch" else "eager"  # a simulated device has nothing to compile for
-    serve(channel, metal, lambda place, asked: _Reference(metal, place, asked, spec, function, mode, job["mode"]))
+    serve(channel, metal, lambda place, asked: _Called(metal, place, asked, function, mode, job))
 
 
-def _function(module: Any, spec: Spec, mode: str) -> Callable[..., Any]:
-    if mode != LIBRARY:
-        return specs.reference(module, spec)
-    found = getattr(module, LIBRARY, None)
+def _function(module: Any, job: dict[str, Any]) -> Callable[..., Any]:
+    reference = "Reference" if job["contract"] == "module" else "reference"
+    name = job["entry"] or (LIBRARY if job["mode"] == LIBRARY else reference)
+    found = getattr(module, name, None)
     if not callable(found):
-        raise specs.Refusal(f"it defines no `{LIBRARY}`")
+        raise specs.Refusal(f"it defines no `{name}`")
     function: Callable[..., Any] = found
     return function
 
 
-class _Reference:
+class _Called:
     """One place's call."""
 
     def __init__(
@@ -65,17 +66,18 @@ class _Reference:
         metal: Metal,
         place: Place,
         asked: Prepare,
-        spec: Spec,
         function: Callable[..., Any],
         mode: str,
-        named: str,
+        job: dict[str, Any],
     ) -> None:
-        self._metal, self._named, self._spec = metal, named, spec
+        self._metal, self._named = metal, job["mode"]
+        self._contract, self._wrt = job["contract"], tuple(job["wrt"])
         tensors = {slot.path: place.input(number) for number, (slot, _) in enumerate(place.given)}
-        self._arguments = {n: tensors.get(n, asked.scalars.get(n)) for n in asked.arguments}
+        self._arguments: dict[str, Any] = {n: tensors.get(n, asked.scalars.get(n)) for n in asked.arguments}
+        self._destination = {slot.path: tensors[slot.path] for slot in asked.destination}
         self._weights = [tensors[slot.path] for slot in asked.slots if slot.path in asked.gradients]
         self._returned: Any = None
-        if spec.contract == "module":
+        if self._contract == "module":
             with metal_device(place):
                 built = function(**asked.init)
             state = {name: tensors[name] for name in built.state_dict() if name in tensors}
@@ -86,21 +88,24 @@ class _Reference:
     def run(self) -> None:
         """One call."""
         self._metal.step(self._named, 0)
-        if self._spec.contract != "gradient":
+        if self._contract != "gradient":
             with torch.no_grad():
-                self._returned = self._call(**self._arguments)
+                self._returned = self._call(*self._arguments.values(), **self._destination)
             return
-        live: dict[str, Any] = dict(self._arguments)
-        for name in self._spec.wrt:
+        live = dict(self._arguments)
+        for name in self._wrt:
             live[name] = live[name].detach().requires_grad_(True)
-        found = [value for _, value in leaves(self._call(**live)) if value.requires_grad]
+        returned = [value for _, value in leaves(self._call(*live.values()))]
+        found = [value for value in returned if value.requires_grad]
         weights = [weight.to(value.dtype) for weight, value in zip(self._weights, found, strict=False)]
         torch.autograd.backward(found, weights)
-        self._returned = found
+        self._returned = [*returned, *(live[name].grad for name in self._wrt)]
 
     def outputs(self) -> list[torch.Tensor]:
-        """Of a baseline nothing is compared."""
-        return []
+        """What the last call gave."""
+        if self._destination:
+            return list(self._destination.values())
+        return [value.detach() for _, value in leaves(self._returned) if isinstance(value, torch.Tensor)]
 
 
 def metal_device(place: Place) -> torch.device:

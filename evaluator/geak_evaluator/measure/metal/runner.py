@@ -215,14 +215,17 @@ class Runner:
         )
 
     def _prove(self, asked: Block, runs: Sequence[Callable[[], None]], given: Arena, got: Arena) -> Timed:
+        began = self._metal.seconds()
         for rotation, pool in asked.order:
             self._ready(rotation, pool)
             runs[rotation]()
         rotation = asked.order[-1][0]
-        kept = [value.clone() for value in self._left(rotation)]
+        kept = [value.clone() for value in self._left(rotation)] if asked.sampled >= 0 else []
         self._metal.synchronize()
-        self._hand_over(kept, given, got)
-        return Timed(spilled=self.places[rotation].spilled())
+        seconds = self._metal.seconds() - began
+        if kept:
+            self._hand_over(kept, given, got)
+        return Timed(seconds=seconds, spilled="" if asked.empty else self.places[rotation].spilled())
 
     def _runs(self, asked: Block) -> list[Callable[[], None]]:
         if asked.empty:

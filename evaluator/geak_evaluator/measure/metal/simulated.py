@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from geak_evaluator.device import simulated as described
+from geak_evaluator.device.cuda_on_cpu import cuda_on_cpu
 from geak_evaluator.measure.metal import NoGraph, Observer
 from geak_evaluator.schema.measuring import Identity
 from geak_evaluator.schema.target import find
@@ -109,6 +110,7 @@ class SimulatedMetal:
         """`costs` are cold microseconds by the name of a kernel or step: "rows=20,eager=45"; `us` is of all others."""
         self.world = world or World(**behaviour)
         self._described = find(target)
+        torch.use_deterministic_algorithms(True, warn_only=True)  # new memory is NaN
         pairs = (pair.partition("=") for pair in costs.split(",") if pair)
         self._costs = {key: float(value) for key, _, value in pairs}
         self._us, self._warm_share, self._launch_us = us, warm, launch_us
@@ -153,7 +155,8 @@ class SimulatedMetal:
     @contextlib.contextmanager
     def launching(self) -> Iterator[None]:
         """Launches are interpreted on the described device."""
-        with described.activate(self._described, compile=False, on_launch=self._take) as self._driver:
+        active = described.activate(self._described, compile=False, on_launch=self._take)
+        with active as self._driver, cuda_on_cpu(self._described):  # a wrapper may say device="cuda"
             yield
 
     def step(self, name: str, moved: int) -> None:
@@ -255,7 +258,14 @@ class SimulatedMetal:
         """The same launch on the same bytes leaves the same bytes: it is interpreted once."""
         tensors = {a.untyped_storage().data_ptr(): a for a in launch.args if isinstance(a, torch.Tensor)}
         raw = [torch.empty(0, dtype=torch.uint8).set_(a.untyped_storage()) for a in tensors.values()]
-        where = tuple(a.data_ptr() if isinstance(a, torch.Tensor) else repr(a) for a in launch.args)
+        place = {pointer: number for number, pointer in enumerate(tensors)}
+
+        def told(value: Any) -> object:
+            if not isinstance(value, torch.Tensor):
+                return repr(value)
+            return place[value.untyped_storage().data_ptr()], value.storage_offset(), value.dtype, value.shape
+
+        where = tuple(map(told, launch.args))
         key = hash((launch.kernel, launch.grid, where, *(memory.numpy().tobytes() for memory in raw)))
         known = self._known.get(key)
         if known is None:
