@@ -58,12 +58,12 @@ older: $(READY)
 	$(OLDER)/bin/python -m pytest -n 2 -m "not gpu and not api and not slow" tests/device tests/machine_code tests/datasets \
 		tests/judge/test_tiers.py tests/judge/test_targets.py tests/judge/test_values.py
 
-# On a machine with a GPU, by its own Python with its torch, triton, numpy and pytest: the tests that need one, then the
-# benchmark, which can be gone on with (GPU="--shard 1/4 --minutes 8"). Nothing is installed.
+# On a machine with a GPU, with its own Python, torch, triton and numpy: nothing is installed, and pytest must be there.
+# The benchmark can be gone on with, and shared between machines: make gpu GPU="--shard 1/4 --minutes 8".
 GPU_PYTHON ?= python3
 gpu:
-	PYTHONPATH=.:evaluator $(GPU_PYTHON) -m pytest -m "gpu and not api" -q -p no:cacheprovider -rs tests/gpu
 	PYTHONPATH=.:evaluator $(GPU_PYTHON) bench/gpu.py $(GPU)
+	PYTHONPATH=.:evaluator $(GPU_PYTHON) -m pytest -m "gpu and not api" -q -p no:cacheprovider -rs tests/gpu
 
 bench: $(READY)
 	$(BIN)/python bench/sandbox.py --write
@@ -71,6 +71,7 @@ bench: $(READY)
 	$(BIN)/python bench/starter.py --write
 	$(BIN)/python bench/embedded.py --write
 	$(BIN)/python bench/loop.py --write
+	$(BIN)/python bench/batch.py --write
 
 clean:
 	rm -rf $(VENV) $(OLDER) dist build

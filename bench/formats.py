@@ -52,7 +52,8 @@ async def examine(there: registry.Checkout, listed: Listed, folder: Path, judges
         task = await there.format(listed).task(listed, folder, judges, scale)
         about = await judges.describe(task.spec)
     except GeakError as error:
-        return {"outcome": type(error).__name__, "why": str(error)}
+        why = str(error).replace(f"{there.root}/", "")  # where a checkout lies is no matter of its benchmark's
+        return {"outcome": type(error).__name__, "why": why}
     return {
         "outcome": "runs",
         "cases": len(about.spec.cases),
@@ -144,7 +145,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=1e6, help="nothing is begun after so many")
     parser.add_argument("--quick", action="store_true", help=f"each {QUICK}th task")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--write", action="store_true", help="keep the JSON in bench/results/")
+    parser.add_argument("--write", action="store_true", help="keep the JSON in bench/results/, a file a checkout")
     chosen = parser.parse_args()
     kept: Record = {**record.facts(), "elements": chosen.elements, "only": chosen.only, "checkouts": {}}
     kept["listing_1000_s"] = round(thousand(), 3)
@@ -167,9 +168,10 @@ def main() -> None:
             "tasks": found,
         }
     if chosen.write:
-        result = record.RESULTS / f"formats-{kept['date'][:10]}.json"
-        result.write_text(json.dumps(kept, indent=1) + "\n")
-        print(f"wrote {result}", file=sys.stderr)
+        for name, one in kept["checkouts"].items():
+            result = record.RESULTS / f"formats-{name}-{kept['date'][:10]}.json"
+            result.write_text(json.dumps({**kept, "checkouts": {name: one}}, indent=1) + "\n")
+            print(f"wrote {result}", file=sys.stderr)
     if chosen.json:
         print(json.dumps(kept))
         return

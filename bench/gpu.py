@@ -36,7 +36,8 @@ import record
 
 from geak.errors import GeakError
 from geak.judge import Judge, command
-from geak_evaluator.measure.devices import VARIABLES
+from geak.specs import shipped
+from geak_evaluator.measure.devices import VARIABLES, gpus, visible
 
 Result = dict[str, Any]
 
@@ -72,20 +73,20 @@ class Shard:
         fresh.replace(self.path)
 
 
-def steps(room: Judge, start: list[str], kernels: list[str]) -> Iterator[tuple[str, Callable[[], Result]]]:
+def steps(room: Judge, start: list[str], specs: Path, seconds: float) -> Iterator[tuple[str, Callable[[], Result]]]:
     """Every step by name; `start` is how another judge like this one is started."""
-    made = gpu_steps.Steps(room, start)
+    made, names = gpu_steps.Steps(room, start, specs, seconds), gpu_steps.kernels(specs)
     yield "doctor", made.doctor
     yield "launch", made.launch
-    for name in gpu_steps.REPEATED:
+    for name in (one for one in gpu_steps.REPEATED if one in names):
         yield f"repeat:{name}", lambda name=name: made.repeat(name)  # type: ignore[misc]
-    for name in gpu_steps.BESIDE_DO_BENCH:
+    for name in (one for one in gpu_steps.BESIDE_DO_BENCH if one in names):
         yield f"do_bench:{name}", lambda name=name: made.do_bench(name)  # type: ignore[misc]
-    for name in gpu_steps.CHEATS:
+    for name in gpu_steps.CHEATS if "softmax" in names else ():
         yield f"cheat:{name}", lambda name=name: made.cheat(name)  # type: ignore[misc]
-    for name in kernels:
+    for name in names:
         yield f"kernel:{name}", lambda name=name: made.kernel(name)  # type: ignore[misc]
-    for name in gpu_steps.VARIED:
+    for name in (one for one in gpu_steps.VARIED if one in names):
         yield f"variants:{name}", lambda name=name: made.variants(name)  # type: ignore[misc]
 
 
@@ -138,20 +139,22 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--shard", type=shard_of, default=(1, 1), metavar="I/N", help="every N-th step, from the I-th")
     parser.add_argument("--minutes", type=float, default=8.0, help="begin no step after so long")
     parser.add_argument("--device", default="", metavar="simulated:TARGET", help="try it without a GPU")
+    parser.add_argument("--specs", type=Path, default=shipped(), help="a folder of specs, with kernels/")
+    parser.add_argument("--seconds", type=float, default=10.0, help="the most for one case beside one baseline")
     parser.add_argument("--only", default="", metavar="REGEX", help="only steps whose name matches")
     parser.add_argument("--out", type=Path, default=record.RESULTS, help="where results go")
     options = parser.parse_args(argv)
     until = time.monotonic() + 60 * options.minutes
+    there = [gpu for gpu in visible(gpus()) if gpu.usable and gpu.target]
+    if not options.device and not there:
+        variables = ", ".join(VARIABLES)
+        print(f"there is no GPU here that this user may open, and that {variables} leave", file=sys.stderr)
+        return 3
     start = [*command(), *(["--device", options.device] if options.device else [])]
     with Judge(start) as room:
-        if not room.hello.measures:
-            variables = ", ".join(VARIABLES)
-            print(f"there is no GPU here that this user may open, and that {variables} leave", file=sys.stderr)
-            return 3
-        gpu = next((gpu for gpu in room.hello.gpus if gpu.usable), None)
-        device = gpu.name if gpu is not None and not options.device else options.device.replace(":", " ")
+        device = options.device.replace(":", " ") or there[0].name
         number, count = options.shard
-        every = [one for one in steps(room, start, gpu_steps.kernels()) if re.search(options.only, one[0])]
+        every = [one for one in steps(room, start, options.specs, options.seconds) if re.search(options.only, one[0])]
         first = [one for one in every if one[0] in ALWAYS]
         rest = [one for one in every if one[0] not in ALWAYS][number - 1 :: count]
         return work(Shard.of(options.out, device, number, count), [*first, *rest], until)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from geak.judge import Judge
-from geak.specs import shipped
 from geak_evaluator.estimate.devices import DEVICES
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.dtypes import resolve
@@ -36,23 +35,22 @@ AGREES = (0.8, 1.25)
 """Between these lies our time over do_bench's, which flushes less and counts a wrapper."""
 GAIN = 0.9
 """Below this share of the honest kernel's time a cheat has gained something."""
-_SECONDS = 10.0
 
 
 class NotHere(Exception):
     """A step cannot be done on this machine; the message says why."""
 
 
-def kernels() -> list[str]:
-    """The starter kernels."""
-    return [path.stem for path in sorted((shipped() / "kernels").glob("*.py"))]
+def kernels(specs: Path) -> list[str]:
+    """The specs of a folder that have a kernel in its `kernels/`."""
+    return [path.stem for path in sorted((specs / "kernels").glob("*.py"))]
 
 
 class Steps:
     """What a judge with a device is asked."""
 
-    def __init__(self, room: Judge, start: list[str]) -> None:
-        self._room, self._start = room, start
+    def __init__(self, room: Judge, start: list[str], specs: Path, seconds: float) -> None:
+        self._room, self._start, self._specs, self._seconds = room, start, specs, seconds
         present = room.hello.present
         self._target = present[0] if present else "gfx942"
 
@@ -66,8 +64,10 @@ class Steps:
 
     def launch(self) -> dict[str, Any]:
         """A kernel launched in a confined child: nothing less shows that the device can be reached from there."""
-        verdict = self._timed("add_clamp")
-        return self._figures(verdict) | {"how": verdict.how}
+        verdict = self._timed(kernels(self._specs)[0])
+        worked = verdict.status is Status.ACCEPTED and any(one.state is not State.FAILED for one in verdict.timings)
+        found = self._figures(verdict) | {"how": verdict.how}
+        return found | {"missed": [] if worked else found["missed"]}  # too noisy a time is no reason to try nothing
 
     def repeat(self, name: str) -> dict[str, Any]:
         """The same kernel by two judges, one after the other."""
@@ -81,7 +81,7 @@ class Steps:
 
     def do_bench(self, name: str) -> dict[str, Any]:
         """Our time and Triton's own, of the same kernel on the same sizes."""
-        about = self._room.describe(shipped() / f"{name}.py")
+        about = self._room.describe(self._specs / f"{name}.py")
         spec, case = about.spec, domain.expand(about.spec, about.spec.bench)[0]
         sizes = domain.with_scalars(spec, case.sizes)
         inputs = [
@@ -89,7 +89,7 @@ class Steps:
             for item in spec.inputs.values()
             if isinstance(item, Tensor)
         ]
-        asked = {"file": str(shipped() / "kernels" / f"{name}.py"), "entry": about.entry, "inputs": inputs}
+        asked = {"file": str(self._specs / "kernels" / f"{name}.py"), "entry": about.entry, "inputs": inputs}
         argv = [sys.executable, str(HERE / "gpu_child.py"), json.dumps(asked)]
         done = subprocess.run(argv, capture_output=True, text=True, timeout=300)
         if done.returncode:
@@ -104,7 +104,7 @@ class Steps:
         """A softmax that cheats beside the honest one: refused, or no faster."""
         import gpu_cheats
 
-        honest = (shipped() / "kernels" / "softmax.py").read_text()
+        honest = (self._specs / "kernels" / "softmax.py").read_text()
         before = _shortest(self._timed("softmax")).candidate_us
         verdict = self._timed("softmax", gpu_cheats.cheating(name, honest))
         told = [one for one in verdict.timings if one.state is State.MEASURED]
@@ -120,7 +120,7 @@ class Steps:
 
     def variants(self, name: str) -> dict[str, Any]:
         """Configurations of one kernel, each timed and estimated."""
-        source = (shipped() / "kernels" / f"{name}.py").read_bytes()
+        source = (self._specs / "kernels" / f"{name}.py").read_bytes()
         try:
             space = read(source)
         except Untunable as error:
@@ -141,11 +141,11 @@ class Steps:
         return {"variants": found, "ordered": right if ordered else 0.0, "missed": []}
 
     def _timed(
-        self, name: str, source: str | None = None, *, room: Judge | None = None, seconds: float = _SECONDS
+        self, name: str, source: str | None = None, *, room: Judge | None = None, seconds: float = 0.0
     ) -> Verdict:
-        kernel = source if source is not None else shipped() / "kernels" / f"{name}.py"
-        asked: dict[str, Any] = {"targets": [self._target], "time": True, "seconds": seconds}
-        return (room or self._room).evaluate(shipped() / f"{name}.py", kernel, **asked)
+        kernel = source if source is not None else self._specs / "kernels" / f"{name}.py"
+        asked: dict[str, Any] = {"targets": [self._target], "time": True, "seconds": seconds or self._seconds}
+        return (room or self._room).evaluate(self._specs / f"{name}.py", kernel, **asked)
 
     def _figures(self, verdict: Verdict) -> dict[str, Any]:
         """Times beside baselines, and shares of what the device's data sheet says."""
@@ -154,7 +154,8 @@ class Steps:
         told = [one for one in verdict.timings if one.state is State.MEASURED]
         result: dict[str, Any] = {"verdict": verdict.line(), "timings": [one.brief for one in verdict.timings]}
         if not told:
-            return result | {"missed": missed or ["nothing was measured"]}
+            why = [one.brief for one in verdict.timings] or ["nothing was timed"]
+            return result | {"missed": missed or why}
         first = told[0]
         result |= {"case": str(first.case), "us": first.candidate_us, "missed": missed}
         result |= {f"over_{one.baseline}": one.ratio for one in told if one.case == first.case and one.baseline}

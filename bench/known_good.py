@@ -2,6 +2,7 @@
 
     python bench/known_good.py CHECKOUT... [--judge COMMAND] [--quick] [--json] [--write] [--keep FOLDER]
                                [--jobs N] [--only NAME ...] [--formats NAME,...] [--minutes N] [--name NAME]
+                               [--again OUTCOME]
 
 CHECKOUT is a checkout of thunlp/TritonBench, AMD-AGI/AgentKernelArena or AMD-AGI/GEAK-eval. Each task is made a spec
 (its test is watched in the sandbox, its own kernel tried at each size), then its own kernel is judged in full under it,
@@ -161,6 +162,7 @@ async def measure(options: argparse.Namespace) -> tuple[dict[str, Record], list[
     records: dict[str, Record] = {}
     if keep and keep.exists():
         records = dict(map(json.loads, keep.read_text().splitlines()))
+        records = {key: record for key, record in records.items() if record["outcome"] != options.again}
     left = [(f, t) for f, t in ordered(found) if f"{t.format}/{t.name}" not in records]
     left = left[:6] if options.quick else left
     argv = words(options.judge) if options.judge else command()
@@ -201,6 +203,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these tasks alone")
     parser.add_argument("--formats", help="these formats alone, separated by commas")
     parser.add_argument("--keep", type=Path, help="a folder of one's own: an interrupted run goes on from there")
+    parser.add_argument("--again", metavar="OUTCOME", help="run what was kept with this outcome once more")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e6, help="begin no task after so many")
     parser.add_argument("--name", default="known-good", help="of the record")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -47,7 +49,10 @@ def serving(kernel: str, latency: float, jitter: float = 0.0) -> Iterator[str]:
         def log_message(self, *arguments: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        request_queue_size = 128  # as many may knock at once
+
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
@@ -55,6 +60,17 @@ def serving(kernel: str, latency: float, jitter: float = 0.0) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+@contextmanager
+def serving_apart(kernel: str, latency: float, jitter: float = 0.0) -> Iterator[str]:
+    """The same in a process of its own, so that it takes no time of the one that asks."""
+    line = [sys.executable, __file__, kernel, str(latency), str(jitter)]
+    with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        yield process.stdout.readline().strip()
+        process.stdin.close()
 
 
 def _text(content: Any) -> str:
@@ -73,3 +89,9 @@ def _chunks(model: str, prompt: str, kernel: str) -> Iterator[dict[str, Any]]:
     yield first | {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
     tokens = {"prompt_tokens": len(prompt) // 4, "completion_tokens": len(answer) // 4}
     yield first | {"choices": [], "usage": tokens | {"total_tokens": sum(tokens.values())}}
+
+
+if __name__ == "__main__":
+    with serving(sys.argv[1], float(sys.argv[2]), float(sys.argv[3])) as url:
+        print(url, flush=True)
+        sys.stdin.read()

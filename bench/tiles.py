@@ -19,7 +19,8 @@ nothing was chosen by them.
                            of ten means of resampled shapes
 * `DEVICE_ORDER_top10`     the share of winners among the first tenth (0.1 by chance)
 
-The orders: `loop`, the model of inner loops; `estimate`, the calibrated estimate without it; `tuner`, the tuner's own.
+The orders: `loop`, the model of inner loops; `estimate`, the calibrated estimate without it; `both`, half way between
+them by factors, chosen on the other half; `figures`, the compile figures that the tuner goes by where nothing is timed.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ import record
 import triton
 import triton.language as tl
 
+from geak_evaluator.estimate.inner import between
 from geak_evaluator.estimate.model import launch
 from geak_evaluator.machine_code import amd, amd_loops, nvidia, nvidia_loops
 from geak_evaluator.machine_code.compile import Compiled, Compiler
@@ -235,12 +237,17 @@ def by_estimate(row: Row, config: Config, code: Figures) -> float:
     return launch(DEVICES[row.device][1], row.work(config), code).us
 
 
-def by_tuner(row: Row, config: Config, code: Figures) -> float:
-    """The tuner's order, which knows no sizes."""
+def by_both(row: Row, config: Config, code: Figures) -> float:
+    """What the tuner goes by: between the two, by factors."""
+    return between(launch(DEVICES[row.device][1], row.work(config), code))
+
+
+def by_figures(row: Row, config: Config, code: Figures) -> float:
+    """What the tuner goes by where nothing is timed: compile figures, and no sizes."""
     return order.badness(order.figures((code,), 1 / (1 / config[0] + 1 / config[1])), dot=True)
 
 
-ORDERS: dict[str, Score] = {"loop": by_loop, "estimate": by_estimate, "tuner": by_tuner}
+ORDERS: dict[str, Score] = {"loop": by_loop, "estimate": by_estimate, "both": by_both, "figures": by_figures}
 
 
 def placed(row: Row, codes: dict[Config, Figures], drawn: set[Config], score: Score) -> tuple[float, float]:

@@ -13,12 +13,15 @@ from typing import Any
 from geak.batch.card import VERSION, Card, Room, dataset_hash, write_card
 from geak.batch.choosing import Dataset, described, open_dataset
 from geak.errors import GeakError
+from geak.formats.base import Scale
+from geak.formats.registry import why_not
 from geak.journal.events import Caps
 from geak.journal.store import write
 from geak.judge import Judge
 from geak.judges import Judges, default_commands
 from geak.metrics.results import VERDICTS, Line, Results, given
 from geak.submissions import Submission, collect
+from geak.tasks import Task
 from geak.version import __version__
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Policy, Tier
@@ -35,32 +38,47 @@ class Kernels:
     """Tasks for which nobody wrote a kernel: they count as failed."""
 
 
-def open_kernels(dataset: str, kernels: Path) -> Kernels:
+def open_kernels(dataset: str, kernels: Path, scale: Scale | None = None) -> Kernels:
     """The kernels for a dataset's tasks, as they lie in a folder or a file."""
-    opened = open_dataset(dataset)
-    found, missing = collect({listed.name: listed.file for listed in opened.tasks if not listed.why_not}, kernels)
+    opened = open_dataset(dataset, scale)
+    found, missing = collect({listed.name: listed.file for listed in opened.tasks if not why_not(listed)}, kernels)
     return Kernels(opened, tuple(found), tuple(missing))
 
 
-def judge(every: Kernels, room: Judge, asked: Mapping[str, Any]) -> Iterator[Line]:
-    """The verdicts, as they come; what cannot be judged says why in its place, and costs no other its verdict."""
+def judge(every: Kernels, room: Judge, asked: Mapping[str, Any], policy: Policy | None = None) -> Iterator[Line]:
+    """The verdicts, as they come; what cannot be judged says why in its place, and costs no other its verdict.
+
+    Where no policy is named each task is judged under its own.
+    """
     with tempfile.TemporaryDirectory(prefix="geak-specs-") as folder:
         made = asyncio.run(_specs(every, Path(folder)))
-        ready = [one for one in every.found if isinstance(made[one.task], Path)]
+        ready: dict[Policy, list[tuple[Submission, Path]]] = {}
         for one in every.found:
-            if isinstance(problem := made[one.task], GeakError):
-                yield Line(one.task, one.repeat, one.label, problem=str(problem))
-        for number, verdict in room.evaluate_all([(made[one.task], one.source) for one in ready], **asked):
-            one = ready[number]
-            if isinstance(verdict, GeakError):
-                yield Line(one.task, one.repeat, one.label, problem=str(verdict))
+            task = made[one.task]
+            if isinstance(task, GeakError):
+                yield Line(one.task, one.repeat, one.label, problem=str(task))
             else:
-                yield Line(one.task, one.repeat, one.label, verdict)
+                ready.setdefault(policy or task.policy, []).append((one, task.spec))
+        for ruled, group in ready.items():
+            kernels = [(spec, one.source) for one, spec in group]
+            for number, verdict in room.evaluate_all(kernels, policy=ruled, **asked):
+                one, _ = group[number]
+                if isinstance(verdict, GeakError):
+                    yield Line(one.task, one.repeat, one.label, problem=str(verdict))
+                else:
+                    yield Line(one.task, one.repeat, one.label, verdict)
 
 
-def results(every: Kernels, lines: Sequence[Line], hello: Hello, asked: Mapping[str, Any], out: Path | None) -> Results:
+def results(
+    every: Kernels,
+    lines: Sequence[Line],
+    hello: Hello,
+    asked: Mapping[str, Any],
+    policy: Policy | None = None,
+    out: Path | None = None,
+) -> Results:
     """What they come to in numbers; kept in a folder, where one is named, as a dataset run that has no runs."""
-    card = _card(every, hello, asked["targets"], asked["tier"], asked["policy"])
+    card = _card(every, hello, asked["targets"], asked["tier"], policy or Policy.PURE)
     if out is not None:
         write_card(out, card)
         text = "".join(f"{codec.dumps(line)}\n" for line in lines)
@@ -68,22 +86,20 @@ def results(every: Kernels, lines: Sequence[Line], hello: Hello, asked: Mapping[
     return given(out or Path("."), card, lines)
 
 
-async def _specs(every: Kernels, folder: Path) -> dict[str, Any]:
-    """By task: the file of its spec, made where its format has to make one, or why there is none."""
+async def _specs(every: Kernels, folder: Path) -> dict[str, Task | GeakError]:
+    """By task: its spec, made where its format has to make one, or why there is none."""
     listed = {one.name: one for one in every.dataset.tasks}
     names = dict.fromkeys(one.task for one in every.found)
-    made: dict[str, Any] = {}
+    made: dict[str, Task | GeakError] = {}
 
     async def make(name: str, judges: Judges) -> None:
-        place = folder / name.replace("/", "__")
-        place.mkdir()
         try:
-            made[name] = (await every.dataset.task(listed[name], place, judges)).spec
+            made[name] = await every.dataset.task(listed[name], folder / name.replace("/", "__"), judges)
         except GeakError as error:
             made[name] = error
 
     if every.dataset.format == "native":
-        return {name: listed[name].file for name in names}
+        return {name: Task(listed[name].file) for name in names}
     async with Judges(default_commands(samples=2)) as judges:
         await asyncio.gather(*(make(name, judges) for name in names))
     return made
@@ -91,18 +107,18 @@ async def _specs(every: Kernels, folder: Path) -> dict[str, Any]:
 
 def _card(every: Kernels, hello: Hello, targets: Sequence[str], tier: Tier, policy: Policy) -> Card:
     dataset = every.dataset
-    chosen = described(one for one in dataset.tasks if not one.why_not)
+    chosen = described(one for one in dataset.tasks if not why_not(one))
     return Card(
         version=VERSION,
         dataset=dataset.name,
         path=str(dataset.path),
         format=dataset.format,
         dataset_sha256=dataset_hash(chosen),
-        judge=Room("", hello.python, hello.sandbox, dict(hello.packages)),
+        judge=Room(hello.code, hello.python, hello.sandbox, dict(hello.packages)),
         models={},
         policy=policy,
         targets=tuple(targets),
-        devices=(),
+        devices=tuple(hello.devices),
         goal=f"the {tier.value} tier",
         strategy="none: the kernels were there",
         samples=1,

@@ -88,10 +88,10 @@ class RayJudges(Judges):
         finally:
             await asyncio.to_thread(self._ray.shutdown)
 
-    async def _ask(self, question: Callable[[Judge], T]) -> T:
+    async def _ask(self, question: Callable[[Judge], T], more_s: float = 0) -> T:
         async with self._lease() as lease:  # Ray has asked again where that was due
             judge = await self._started(lease)
-            return await self._in_thread(judge, partial(question, judge))
+            return await self._answered(judge, question, self._patience_s + more_s)
 
     def _judge(self, lease: Lease) -> Judge:
         # While Ray has not noticed yet that a machine is gone, each try fails at once: it is the loss that is counted.

@@ -26,6 +26,9 @@ from geak_evaluator.schema.wire import Hello
 
 T = TypeVar("T")
 
+PATIENCE_S = 3600.0
+"""For one answer: its children have some 20 s a request and 90 s for a seed, and a verdict asks dozens of them."""
+
 LOCAL = "local"
 """Where a command is asked for: the judge of this machine."""
 
@@ -51,10 +54,12 @@ class Judges:
     hello: Hello
     """What the first of them said of itself."""
 
-    def __init__(self, commands: Sequence[Sequence[str]], log: Path | None = None) -> None:
+    def __init__(
+        self, commands: Sequence[Sequence[str]], log: Path | None = None, patience_s: float = PATIENCE_S
+    ) -> None:
         self.leases = len(commands)
         """How much is worked on at a time."""
-        self._log = log
+        self._log, self._patience_s = log, patience_s
         self._idle = [Lease(argv) for argv in reversed(commands)]
         self._free = asyncio.Semaphore(self.leases)
 
@@ -120,7 +125,8 @@ class Judges:
         return await self._ask(
             lambda judge: judge.tune(
                 spec, source, targets=targets, policy=policy, evaluations=evaluations, minutes=minutes
-            )
+            ),
+            60 * minutes,
         )
 
     async def evaluate(
@@ -141,12 +147,12 @@ class Judges:
             )
         )
 
-    async def _ask(self, question: Callable[[Judge], T]) -> T:
+    async def _ask(self, question: Callable[[Judge], T], more_s: float = 0) -> T:
         async with self._lease() as lease:
             for last in (False, True):
                 judge = await self._started(lease)
                 try:
-                    return await self._in_thread(judge, partial(question, judge))
+                    return await self._answered(judge, question, self._patience_s + more_s)
                 except (SpecError, UsageError):
                     raise  # it has answered, and can be asked other things
                 except JudgeError as error:
@@ -177,6 +183,13 @@ class Judges:
                 return False
             self._told += len(words)
         return self._told > 0
+
+    async def _answered(self, judge: Judge, question: Callable[[Judge], T], seconds: float) -> T:
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._in_thread(judge, partial(question, judge))
+        except TimeoutError:
+            raise JudgeError(f"the judge gave no answer in {seconds / 60:g} minutes, and was ended") from None
 
     @contextlib.asynccontextmanager
     async def _lease(self) -> AsyncIterator[Lease]:

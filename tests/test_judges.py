@@ -42,6 +42,8 @@ for line in sys.stdin:
     if word == "break":
         open(here + "/broken", "x")
         os._exit(9)
+    if word == "hang":
+        signal.pause()
     if word == "read":
         open(what).read()
     if word == "write":
@@ -289,6 +291,16 @@ def test_where_no_folder_of_a_run_was_made_it_is_passed_on_at_the_end(
 
     asyncio.run(main())
     assert capfd.readouterr().err == "a word on the side\n"
+
+
+def test_a_judge_that_never_answers_is_ended_and_another_asked(scene: Scene) -> None:
+    async def main() -> None:
+        async with Judges([scene.command], patience_s=0.5) as judges:
+            with pytest.raises(JudgeDied, match=r"two judges in turn .* gave no answer in .* minutes, and was ended"):
+                await scene.ask(judges, "hang")
+
+    asyncio.run(main())
+    assert len(scene.started) == 2
 
 
 def test_a_judge_sees_no_key(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from geak_evaluator.candidate import Candidate, Traced, Untraced
+from geak_evaluator.estimate.inner import between
 from geak_evaluator.estimate.model import estimate
 from geak_evaluator.machine_code.compile import Compiler
 from geak_evaluator.oracle import SpecProblem, TooBig
@@ -48,12 +49,9 @@ def timed(spec: Spec) -> tuple[Case, ...]:
     return tuple(domain.expand(spec, (case,))[0] for case in spec.bench[:MOST_CASES])
 
 
-def by_inner_loops(target: str, case: Case, traced: Traced, figures: Sequence[Figures]) -> float | None:
-    """Microseconds by the model of inner loops, where a launch has one: an order among tiles, and no estimate."""
-    parts = estimate(target, case, traced.plan, traced.replayed.works, figures).parts
-    if not any(part.inner for part in parts):
-        return None
-    return sum(part.inner.us if part.inner else part.us for part in parts)
+def tiles(target: str, case: Case, traced: Traced, figures: Sequence[Figures]) -> float:
+    """What puts the tiles of a product in order: its estimate and its inner loops together; 0 where there is none."""
+    return sum(map(between, estimate(target, case, traced.plan, traced.replayed.works, figures).parts))
 
 
 def _of_case(

@@ -19,6 +19,8 @@ from geak_evaluator.schema.spec import Case
 INTERPRETED_ELEMENTS = 1 << 22
 """Beyond so many elements in and out, a case takes the interpreter minutes."""
 
+_SPELLED_OUT = 64
+"""Numbers that a plan's launches could hold one by one."""
 _TARGET = "gfx942"
 
 _MENDS = {
@@ -55,6 +57,7 @@ def lint(judge: Judge, file: SpecFile) -> Findings:
             largest = max(largest, (size, case), key=lambda pair: pair[0])
         if looked:
             found += _unused(oracle, largest[1])
+            found += _forgeable(oracle, largest[1])
         found += _vacuous(passed, looked)
         return Findings(oracle.about.name, tuple(dict.fromkeys(found)), len(cases))
 
@@ -146,6 +149,19 @@ def _shortcuts(oracle: Oracle, answer: Answer, other: Answer) -> Iterator[str]:
 def _constant(elsewhere: Array, truth: Array) -> Array:
     finite = elsewhere[np.isfinite(elsewhere.astype(float))]
     return np.full_like(truth, np.median(finite) if finite.size else 0)
+
+
+def _forgeable(oracle: Oracle, case: Case) -> Iterator[Finding]:
+    """Answers so small that a wrapper which sees every input could spell them out in its launches."""
+    spec = oracle.about.spec
+    formats = [spec.format(t.dtype, case.sizes, _TARGET).kind for n, t in spec.tensors.items() if n not in case.without]
+    if spec.launches != "by_value" or "float" in formats:
+        return
+    answer = oracle.case(case, _TARGET)
+    size = sum(answer.expected(i).size for i in range(len(answer.reply.outputs)))
+    if size < _SPELLED_OUT:
+        text = f"launches may follow every input, and {size} numbers of answer can be spelled out in them"
+        yield Finding("forgeable", "warning", text, "add a case with larger outputs, or leave out launches='by_value'")
 
 
 def _vacuous(passed: dict[str, list[str]], looked: int) -> Iterator[Finding]:

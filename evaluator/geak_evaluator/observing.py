@@ -58,7 +58,7 @@ def _sketched(found: Observed) -> Observed:
             entries.append(replace(entry, sketch=sketch(entry)))
         except CannotPass as error:
             entries.append(entry)
-            trouble = trouble or f"{entry.name}: {error}"
+            trouble = f"{entry.name}: {error}"  # sooner than what its own code made of it
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             # The child's word is foreign: a call that cannot be read costs its entry alone.
             entries.append(entry)

@@ -7,6 +7,7 @@ import os
 import selectors
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Sequence
 from typing import IO, BinaryIO
@@ -16,6 +17,8 @@ from geak_evaluator.schema import codec
 from geak_evaluator.schema.wire import Hello, Problem, Response
 
 _CHUNK = 1 << 16
+_PATIENCE_S = 3600.0
+"""How long one request may take. Each child of a judge has a time of its own; only a hung driver takes longer."""
 
 
 def processors() -> int:
@@ -52,6 +55,7 @@ class _Worker:
         assert self._process.stdout is not None
         self._stdin, self._stdout = self._process.stdin, self._process.stdout
         self.job: bytes | None = None
+        self.since = 0.0
 
     def greet(self) -> None:
         """Waits until it is ready."""
@@ -64,10 +68,14 @@ class _Worker:
 
     def give(self, line: bytes) -> None:
         """Hands a request over."""
-        self.job = line
+        self.job, self.since = line, time.monotonic()
         with contextlib.suppress(OSError):  # it has ended, and reading from it will say so
             self._stdin.write(line + b"\n")
             self._stdin.flush()
+
+    def kill(self) -> None:
+        """Ends it at once; its pipe says so to whoever waits for its answer."""
+        self._process.kill()
 
     def end(self) -> None:
         """Lets it finish, or kills it where it does not."""
@@ -86,8 +94,8 @@ class _Worker:
 class Pool:
     """Passes requests on to idle judges, and their answers back in whatever order they come."""
 
-    def __init__(self, argv: Sequence[str], workers: int) -> None:
-        self._argv = argv
+    def __init__(self, argv: Sequence[str], workers: int, *, patience_s: float = _PATIENCE_S) -> None:
+        self._argv, self._patience_s = argv, patience_s
         self._waiting: deque[bytes] = deque()
         self._workers = [_Worker(argv) for _ in range(workers)]
         try:
@@ -111,7 +119,7 @@ class Pool:
             for worker in self._workers:
                 selector.register(worker.lines.fd, selectors.EVENT_READ, worker)
             while incoming or self._waiting or any(worker.job for worker in self._workers):
-                for key, _ in selector.select():
+                for key, _ in selector.select(self._patience_s / 10):
                     if key.data is None:
                         assert incoming is not None
                         lines = incoming.read()
@@ -122,11 +130,17 @@ class Pool:
                     else:
                         self._collect(key.data, answers, selector)
                 self._hand_out()
+                self._end_the_hung()
 
     def close(self) -> None:
         """Ends all of them."""
         for worker in self._workers:
             worker.end()
+
+    def _end_the_hung(self) -> None:
+        for worker in self._workers:
+            if worker.job is not None and time.monotonic() - worker.since > self._patience_s:
+                worker.kill()
 
     def _hand_out(self) -> None:
         for worker in self._workers:

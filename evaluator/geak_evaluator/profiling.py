@@ -15,7 +15,7 @@ from geak_evaluator.estimate.model import estimate
 from geak_evaluator.judge import Judge
 from geak_evaluator.measure import devices, planfile
 from geak_evaluator.measure.fitness import fault
-from geak_evaluator.measure.lease import Busy, Unfit, lease_any
+from geak_evaluator.measure.lease import Busy, Unfit, lease_any, suspect
 from geak_evaluator.measure.planfile import PlanFile, Replayer
 from geak_evaluator.measure.profile.taking import SECONDS, TIMES, Choice, Taken, take
 from geak_evaluator.measure.profile.tool import Unavailable, run, sentence
@@ -85,7 +85,11 @@ def profile(
             with _leased(about, kernel, values, fit, device) as (gpu, replay):
                 launched = [work for work, _ in zip(works, traced.plan.launches, strict=False)]
                 taken = taking(replay, launched, vendor=gpu.vendor, target=name, choice=choice)
-                known = _with_energy(replace(known, launches=taken.launches, tools=taken.tools), replay)
+                known = replace(known, launches=taken.launches, tools=taken.tools)
+                if taken.lost:
+                    suspect(gpu, taken.lost)
+                else:
+                    known = _with_energy(known, replay)
         except (Busy, Unfit) as error:
             return replace(known, trouble=str(error))
     if not known.measured:

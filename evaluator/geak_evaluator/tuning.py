@@ -28,7 +28,8 @@ _FOR_PROOFS = 0.3
 
 _ORDER = (
     "ordered by what the compiler tells (matrix instructions, reuse of tiles, occupancy, widths of loads and stores; "
-    "a product's inner loop; whatever spills is out), which is no speed: the first run on a GPU settles it"
+    "a product by its estimate and its inner loops; whatever spills is out), which is no speed: the first run on a GPU "
+    "settles it"
 )
 
 

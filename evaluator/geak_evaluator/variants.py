@@ -9,7 +9,7 @@ from math import log2
 
 from geak_evaluator.candidate import Traced, Untraced
 from geak_evaluator.code import compiled
-from geak_evaluator.estimating import by_inner_loops, timed
+from geak_evaluator.estimating import tiles, timed
 from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import Answer, Oracle, SpecProblem, TooBig
 from geak_evaluator.outcome import Ran
@@ -118,7 +118,7 @@ class Variants:
         return Configuration(values, told)
 
     def _play(self, data: bytes, handed: Handed, target: str) -> None:
-        """What the inner loops of a product take in the case that is timed; nothing is known where it is not counted.
+        """What the tiles of a product make of the case that is timed; nothing is known where it is not counted.
 
         Of published winners this order puts more first than the compiler's figures do (docs/tune.md).
         """
@@ -134,7 +134,7 @@ class Variants:
                 self._timed = None  # it will not fare better with others
             return
         codes = compiled(self._compiler, [handed], target, eight_bit=True).kernels
-        if us := by_inner_loops(target, self._timed, traced, codes):
+        if us := tiles(target, self._timed, traced, codes):
             self._us[target, data] = us
 
     def _key(self, values: Values, target: str) -> Key:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from geak.batch.card import SKIPPED, SPECS, SUMMARY, Card, skipped
+from geak.batch.card import SKIPPED, SPECS, Card, skipped
 from geak.batch.choosing import Dataset
 from geak.batch.shares import Shares
 from geak.batch.standing import (
@@ -29,8 +29,9 @@ from geak.batch.standing import (
 from geak.budget import Account, Part, Purse
 from geak.errors import GeakError, JudgeDied, MachineError, ModelError, RunBusy, SpecError, Trouble, UsageError
 from geak.formats.base import Listed
-from geak.journal.events import Ended, Failed
+from geak.journal.events import Caps, Ended, Failed
 from geak.journal.store import Entry, write
+from geak.metrics.summary import write_summary
 from geak.record import Waiting
 from geak.runs import Result, Stopper, begin
 from geak.workplace import Workplace
@@ -202,7 +203,7 @@ class Batch:
         account = before
         self._watch(Began(kernel))
         try:
-            result = await self._run(kernel, replace(allowed, minutes=None))
+            result = await self._run(kernel, allowed)
             account = result.population.account
             self._ended(kernel, result, progress=account.calls > before.calls)
         except RunBusy as error:
@@ -224,9 +225,11 @@ class Batch:
         finally:
             self._shares.ended(allowed, account)
 
-    async def _run(self, kernel: Kernel, allowed: object) -> Result:
-        caps = {name: getattr(allowed, name) for name in ("usd", "tokens", "minutes", "calls")}
-        place = replace(self._place, settings=replace(self._place.settings, **caps))
+    async def _run(self, kernel: Kernel, allowed: Caps) -> Result:
+        own = replace(
+            self._place.settings, usd=allowed.usd, tokens=allowed.tokens, minutes=None, calls=allowed.calls
+        )  # the minutes are everybody's
+        place = replace(self._place, settings=own)
         listed = self._plan.listed[kernel.task.name]
         task = await self._plan.dataset.task(listed, kernel.folder / SPECS, place.judges)
 
@@ -268,6 +271,10 @@ class Batch:
         self._watch(Done(outcome))
 
     def _result(self) -> BatchResult:
+        for kernel in self._plan.kernels:
+            had = self._outcomes.get((kernel.task.name, kernel.repeat))
+            if had is not None and had.fate == "elsewhere" and (seen := look(kernel)) is not None and seen.ended:
+                self._note(outcome(kernel, seen.ended, account_of(seen)))  # the other process is done with it
         outcomes = tuple(
             self._outcomes.get((k.task.name, k.repeat)) or Outcome(k.task.name, k.repeat, "waiting", "not begun")
             for k in self._plan.kernels
@@ -289,7 +296,8 @@ class Batch:
             return "budget", f"{why}; {met}, {unfinished:,} could go on", 4
         missed = [one for one in outcomes if one.fate != "goal"]
         if not missed:
-            return "complete", f"all {len(outcomes):,} kernels reached their goal", 0
+            all_of_them = f"all {len(outcomes):,} kernels reached their goal"
+            return "complete", all_of_them if len(outcomes) > 1 else "the kernel reached its goal", 0
         undecided = all(one.exit_code == 6 for one in missed)
         return "complete", met, 6 if undecided else 1
 
@@ -303,9 +311,8 @@ class Batch:
 
 
 def summary(result: BatchResult) -> None:
-    """Writes what this process's part came to."""
-    said = {"reason": result.reason, "message": result.message, "counts": result.counts}
-    write(result.folder / SUMMARY, (json.dumps(said, indent=1) + "\n").encode())
+    """Writes what the dataset run came to, in numbers, and how this process's part of it ended."""
+    write_summary(result.folder, reason=result.reason, message=result.message, counts=result.counts)
 
 
 def _forget(folder: Path, tasks: set[str]) -> None:

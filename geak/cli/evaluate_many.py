@@ -10,6 +10,7 @@ from geak.bulk import judge, open_kernels, results
 from geak.cli.display import document, flat, plural, say
 from geak.cli.evaluate import EXIT, asked
 from geak.cli.options import judge_of
+from geak.formats.base import Scale
 from geak.judge import Judge
 from geak.metrics.results import Line
 from geak.metrics.summary import Summary, summarize
@@ -35,18 +36,19 @@ def many(
     json: bool,
 ) -> int:
     """Judges them all; the exit code of the worst, or 2 where something could not be judged."""
-    every = open_kernels(name, kernels)
+    every = open_kernels(name, kernels, Scale(settings.elements))
     counts: Counter[str] = Counter()
     lines: list[Line] = []
     with Judge(judge_of(settings, workers=jobs)) as room:
         question = asked(room, settings, tier, timed)
-        for line in judge(every, room, question):
+        del question["policy"]  # each task's own, where nobody says otherwise
+        for line in judge(every, room, question, settings.policy):
             counts["not judged" if line.verdict is None else line.verdict.status.value] += 1
             lines.append(line)
             if not json:
                 said = f"NOT JUDGED {line.task}  {line.problem}" if line.verdict is None else line.verdict.line()
                 say(f"{said}  ({line.kernel})")
-        found = summarize(results(every, lines, room.hello, question, out))
+        found = summarize(results(every, lines, room.hello, question, settings.policy, out))
     if json:
         document(
             {"kernels": [_row(line) for line in lines], "counts": counts, "without": every.missing, "summary": found}

@@ -30,8 +30,6 @@ def by_example(
         value = own.get(name)
         if isinstance(item, Tensor):
             if not isinstance(value, tuple):
-                if item.optional and value is None:
-                    continue
                 return None
             fill = item.fill if not item.fill or item.dtype.startswith(("fp", "bf", "T")) else "integers(0, 2)"
             more = f', fill="{fill}"' if fill else ""

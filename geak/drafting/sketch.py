@@ -325,7 +325,7 @@ def _by_example(result: Sketch, own: Mapping[str, int | tuple[int, ...]]) -> Non
     if texts is not None:
         result.axes, result.where, result.outputs, result.optional = axes, [], "", []
         result.agrees = True
-        result.inputs = {name: texts[name] for name in result.inputs if name in texts}
+        result.inputs = {name: texts[name] for name in result.inputs}
         result.init = {name: texts[name] for name in result.init}
 
 

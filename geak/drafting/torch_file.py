@@ -125,7 +125,11 @@ def _module(source: Source, node: ast.ClassDef, entry: str, wanted: Wanted) -> D
         if argument.kind == "tensor":
             argument.kind, argument.passed = "bound", "None" if argument.default is None else ""
             argument.question = f"the constructor's {argument.name} is nothing that a spec can pass"
-    made = sketch(read(source, forward, given, node, built), given, built, wanted, own_sizes(source, built, given))
+    own = own_sizes(source, built, given)
+    for argument in given if wanted.by_example else ():
+        if argument.kind == "tensor" and argument.optional and argument.name not in own:
+            argument.kind, argument.passed, argument.question = "bound", "", ""  # the example leaves it out
+    made = sketch(read(source, forward, given, node, built), given, built, wanted, own)
     simple = all(a.kind not in ("bound", "bundle") for a in [*given, *built]) and not _strange(node)
     body, imports, missing = _needed(source, node, [*given, *built])
     texts = [_definition(source, s, node if simple else None, "Reference") for s in body]

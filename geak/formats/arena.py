@@ -44,6 +44,8 @@ class Arena:
             return False
         if (root / "config.yaml").is_file():
             return b"task_type" in _head(root / "config.yaml")
+        if not (root / "tasks").is_dir() and "tasks" not in root.resolve().parts:
+            return False
         folder = root / "tasks" if (root / "tasks").is_dir() else root
         first = next(iter(_configs(folder, most=3)), None)
         return first is not None and b"task_type" in _head(first)

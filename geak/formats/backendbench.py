@@ -22,6 +22,8 @@ _LICENCE = "BSD-3-Clause"
 _TOLERANCE = "torch.testing.assert_close with atol = rtol = 1e-2 for every type, NaN equal to NaN"
 _METRIC = "the share of operators that are right, and the geometric mean of speedups over shapes and operators"
 _OPINFO = "opinfo/"
+_BELOW = ("", "*_train/", "tritonbench/data/input_configs/*/")
+"""Where traces lie below a path: in it, by the kind of model, in a checkout of tritonbench."""
 _LOOKED = 300
 _FORMS = 3
 """Of an operator's forms, how many are tasks of their own: few calls have any other."""
@@ -44,8 +46,9 @@ class BackendBench:
         except UsageError as error:
             yield _one(root, root.stem, "", "", str(error))
             return
+        alone = [file for file in _files(root) if is_trace(file)]
         for operator, texts in sorted(traced.items()):
-            yield from _listed(root, operator, texts)
+            yield from _listed(alone[0] if len(alone) == 1 else root, operator, texts)
         if (root / opinfo.SUITE).is_file():
             for operator in opinfo.suite():
                 name = f"{_OPINFO}{operator.removeprefix('aten.')}"
@@ -65,7 +68,7 @@ class BackendBench:
 def _files(root: Path) -> list[Path]:
     if root.is_file():
         return [root]
-    found = [file for pattern in ("*", "*/*", "*/*/*/*/*") for file in root.glob(f"{pattern}.txt") if file.is_file()]
+    found = [file for below in _BELOW for file in root.glob(f"{below}*.txt") if file.is_file()]
     return sorted([*found, *root.glob("*.parquet")])
 
 

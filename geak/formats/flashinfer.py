@@ -64,7 +64,7 @@ class FlashInfer:
         """A task for each definition."""
         for where in _sets(root):
             for file in _files(where):
-                yield _listed(file, where)
+                yield _listed(file)
 
     async def task(self, listed: Listed, folder: Path, judges: Judges, scale: Scale) -> Task:
         """A spec of the definition; its constants may also be smaller, its workloads are the timed cases."""
@@ -87,12 +87,16 @@ def _sets(root: Path) -> list[Path]:
         return [root] if root.suffix == ".json" else []
     if root.name == "definitions":
         return [root.parent]
+    if root.parent.name == "definitions":
+        return [root]
     return [root / below for below in _BELOW if (root / below / "definitions").is_dir()]
 
 
 def _files(where: Path) -> list[Path]:
     if where.is_file():
         return [where]
+    if where.parent.name == "definitions":
+        return sorted(file for file in where.glob("*.json") if file.is_file())
     folder = where / "definitions"
     return sorted(file for pattern in ("*.json", "*/*.json") for file in folder.glob(pattern) if file.is_file())
 
@@ -110,8 +114,8 @@ def _text(file: Path) -> str:
         return ""
 
 
-def _listed(file: Path, where: Path) -> Listed:
-    below = file.parent.name if file.parent.name != "definitions" and where.is_dir() else ""
+def _listed(file: Path) -> Listed:
+    below = file.parent.name if file.resolve().parent.parent.name == "definitions" else ""
     try:
         definition = _read(file)
         why = _why_not(definition)

@@ -44,7 +44,6 @@ async def drafted(
             said = replace(wanted, origin=origin(listed, single=made.fixed))
             made = draft(said)
             if own and made.own is None and not wanted.single:  # it is not the task: its own example does not fit
-                first = first or SpecError("what its example passes does not fit what its code was read to take")
                 continue
             findings = await _tried(draft(replace(said, drawn=0 if made.fixed else _DRAWN)), spec.name, judges)
         except (DraftError, RecursionError) as error:
@@ -56,7 +55,8 @@ async def drafted(
                 break  # what is smaller takes as long: its weights do
             continue
         return keep(spec, made.text, listed, findings, single_shape=made.fixed)
-    raise SpecError(f"{listed.name} does not run here: {first}")
+    misfit = "what its example passes does not fit what its code was read to take"
+    raise SpecError(f"{listed.name} does not run here: {first or misfit}")
 
 
 def origin(listed: Listed, *, single: bool) -> str:
@@ -73,7 +73,8 @@ def _ever_narrower(scale: Scale) -> Iterator[Wanted]:
     for reading in (whole, replace(whole, by_example=True)):
         yield reading
         yield replace(reading, first=1)
-    yield replace(whole, as_made=True)
+    for reading in (whole, replace(whole, by_example=True)):
+        yield replace(reading, as_made=True)
     for number in (2, 1, 0):
         for reading in (whole, replace(whole, by_example=True)):
             yield replace(reading, first=number, single=True)

@@ -54,7 +54,11 @@ async def task(listed: Listed, material: Material, folder: Path, judges: Judges,
     plan = Plan(name, _entry(entry, material), entry.sketch, material, _about(listed, entry, seen.trouble))
     # Apart: a folder holds a spec once it is whole.
     with tempfile.TemporaryDirectory(prefix="geak-trial-") as apart:
-        plan = await _fitted(plan, listed, _Trying(Path(apart), judges), scale)
+        try:
+            plan = await _fitted(plan, listed, _Trying(Path(apart), judges), scale)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            # What was seen is a foreign process's word; sizes that cannot be meant cost this task alone.
+            raise SpecError(f"{listed.name}: the calls of its test cannot be read: {error}") from None
         trial = Path(apart) / spec.name
         if not material.torch:
             write(Path(apart) / original.name, kernel_text(plan).encode("utf-8", "surrogateescape"))

@@ -27,6 +27,10 @@ READ_AT = {
     "kernelbench": "423217d9",
     "multikernelbench": "460a972c",
     "robust-kbench": "078f5bab",
+    "tritonbench-g": "603e28a5",
+    "tritonbench-t": "603e28a5",
+    "geak-rocm": "453b0218",
+    "agentkernelarena": "d6f7c8a4",
 }
 """The commit of each benchmark that its format was tried on."""
 

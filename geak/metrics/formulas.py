@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from geak.metrics.bootstrap import Statistic, interval
@@ -46,6 +46,8 @@ class Formula:
     missing: str = ""
     """Why it cannot be said of these outcomes; empty where it can."""
     note: str = ""
+    measured: bool = False
+    """Whether it is made of times."""
 
     def rows(self, tasks: Iterable[Repeats]) -> NDArray[Any]:
         """One row a task."""
@@ -69,6 +71,8 @@ class Metric:
     lower_is_better: bool = False
     note: str = ""
     """Why there is no value, or what a reader should know of it."""
+    measured: bool = False
+    """Whether it is made of times, which come from a device or are not there."""
 
 
 def metrics(outcomes: Sequence[Outcome], format_name: str = "") -> tuple[Metric, ...]:
@@ -118,7 +122,11 @@ def formulas(outcomes: Sequence[Outcome], format_name: str = "") -> list[Formula
     for name in names:
         found += _speeds(outcomes, name)
     if not names:
-        found.append(Formula("speedup", "Speedup", _UNTIMED, "times", lambda task: (), _mean_of, missing=NOT_MEASURED))
+        found.append(
+            Formula(
+                "speedup", "Speedup", _UNTIMED, "times", lambda task: (), _mean_of, missing=NOT_MEASURED, measured=True
+            )
+        )
     peaks = any(o.speed is not None and o.speed.peak is not None for o in outcomes)
     found.append(
         Formula(
@@ -130,6 +138,7 @@ def formulas(outcomes: Sequence[Outcome], format_name: str = "") -> list[Formula
             _mean_of,
             (0.0, 1.0),
             missing="" if peaks else NOT_MEASURED,
+            measured=True,
         )
     )
     if any(o.calls for o in outcomes):
@@ -143,8 +152,9 @@ def formulas(outcomes: Sequence[Outcome], format_name: str = "") -> list[Formula
                 native.unit,
                 lambda task: (_mean(native.of(o) for o in task),),
                 _mean_of,
-                missing=NOT_MEASURED if native.measured and not names else "",
+                missing=NOT_MEASURED if native.baseline and native.baseline not in names else "",
                 note="the benchmark's own formula, over this judge's verdicts",
+                measured=bool(native.baseline),
             )
         )
     return found
@@ -159,6 +169,7 @@ def _metric(formula: Formula, tasks: list[list[Outcome]]) -> Metric:
         len(tasks),
         lower_is_better=formula.lower_is_better,
         note=formula.missing or formula.note,
+        measured=formula.measured,
     )
     if formula.missing or not tasks:
         return made
@@ -252,7 +263,7 @@ def _speeds(outcomes: Sequence[Outcome], name: str) -> list[Formula]:
             _exp_median,
         ),
     ]
-    return found
+    return [replace(formula, measured=True) for formula in found]
 
 
 def _costs(outcomes: Sequence[Outcome]) -> list[Formula]:

@@ -117,6 +117,7 @@ def of_verdict(
     """What somebody's kernel came to; None where it could not be judged."""
     if verdict is None:
         return Outcome(task, repeat, category, soft, policy, written=True, cause=UNJUDGED, candidates=1, rounds=1)
+    policy = verdict.policy
     compiled, called = reached(verdict)
     passed = verdict.status is Status.ACCEPTED
     held = held_out(verdict, None)

@@ -75,10 +75,11 @@ class Summary:
     version: int = VERSION
 
 
-def write_summary(folder: Path) -> Summary:
-    """A dataset run in numbers, written into its folder: derived, and written again at every end."""
+def write_summary(folder: Path, **ended: object) -> Summary:
+    """A dataset run in numbers, written into its folder: derived, and written again at every end, with how it ended."""
     found = summarize(load(folder))
-    write(folder / SUMMARY, (json.dumps(codec.to_json(found), indent=1, allow_nan=False) + "\n").encode())
+    said = {**ended, **codec.to_json(found)}
+    write(folder / SUMMARY, (json.dumps(said, indent=1, allow_nan=False) + "\n").encode())
     return found
 
 

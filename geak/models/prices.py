@@ -45,7 +45,7 @@ def most_tokens(messages: Iterable[Message]) -> int:
     """The most tokens that any known tokenizer makes of a prompt: one for two ASCII characters, one a byte else."""
     most = 0
     for message in messages:
-        ascii_characters = sum(c < "\x80" for c in message.text)
+        ascii_characters = len(message.text.encode("ascii", "ignore"))
         rest = len(message.text.encode("utf-8", "surrogatepass")) - ascii_characters
         most += (ascii_characters + 1) // 2 + rest + 16
     return most

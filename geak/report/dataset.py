@@ -16,7 +16,7 @@ from geak.metrics.formulas import FAST, NOT_MEASURED, baselines
 from geak.metrics.outcome import NOT_BEGUN, Outcome
 from geak.metrics.results import Results
 from geak.metrics.summary import Category, Group, Summary
-from geak.report.figures import figure, group_name, interval, measured, value_of
+from geak.report.figures import figure, group_name, interval, value_of
 from geak.report.plots import Chart, Line, bar, svg
 from geak.words import flat, money, plural
 
@@ -192,11 +192,14 @@ def _facts(results: Results, summary: Summary) -> tuple[tuple[str, str, str], ..
     spent, cap = summary.spent, results.card.caps.usd
     first = summary.groups[0] if summary.groups else None
     each = first.metric("usd_per_solved") if first is not None else None
-    fast = next((m for m in first.metrics if m.key.startswith("fast_1@")), None) if first is not None else None
-    speed = NOT_MEASURED if fast is None else value_of(fast)
+    fast = [m for m in first.metrics if m.key.startswith("fast_1@")] if first is not None else []
+    hardest = min(fast, key=lambda m: m.value or 0.0, default=None)
+    speed = NOT_MEASURED if hardest is None else value_of(hardest)
+    name = "fast_1" if hardest is None else hardest.title
+    paid = "no cap" if cap is None else f"of {money(cap)}"
     return (
-        ("fast_1", speed, "accepted and faster than the baseline"),
-        ("Cost", "unknown" if spent.usd is None else money(spent.usd), "no cap" if cap is None else f"of {money(cap)}"),
+        (name, speed, "accepted and faster than the baseline"),
+        ("Cost", "unknown" if spent.usd is None else money(spent.usd), paid if spent.calls else "no model was asked"),
         ("Cost of a solved kernel", "-" if each is None else value_of(each), each.note if each is not None else ""),
         ("Calls", f"{spent.calls:,}", f"{spent.tokens:,} tokens"),
         ("Not run", plural(len(summary.skipped), "task"), "the list is below the table of tasks"),
@@ -207,7 +210,7 @@ def _group(results: Results, group: Group) -> GroupView:
     rows = []
     for m in group.metrics:
         drawn = bar(m.value, m.low, m.high) if m.unit == "share" and m.value is not None else Markup("")
-        how = "measured" if measured(m) and m.value is not None else ""
+        how = "measured" if m.measured and m.value is not None else ""
         note = "" if m.note == NOT_MEASURED else m.note
         ends = interval(m.low, m.high, m.unit)
         rows.append(MetricRow(m.title, value_of(m), m.value is not None, how, drawn, ends, m.formula, note))

@@ -44,11 +44,6 @@ def value_of(metric: Metric) -> str:
     return NOT_MEASURED if metric.note == NOT_MEASURED else "-"
 
 
-def measured(metric: Metric) -> bool:
-    """Whether it is a matter of times, which are measured or not there."""
-    return metric.unit == "times" or metric.key.startswith(("fast_", "peak_"))
-
-
 def group_name(group: Group) -> str:
     """Which tasks are counted together."""
     return f"policy {group.policy.value}" + (", soft tasks" if group.soft else "")

@@ -9,7 +9,7 @@ from geak.metrics.results import Results
 from geak.metrics.summary import summarize
 from geak.record import Run
 from geak.report import dataset, kernel
-from geak.report.figures import interval, measured, value_of
+from geak.report.figures import interval, value_of
 from geak.words import flat
 
 
@@ -44,7 +44,7 @@ def of_dataset(results: Results) -> str:
     for group, view in zip(summary.groups, page.groups, strict=True):
         rows = []
         for m in group.metrics:
-            how = " (measured)" if measured(m) and m.value is not None else ""
+            how = " (measured)" if m.measured and m.value is not None else ""
             rows.append((m.title, value_of(m) + how, interval(m.low, m.high, m.unit), m.formula))
         parts += [f"## Metrics, {view.name}", _table(("metric", "value", "95 % interval", "formula"), rows)]
         if view.causes:

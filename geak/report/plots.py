@@ -71,6 +71,9 @@ def svg(chart: Chart) -> Markup:
             words += f" ({_value(low, chart.share)} to {_value(high, chart.share)})" if low is not None and high else ""
             dot = '<circle class="dot line{}" cx="{:.1f}" cy="{:.1f}" r="3.5"><title>{}</title></circle>'
             parts.append(Markup(dot).format(number % 4, at_x(x), at_y(y), words))
+    for number, line in enumerate(chart.lines if len(chart.lines) > 1 else ()):
+        key = '<text class="key{}" x="{}" y="{}" text-anchor="end">{}</text>'
+        parts.append(Markup(key).format(number % 4, _WIDTH - _RIGHT - 4, _TOP + 14 + 16 * number, line.name))
     head = Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}">')
     said = f"{chart.title}. {chart.said}"
     return head.format(_WIDTH, _HEIGHT, said) + Markup("").join(parts) + Markup("</svg>")

@@ -13,7 +13,11 @@ import time
 from collections import Counter
 from pathlib import Path
 
-os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DISABLE_DOCKER_CPU_WARNING": "1"}
+os.environ |= {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "180",
+    "RAY_gcs_server_request_timeout_seconds": "180",
+}
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import ray

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import geak
+import geak.api
 from geak.batch import running
 from geak.batch.card import read_card
 from geak.batch.running import Began, Done, Told, What
@@ -204,6 +206,18 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
         batch(tmp_path, out=tmp_path / "run" / "kernels" / "k00" / "1")
     with pytest.raises(UsageError, match="none does not exist"):
         geak.batch(tmp_path / "none", **asked(tmp_path))
+
+
+def test_a_task_that_cannot_be_run_here_is_left_out_and_said(tmp_path: Path) -> None:
+    checkout = Path(__file__).parents[1] / "formats" / "kernelbench"
+    opening = asyncio.run(geak.api.preview_batch_async(checkout, **asked(tmp_path)))
+    assert [task.name for task in opening.card.tasks] == ["level1/19_Hinge", "level2/7_Linear_Shift_Sigmoid"]
+    assert opening.card.format == "kernelbench"
+    left_out = {one.name: one.why for one in opening.card.left_out}
+    assert list(left_out) == ["level4/2_somebody-tiny_bs1_seq8"]
+    assert "weights of a model" in left_out["level4/2_somebody-tiny_bs1_seq8"]
+    with pytest.raises(UsageError, match=r"none of the 1 tasks can be run here: level4/2_somebody.*weights of a model"):
+        asyncio.run(geak.api.preview_batch_async(checkout, **asked(tmp_path), filter=["level4/*"]))
 
 
 def test_filter_shuffle_and_slice_choose(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_a_file_of_lines(geak, specs, tmp_path):
     kernels = tmp_path / "kernels.jsonl"
     lines = [{"name": "double", "kernel": kernel("double", "* 2")}, {"name": "other", "kernel": kernel("other", "+ 1")}]
     kernels.write_text("\n".join(map(json.dumps, lines)) + "\n\n")
-    (specs / "other.py").write_text("spec = None\n")
+    (specs / "other.py").write_text("from geak_evaluator import Spec\n\nspec = Spec()\n")
     found = geak("eval", specs, "--kernels", kernels, "--tier", "gate", "--jobs", 1, "--json")
     assert found.code == 2
     said = json.loads(found.out)

@@ -22,6 +22,8 @@ RMS = json.loads((ROOT / "definitions/rmsnorm/scaled_rms_h4096.json").read_text(
 
 
 def made(name: str, folder: Path, judge: str, root: Path = ROOT) -> tuple[Task, Description]:
+    folder.mkdir(exist_ok=True)
+
     async def work() -> tuple[Task, Description]:
         one, listed = located(f"{root}::{name}")
         async with Judges([words(judge)]) as judges:
@@ -45,7 +47,7 @@ def test_a_set_is_listed_with_what_each_definition_says_of_itself():
     assert (rms.category, rms.licence) == ("rmsnorm", "Apache-2.0")
     assert rms.title == "Divides each row by its root mean square and scales it"
     assert "drawn at random" in tasks["sampling/draw_v512"].why_not
-    assert [t.name for t in checkout(ROOT / "definitions/rmsnorm/scaled_rms_h4096.json").tasks] == ["scaled_rms_h4096"]
+    assert [t.name for t in checkout(ROOT / "definitions/rmsnorm/scaled_rms_h4096.json").tasks] == ["rmsnorm/scaled_rms_h4096"]
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_a_part_of_a_checkout_holds_its_tasks_by_the_same_names(row):
 
 def test_a_folder_of_checkouts_holds_them_all():
     there = checkout(HERE)
-    assert {where.name for _, where in there.found} == {row.folder for row in ROWS}
+    assert {where.name for _, where in there.found} >= {row.folder for row in ROWS}
     assert "kernelbench/level1/19_Hinge" in {task.name for task in there.tasks}
     assert located(f"{HERE}::level1/19_Hinge")[0].name == "kernelbench"
 
@@ -131,6 +131,15 @@ def test_a_reference_that_takes_one_size_only_is_single_shape(tmp_path, running_
     assert "single-shape" in task.spec.read_text()
     again = prepare(f"{root}::1_Fixed", tmp_path / "out", running_judge)
     assert (again.single_shape, again.findings) == (True, task.findings)
+
+
+def test_a_domain_counts_only_where_the_reference_accepts_what_is_drawn_from_it(tmp_path, running_judge):
+    picky = (
+        MODEL.format(what="picky(x)") + "\ndef picky(x):\n    if x.shape[0] % 8:\n        raise ValueError('eights')\n"
+    )
+    root = kernelbench(tmp_path / "co", "1_Picky.py", picky + "    return x + 1\n")
+    task = prepare(f"{root}::1_Picky", tmp_path / "out", running_judge)
+    assert task.single_shape  # two of the drafted cases are multiples of 8, and what lies between them is not
 
 
 def test_a_spec_that_was_mended_by_hand_is_used_and_looked_at_anew(tmp_path, running_judge):

@@ -125,7 +125,16 @@ def made(name: str, folder: Path, judge: str) -> tuple[Task, Description, Verdic
     return asyncio.run(all_of())
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.task.rpartition("::")[2])
+QUICK = ("G/gather_scale", "T/stacked_cholesky")
+"""The others go through a whole run each in tests/cli, one of each format; here they are looked at closely."""
+
+
+def _row(row: Row) -> object:
+    name = row.task.rpartition("::")[2]
+    return pytest.param(row, id=name, marks=[] if name in QUICK else pytest.mark.slow)
+
+
+@pytest.mark.parametrize("row", [_row(row) for row in ROWS])
 def test_a_watched_test_becomes_a_spec_that_its_own_kernel_is_accepted_under(row, tmp_path, running_judge):
     task, about, verdict = made(row.task, tmp_path, running_judge)
     assert about.spec.oracle == row.oracle
@@ -181,10 +190,11 @@ BAD = {
 }
 
 
-@pytest.mark.parametrize("name", BAD)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[pytest.mark.slow] * (n == "endless")) for n in BAD])
 def test_a_test_that_cannot_be_watched_costs_its_task_a_sentence(name, tmp_path, running_judge, honest_listing):
     test, sentence = BAD[name]
-    root = honest_listing(name, f"{test}\n\ndef test_last():\n    row_shift(1, 2)\n")
+    mentions = "\n\nif __name__ == 'nothing':\n    row_shift(1, 2)\n"
+    root = honest_listing(name, test + mentions)
     with pytest.raises(SpecError) as told:
         made(f"{root}::{name}", tmp_path / "made", running_judge)
     assert sentence in str(told.value)

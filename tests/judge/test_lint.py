@@ -145,3 +145,16 @@ def test_a_module_s_unused_input_is_found(judge):
 def test_a_spec_that_cannot_be_used_is_a_problem_and_no_finding(judge):
     with pytest.raises(SpecProblem, match="NameError: name 'y' is not defined"):
         findings(judge, reference("x + y"))
+
+
+@pytest.mark.parametrize(
+    ("outputs", "launches", "weak"), [("M", "by_value", True), ("M, N", "by_value", False), ("M", "fixed", False)]
+)
+def test_small_answers_to_integers_that_launches_may_follow_are_named(judge, outputs, launches, weak):
+    expression = "x.sum(-1)" if outputs == "M" else "x + 1"
+    spec = reference(
+        expression,
+        inputs='{"x": Tensor("M, N", "int64", fill="integers(0, 9)")}',
+        more=f'outputs=Tensor("{outputs}", "int64"), oracle="exact", launches="{launches}",',
+    )
+    assert ("forgeable" in rules(judge, spec)) == weak

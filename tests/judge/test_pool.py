@@ -80,6 +80,15 @@ def test_one_that_dies_costs_one_answer():
     assert all("result" in answer for answer in answers if answer is not lost)
 
 
+def test_one_that_hangs_is_ended_and_replaced(monkeypatch, tmp_path):
+    os.mkfifo(tmp_path / "never")
+    monkeypatch.setitem(Pool.__init__.__kwdefaults__, "patience_s", 3.0)
+    answers = served([{"id": 1, "wait": [str(tmp_path / "never")]}, {"id": 2}], workers=1)
+    by_number = {answer["id"]: answer for answer in answers}
+    assert by_number[1]["problem"]["message"] == "the judge that had this request ended before its answer"
+    assert "result" in by_number[2]
+
+
 def test_the_hello_says_how_many_there_are():
     pool = Pool([sys.executable, "-c", WORKER], 3)
     assert pool.hello.workers == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,24 @@ def test_money_ends_the_run_before_it_is_overdrawn(tmp_path: Path) -> None:
     more = geak.resume(result.folder, settings=settings, usd=1.0)
     assert more.population.account.usd > account.usd
     assert len(more.population.candidates) > len(result.population.candidates)
+
+
+def test_what_a_dead_process_had_announced_is_lost_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    from geak.journal.store import Journal
+    from geak.settings import Settings
+
+    script(tmp_path, [kernel(n, REJECTED) for n in range(4)])
+    settings = Settings(model="paid", models=priced(tmp_path, 10.0), judge=(JUDGE,), usd=0.5, max_tokens=8000)
+    first = geak.generate(spec(tmp_path), settings=settings, rounds=1, out=tmp_path / "run")
+    announced = [e.event for e in read(first.folder) if isinstance(e.event, Announced)]
+    left = 0.5 - first.population.account.usd
+    with Journal.open(first.folder) as journal:  # a call is announced, and the process killed
+        journal.append(replace(announced[-1], call=len(announced), candidate="1.2", bound_usd=left))
+    again = geak.resume(first.folder, settings=settings, rounds=2)
+    assert (again.exit_code, again.reason) == (4, "budget")
+    account = again.population.account
+    assert (account.lost, account.open) == (1, {})
+    assert account.usd == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_nineteen_intervals_of_twenty_hold_the_truth(name: str, tasks: int) -> N
         found = interval(draw(source, tasks)[:, None], _mean, draws=500, bounds=bounds)
         held += found.low <= truth <= found.high
     # 0.95 less what 250 tries leave to chance; and a long tail that 12 tasks show a part of costs some 4 % more.
-    assert held / TIMES >= (0.88 if "tail" in name else 0.92)
+    assert held / TIMES >= (0.88 if "tail" in name else 0.91)
 
 
 def test_repeats_drawn_one_by_one_would_not_hold_it() -> None:

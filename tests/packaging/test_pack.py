@@ -16,7 +16,8 @@ from geak.errors import UsageError
 from geak.pack import pack
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Status, Verdict
-from geak_evaluator.schema.wire import Response
+from geak_evaluator.schema.wire import Hello, Response
+from geak_evaluator.serve import code
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,8 @@ def test_it_judges(packed: Path) -> None:
     for workers in ("1", "2"):
         argv = [sys.executable, "-P", str(packed), "serve", "--workers", workers]
         done = subprocess.run(argv, input=request, capture_output=True, text=True, cwd=packed.parent)
-        _, answer = done.stdout.splitlines()
+        hello, answer = done.stdout.splitlines()
+        assert codec.from_json(Hello, codec.loads(hello)).code == code(), "it judges as the one in the checkout"
         verdict = codec.from_json(Verdict, codec.from_json(Response, codec.loads(answer)).result)
         assert verdict.status is Status.ACCEPTED, verdict.line()
         assert verdict.code[0].kernels

@@ -68,11 +68,11 @@ def test_cheaper_is_better(made: Results) -> None:
 def test_chance_alone_is_called_noise(made: Results) -> None:
     """Of two runs of the same model at most one in ten is said to differ."""
     source, said = np.random.default_rng(5), 0
-    for _ in range(60):
+    for _ in range(40):
         p = source.beta(1, 1, 25)
         one, two = ([row(f"t{n}", ok=bool(ok)) for n, ok in enumerate(source.random(25) < p)] for _ in range(2))
         said += words(against(made, one, two))["execution_accuracy"] != "noise"
-    assert said <= 6
+    assert said <= 4
 
 
 def test_what_only_one_has_is_left_out_and_told(made: Results) -> None:

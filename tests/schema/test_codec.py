@@ -9,10 +9,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geak_evaluator.sandbox.policy import Level, Limits, Policy
-from geak_evaluator.schema import codec, exchange, findings, layout, machine_code, plan, spec, verdict, wire
+from geak_evaluator.schema import (
+    codec,
+    device,
+    energy,
+    exchange,
+    findings,
+    layout,
+    machine_code,
+    plan,
+    profile,
+    spec,
+    verdict,
+    wire,
+)
 from geak_evaluator.schema.codec import WireError
 from geak_evaluator.schema.spec import Axis, Case, Description, Fill, Scalar, Spec, Tensor, Tolerance
 
+GPU = device.Gpu("amd", "GPU-1", nodes=("/dev/kfd",))
+DURATION = profile.Metric("duration", 1.5, "us", "ncu")
 SLOT = layout.Slot("x", "bf16", (2, 3), (4, 1), 256)
 FULL = Spec(
     axes={"M": Axis(1, 8192, multiple_of=2), "D": Axis(choices=(64, 128))},
@@ -94,6 +109,18 @@ MESSAGES = [
         code=(verdict.Code("gfx942", (FIGURES,)), verdict.Code("sm_80", cause=verdict.Cause.UNSUPPORTED, message="m")),
         library=("aten.mm.default",),
         share=0.5,
+    ),
+    wire.Hello(
+        1, "3.11", {}, "base", gpus=(device.Gpu("amd", "GPU-1", nodes=("/dev/kfd",)),), software={"rocm": "7.1"}
+    ),
+    profile.Profile(
+        "f",
+        Case({"M": 3}),
+        "gfx942",
+        launches=(
+            profile.Counters("k", 0, (profile.Metric("duration", 1.5, "us", "ncu"),), (profile.Absent("lanes", "n"),)),
+        ),
+        energy=energy.Energy(0.02, 0.05, 70_000, 4.0, "a counter"),
     ),
     wire.Hello(1, "3.11", {"torch": "2"}, "isolated", ("leak",), (), ("/dev/kfd",), ("gfx942",), {"triton": "no"}),
     wire.Request(1, "lint", "/tmp/a.py", "spec = \udc80"),

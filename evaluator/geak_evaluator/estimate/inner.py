@@ -9,7 +9,7 @@ import math
 
 from geak_evaluator.estimate.devices import Device, Reached
 from geak_evaluator.machine_code.cores import PARTS
-from geak_evaluator.schema.estimate import Inner, Work
+from geak_evaluator.schema.estimate import Inner, Part, Work
 from geak_evaluator.schema.machine_code import Figures, Loop
 
 
@@ -36,6 +36,11 @@ def inner(
     joined = (us**reached.blend + others**reached.blend) ** (1 / reached.blend)
     one, held_by = _cycles(loop, most, code.num_warps)
     return Inner(round(joined, 4), round(turns, 2), one, loop.span, held_by)
+
+
+def between(part: Part) -> float:
+    """Half way, by factors, between a launch's estimate and its inner loop: an order among tiles, and no time."""
+    return math.sqrt(part.us * part.inner.us) if part.inner is not None else part.us
 
 
 def _per_turn(loop: Loop, work: Work, code: Figures) -> float:

@@ -27,10 +27,6 @@ class Hello:
     devices: tuple[str, ...] = ()
     present: tuple[str, ...] = ()
     """The described targets that these devices are."""
-    gpus: tuple[Gpu, ...] = ()
-    """Every GPU of the machine that the variables leave visible."""
-    software: dict[str, str] = field(default_factory=dict)
-    """The drivers and ROCm by version, where the machine has them."""
     missing: dict[str, str] = field(default_factory=dict)
     """Modules that could not be loaded, with the reason."""
     measures: bool = False
@@ -39,6 +35,10 @@ class Hello:
     """How many requests are worked on at a time."""
     code: str = ""
     """The SHA-256 of this judge's source: who judges alike, has the same."""
+    gpus: tuple[Gpu, ...] = ()
+    """Every GPU of the machine that the variables leave visible."""
+    software: dict[str, str] = field(default_factory=dict)
+    """The drivers and ROCm by version, where the machine has them."""
 
 
 @dataclass(frozen=True)

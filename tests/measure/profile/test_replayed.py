@@ -14,7 +14,7 @@ from geak_evaluator import profiling
 from geak_evaluator.judge import Judge
 from geak_evaluator.measure import planfile, replaying
 from geak_evaluator.measure.energy import Counted
-from geak_evaluator.measure.lease import lease, suspect
+from geak_evaluator.measure.lease import lease, suspect, suspicion
 from geak_evaluator.oracle import SpecFile
 from geak_evaluator.sandbox import landlock
 from geak_evaluator.schema.device import Gpu
@@ -142,6 +142,16 @@ def test_a_device_that_is_anothers(judge: Judge, place: Path, monkeypatch: pytes
         found = profiled(judge, place, choice="rocprof")
     assert "is leased to another process" in found.trouble
     assert found.estimate is not None
+
+
+def test_a_device_that_was_reset_is_suspect_afterwards(
+    judge: Judge, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = "if '--version' in argv:\n    sys.exit()\nsys.exit('amdgpu: GPU reset begin!')"
+    fakes.program(place / "bin", "rocprofv3", body)
+    found = profiled(judge, place, choice="rocprof")
+    assert "rocprofv3: the device's driver was reset while it ran" in found.trouble
+    assert suspicion(MI300X) == "the device's driver was reset while it ran"
 
 
 def test_a_device_that_does_not_recover(judge: Judge, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

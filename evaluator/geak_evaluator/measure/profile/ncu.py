@@ -16,8 +16,8 @@ from geak_evaluator.measure.profile.tool import (
     Unavailable,
     aligned,
     program,
+    refusal,
     run,
-    sentence,
 )
 from geak_evaluator.schema.profile import METRICS, Absent, Metric, Tool
 
@@ -88,7 +88,7 @@ def collect(
         names = [name for name in names if name not in unknown]
     rows = rows_of_csv(ran.out)
     if not rows:
-        raise Unavailable(sentence(ran, NAME))
+        raise refusal(ran, NAME)
     launches = aligned(rows, replay.kernels, NAME)
     return Collected(NAME, _version(path, folder, replay.environment, runner), tuple(launches), refused)
 

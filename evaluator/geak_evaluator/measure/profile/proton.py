@@ -18,8 +18,8 @@ from geak_evaluator.measure.profile.tool import (
     Unavailable,
     name_of,
     read,
+    refusal,
     run,
-    sentence,
 )
 from geak_evaluator.schema.profile import Metric, Tool
 
@@ -38,7 +38,7 @@ def collect(
     ran = runner(replay.command(times, proton=folder / "proton"), folder, replay.environment, seconds)
     text = read(folder / WRITTEN)
     if ran.code or not text:
-        raise Unavailable(sentence(ran, NAME))
+        raise refusal(ran, NAME)
     launches = launches_of(text, replay.kernels)
     version = re.search(r"^triton (\S+)$", ran.out, re.MULTILINE)
     return Collected(NAME, f"of triton {version[1]}" if version else "", tuple(launches))

@@ -14,6 +14,7 @@ from typing import Any
 from geak_evaluator.measure.profile import amd_counters
 from geak_evaluator.measure.profile.tool import (
     Collected,
+    Lost,
     Replay,
     Row,
     Runner,
@@ -21,8 +22,8 @@ from geak_evaluator.measure.profile.tool import (
     aligned,
     program,
     read,
+    refusal,
     run,
-    sentence,
 )
 from geak_evaluator.schema.profile import Tool
 
@@ -45,6 +46,8 @@ def collect(
         place.mkdir()
         try:
             found = _group(path, replay, place, names, times, seconds, runner)
+        except Lost:
+            raise
         except Unavailable as error:  # of one group: the others are asked all the same
             trouble = trouble or str(error)
             refused |= {name: str(error) for name in names if name not in refused}
@@ -69,7 +72,7 @@ def _group(
         for report in sorted(folder.glob("**/*results.json")):
             rows += rows_of_json(read(report))
     if not rows:
-        raise Unavailable(sentence(ran, NAME))
+        raise refusal(ran, NAME)
     return aligned(rows, replay.kernels, NAME)
 
 

@@ -19,8 +19,8 @@ from geak_evaluator.measure.profile.tool import (
     aligned,
     program,
     read,
+    refusal,
     run,
-    sentence,
 )
 from geak_evaluator.schema.profile import Tool
 
@@ -48,7 +48,7 @@ def collect(
     reports = sorted(place.glob("**/pmc_perf.csv"))
     rows = [row for report in reports[:1] for row in rows_of_csv(read(report))]
     if not rows:
-        raise Unavailable(sentence(ran, NAME))
+        raise refusal(ran, NAME)
     version = re.search(r"version:?\s+v?(\d[\w.]*)", ran.said)
     return Collected(NAME, version[1] if version else "", tuple(aligned(rows, replay.kernels, NAME)))
 

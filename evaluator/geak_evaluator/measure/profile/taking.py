@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from geak_evaluator.measure.profile import amd_counters, ncu, proton, reading, rocprof, rocprof_compute
-from geak_evaluator.measure.profile.tool import Collected, Replay, Runner, Unavailable, run
+from geak_evaluator.measure.profile.tool import Collected, Lost, Replay, Runner, Unavailable, run
 from geak_evaluator.schema.device import Vendor
 from geak_evaluator.schema.estimate import Work
 from geak_evaluator.schema.profile import METRICS, Absent, Counters, Metric, Tool, ToolReport
@@ -41,6 +41,8 @@ class Taken:
 
     launches: tuple[Counters, ...]
     tools: tuple[ToolReport, ...]
+    lost: str = ""
+    """Why the device must be tested before it is used again."""
 
 
 def of_vendor(vendor: Vendor) -> tuple[str, ...]:
@@ -73,6 +75,7 @@ def take(
     found: list[list[Metric]] = [[] for _ in replay.kernels]
     absent: list[list[Absent]] = [[] for _ in replay.kernels]
     reports: list[ToolReport] = []
+    lost = ""
     for bracket in asked(choice, vendor):
         for name in bracket:
             with tempfile.TemporaryDirectory(prefix="geak-profile-", ignore_cleanup_errors=True) as folder:
@@ -80,6 +83,7 @@ def take(
                     said = _COLLECT[name](replay, target, Path(folder), times=times, seconds=seconds, runner=runner)
                 except Unavailable as error:
                     reports.append(ToolReport(name, trouble=str(error)))
+                    lost = lost or (str(error) if isinstance(error, Lost) else "")
                     continue
             reports.append(ToolReport(name, said.version))
             for place, values in enumerate(said.launches):
@@ -93,7 +97,7 @@ def take(
         _launch(place, kernel, found[place], absent[place], vendor, troubles)
         for place, kernel in enumerate(replay.kernels)
     ]
-    return Taken(tuple(_read(one, target, works) for one in launches), tuple(reports))
+    return Taken(tuple(_read(one, target, works) for one in launches), tuple(reports), lost)
 
 
 def _named(said: Collected, values: Mapping[str, float], target: str) -> tuple[list[Metric], list[Absent]]:

@@ -24,6 +24,10 @@ class Unavailable(Exception):
     """A tool cannot serve here; the message is a sentence for a person."""
 
 
+class Lost(Unavailable):
+    """The device itself may be in trouble: it hung, or was reset. It must be tested before it is used again."""
+
+
 class Replay(Protocol):
     """A plan, ready to be replayed natively in a process of its own."""
 
@@ -94,7 +98,7 @@ def run(argv: Sequence[str], folder: Path, environment: Mapping[str, str], secon
                 os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     if code is None:
-        raise Unavailable(f"{Path(argv[0]).name} did not finish in {seconds:.0f} s")
+        raise Lost(f"{Path(argv[0]).name} did not finish in {seconds:.0f} s")
     return Ran(code, read(out), read(err))
 
 
@@ -154,6 +158,7 @@ _SENTENCES = (
         "the kernel was compiled for another architecture than this device's",
     ),
 )
+_OF_THE_DEVICE = frozenset(words for _, words in _SENTENCES if "reset" in words or "outside its memory" in words)
 REPLAY_WORDS = "geak-replay: "
 """With these the replay says why it could not do what it was asked to."""
 
@@ -168,6 +173,12 @@ def sentence(ran: Ran, tool: str) -> str:
             return words
     last = next((line.strip() for line in reversed(ran.said.splitlines()) if line.strip()), "it said nothing")
     return f"{tool} ended with code {ran.code}: {last[:200]}"
+
+
+def refusal(ran: Ran, tool: str) -> Unavailable:
+    """A tool's failure as what is raised for it."""
+    words = sentence(ran, tool)
+    return Lost(words) if words in _OF_THE_DEVICE else Unavailable(words)
 
 
 def name_of(kernel: str) -> str:

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from geak_evaluator.recording.seen import CannotPass, sketch
+from geak_evaluator.schema.observed import Entry, Seen, Sketch
+
+
+def tensor(*shape: int, dtype: str = "float32", **drawn: Any) -> dict[str, Any]:
+    return {"tensor": list(shape), "dtype": dtype, "drawn": drawn}
+
+
+def drawn(*calls: dict[str, Any], kind: str = "function", grids: tuple[tuple[int, ...], ...] = ()) -> Sketch:
+    seen = tuple(Seen(args, grid=grids[i] if grids else ()) for i, args in enumerate(calls))
+    found = sketch(Entry("entry", kind, seen))  # type: ignore[arg-type]
+    assert found is not None
+    return found
+
+
+def test_a_size_that_was_always_a_function_of_another_stays_one():
+    found = drawn(*[{"x": tensor(n, m), "words": tensor(-(-n // 32)), "ends": tensor(m + 1), "flat": tensor(n * m)}
+                    for n, m in ((64, 5), (100, 7), (31, 11), (129, 4))])  # fmt: skip
+    assert set(found.axes) == {"x0", "x1"}
+    assert found.shapes == {"x": ("x0", "x1"), "words": ("cdiv(x0, 32)",), "ends": ("x1 + 1",), "flat": ("x0 * x1",)}
+    assert found.plain
+
+
+@pytest.mark.parametrize(
+    ("values", "fill"),
+    [
+        ({"min": 3, "max": 3, "distinct": 1}, "constant(3)"),
+        ({"min": 64, "max": 64, "distinct": 1}, "constant(x0)"),
+        ({"min": 0, "max": 4, "distinct": 5, "permutation": True, "values": [4, 0, 1, 2, 3]}, "permutation(at0)"),
+        ({"min": 0, "max": 62, "distinct": 40}, "integers(0, x0)"),
+        ({"min": -7, "max": 90, "distinct": 60}, "integers(-7, 91)"),
+    ],
+)
+def test_whole_numbers_are_drawn_as_they_seem_to_be(values, fill):
+    found = drawn({"x": tensor(64), "at": tensor(5, dtype="int32", **values)})
+    assert f'fill="{fill}"' in found.inputs["at"]
+    assert found.values == ({},)
+
+
+def test_numbers_that_follow_no_rule_are_kept_one_by_one():
+    found = drawn({"x": tensor(64), "at": tensor(3, dtype="int32", min=0, max=9, distinct=3, values=[9, 0, 4])})
+    assert "fill" not in found.inputs["at"]
+    assert found.values == ({"at": [9, 0, 4]},)
+
+
+def test_what_no_spec_can_pass_is_written_into_the_call_and_other_combinations_are_left_out():
+    calls = [
+        {"xs": {"list": [tensor(n), tensor(n)]}, "mode": "sum", "dtype": {"dtype": "torch.float16"}} for n in (4, 8)
+    ]
+    found = drawn(*calls, {"xs": {"list": [tensor(9), tensor(9)]}, "mode": "mean", "dtype": None})
+    assert found.call == "entry([xs_0, xs_1], 'sum', torch.float16)"
+    assert not found.plain
+    assert list(found.inputs) == ["xs_0", "xs_1"]
+    assert [case["xs_00"] for case in found.cases] == [4, 8]
+    assert found.notes[0].startswith("1 calls with other arguments")
+    with pytest.raises(CannotPass, match=r"a nn\.Module, which no spec can pass"):
+        drawn({"x": tensor(3), "model": {"object": "nn.Module"}})
+
+
+def test_a_tensor_in_some_calls_and_a_number_in_others_are_two_kinds_of_call():
+    found = drawn({"x": tensor(4), "by": tensor(4)}, {"x": tensor(6), "by": tensor(6)}, {"x": tensor(5), "by": 2})
+    assert list(found.inputs) == ["x", "by"]
+    assert len(found.cases) == 2
+
+
+def test_a_grid_is_written_from_what_the_kernel_is_passed():
+    calls = [{"x": tensor(n), "n": n, "BLOCK": 64} for n in (100, 300, 7)]
+    found = drawn(*calls, kind="kernel", grids=((2,), (5,), (1,)))
+    assert found.call == "entry[(-(-n // BLOCK),)](x, n, BLOCK)"
+    found = drawn(*calls, kind="kernel", grids=((3,), (11,), (2,)))
+    assert found.call == "entry[(grid_0,)](x, n, BLOCK)"
+    assert "grid_0" in found.inputs
