@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from geak_evaluator.judge import Judge
@@ -16,7 +14,7 @@ from geak_evaluator.sandbox.policy import Limits
 
 
 @pytest.fixture(scope="session")
-def device(box: Sandbox) -> Iterator[Lent]:
+def device(box: Sandbox) -> Lent:
     """The first device that this user's variables leave; nothing of it is touched but from children."""
     metal = present.first()
     if metal is None:
@@ -28,8 +26,7 @@ def device(box: Sandbox) -> Iterator[Lent]:
         pytest.fail(str(error))
     if not found.target:
         pytest.skip(f"{found.name} is none of the described targets")
-    with lent.leased():
-        yield lent
+    return lent
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from geak_evaluator.measure.lease import Busy, lease
+from geak_evaluator.measure.lease import Busy, Unfit, lease
 from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Child
@@ -55,7 +55,7 @@ class Lent:
         with contextlib.ExitStack() as held:
             try:
                 held.enter_context(lease([self.metal.uuid or self.identity.uuid], wait_s=_WAIT_S))
-            except Busy as error:
+            except (Busy, Unfit) as error:
                 raise DeviceLost(str(error)) from None
             yield
 
