@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shlex
 import sys
 from contextlib import ExitStack
@@ -83,6 +82,8 @@ def batch(
         **flags,
     }
     if dry_run:
+        import asyncio
+
         _show(asyncio.run(api.preview_batch_async(dataset, **asked)), json=json)
         return
     result = _carry_out(dataset, asked, yes=yes, json=json, quiet=quiet)
@@ -94,6 +95,8 @@ def batch(
 
 
 def _carry_out(dataset: str, asked: dict[str, Any], *, yes: bool, json: bool, quiet: bool) -> BatchResult:
+    import asyncio
+
     from geak import api
     from geak.cli.batch_progress import progress
     from geak.cli.running import Sitting, consent
