@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from geak.batch.card import kernel_name
 from geak.budget import Account
 from geak.journal.events import Judged
 from geak.journal.store import Entry
@@ -73,6 +74,11 @@ class Outcome:
     speed: Speed | None = None
     """Measured, of what was accepted; None where nothing was measured."""
     steps: tuple[Step, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """For a person."""
+        return kernel_name(self.task, self.repeat)
 
 
 def of_run(
