@@ -126,7 +126,7 @@ def test_what_was_skipped_is_read_line_by_line(tmp_path: Path) -> None:
 
 
 def test_devices_are_kinds_of_gpu_and_not_files_or_targets() -> None:
-    """Two GPUs of one target are not equally fast; two of one kind are, and one that cannot be opened measures nothing."""
+    """Two GPUs of one target may differ in speed; one that cannot be opened measures nothing."""
     faster, slower = (Gpu("amd", name, name=name, target="gfx942") for name in ("MI325X", "MI300X"))
     locked = Gpu("nvidia", "x", name="H100", target="sm_90", usable=False)
     hello = Hello(1, "3.11", {}, "isolated", devices=("/dev/kfd",), gpus=(faster, slower, slower, locked))
