@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geak.batch.card import VERSION, Card, Room, dataset_hash, write_card
+from geak.batch.card import VERSION, Card, dataset_hash, devices, folder_name, room, write_card
 from geak.batch.choosing import Dataset, described, open_dataset
 from geak.errors import GeakError
 from geak.formats.base import Scale
@@ -94,7 +94,7 @@ async def _specs(every: Kernels, folder: Path) -> dict[str, Task | GeakError]:
 
     async def make(name: str, judges: Judges) -> None:
         try:
-            made[name] = await every.dataset.task(listed[name], folder / name.replace("/", "__"), judges)
+            made[name] = await every.dataset.task(listed[name], folder / folder_name(name), judges)
         except GeakError as error:
             made[name] = error
 
@@ -114,11 +114,11 @@ def _card(every: Kernels, hello: Hello, targets: Sequence[str], tier: Tier, poli
         path=str(dataset.path),
         format=dataset.format,
         dataset_sha256=dataset_hash(chosen),
-        judge=Room(hello.code, hello.python, hello.sandbox, dict(hello.packages)),
+        judge=room(hello),
         models={},
         policy=policy,
         targets=tuple(targets),
-        devices=tuple(hello.devices),
+        devices=devices(hello),
         goal=f"the {tier.value} tier",
         strategy="none: the kernels were there",
         samples=1,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geak.batch.card import CARD, folder_name, kernel_folder
 from geak.errors import UsageError
 from geak.journal.store import EVENTS
 from geak.judge import text
@@ -70,7 +71,7 @@ def _numbered(found: Sequence[Submission]) -> list[Submission]:
 def _in_folder(tasks: Mapping[str, Path], folder: Path) -> Iterator[Submission]:
     if (folder / EVENTS).is_file():
         yield from _of_run(tasks, folder)
-    elif (folder / "dataset.json").is_file():
+    elif (folder / CARD).is_file():
         yield from _of_dataset(tasks, folder)
     elif any(_KERNELBENCH.fullmatch(path.name) for path in folder.iterdir()):
         yield from _kernelbench(tasks, folder)
@@ -80,7 +81,7 @@ def _in_folder(tasks: Mapping[str, Path], folder: Path) -> Iterator[Submission]:
 
 def _by_name(tasks: Mapping[str, Path], folder: Path) -> Iterator[Submission]:
     for name in tasks:
-        for home in dict.fromkeys((name, name.replace("/", "__"))):
+        for home in dict.fromkeys((name, folder_name(name))):
             files = [path for path in (folder / f"{home}.py",) if path.is_file()] + sorted((folder / home).glob("*.py"))
             yield from (Submission(name, str(path.relative_to(folder)), text(path)) for path in files)
 
@@ -99,7 +100,7 @@ def _of_run(tasks: Mapping[str, Path], folder: Path) -> Iterator[Submission]:
 
 def _of_dataset(tasks: Mapping[str, Path], folder: Path) -> Iterator[Submission]:
     for name in tasks:
-        home = folder / "kernels" / name.replace("/", "__")
+        home = kernel_folder(folder, name, 1).parent
         for place in sorted((p for p in home.glob("*") if p.name.isdecimal()), key=lambda p: int(p.name)):
             file = next((place / one for one in _BEST if (place / one).is_file()), None)
             if file is not None:

@@ -218,7 +218,7 @@ def _trace(
 
 
 def _speedup(candidate: Candidate) -> float | None:
-    speed = speed_of(candidate.final) or speed_of(candidate.verdict)
+    speed = speed_of(candidate.timings)
     return min(speed.ratios.values()) if speed is not None and speed.ratios else None
 
 

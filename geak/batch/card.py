@@ -13,6 +13,7 @@ from geak.journal.events import Caps, RoleModel
 from geak.journal.store import EVENTS, write
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Policy
+from geak_evaluator.schema.wire import Hello
 
 VERSION = 1
 """Raised with every change that an older GEAK would misread."""
@@ -80,7 +81,7 @@ class Card:
     policy: Policy
     targets: tuple[str, ...]
     devices: tuple[str, ...]
-    """GPUs that the judge could open; none, where nothing could be measured."""
+    """The kinds of GPU that the judge could open; none, where nothing could be measured."""
     goal: str
     strategy: str
     samples: int
@@ -150,6 +151,16 @@ def dataset_hash(tasks: Iterable[Chosen]) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
+def room(hello: Hello) -> Room:
+    """A judge, as the card names it."""
+    return Room(hello.code, hello.python, hello.sandbox, dict(hello.packages))
+
+
+def devices(hello: Hello) -> tuple[str, ...]:
+    """The kinds of GPU that a judge can open, by name: one target is several devices' of unlike speed."""
+    return tuple(sorted({gpu.name or gpu.target or gpu.arch for gpu in hello.gpus if gpu.usable}))
+
+
 def write_card(folder: Path, card: Card) -> None:
     """Writes it, once."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -172,9 +183,19 @@ def read_card(folder: Path) -> Card:
         raise RunError(f"{path} cannot be read: {str(error)[:200]}") from None
 
 
+def folder_name(task: str) -> str:
+    """What a task's folder is called."""
+    return task.replace("/", "__")
+
+
+def kernel_name(task: str, repeat: int) -> str:
+    """One repeat of one task, for a person."""
+    return task if repeat == 1 else f"{task} ({repeat})"
+
+
 def kernel_folder(folder: Path, task: str, repeat: int) -> Path:
     """Where one repeat of one task is run."""
-    return folder / KERNELS / task.replace("/", "__") / str(repeat)
+    return folder / KERNELS / folder_name(task) / str(repeat)
 
 
 def kernel_folders(folder: Path, card: Card) -> Iterator[tuple[Chosen, int, Path]]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from geak.batch.card import Chosen, LeftOut, Selection
+from geak.batch.card import Chosen, LeftOut, Selection, folder_name
 from geak.errors import UsageError
 from geak.formats.base import Listed, Scale
 from geak.formats.registry import Checkout, checkout, why_not
@@ -82,7 +82,7 @@ class Shard:
 
 def choose(dataset: Dataset, selection: Selection) -> tuple[list[Listed], list[LeftOut]]:
     """The tasks that are run, in their order, and those that cannot be, each with the reason."""
-    names = Counter(listed.name.replace("/", "__") for listed in dataset.tasks)
+    names = Counter(folder_name(listed.name) for listed in dataset.tasks)
     if twice := [name for name, count in names.items() if count > 1]:
         raise UsageError(f"{dataset.path} has two tasks whose folder would be {twice[0]!r}; rename one of them")
     wanted = [listed for listed in dataset.tasks if _matches(listed, selection.filter)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from geak.batch.card import Chosen, kernel_folder
+from geak.batch.card import Chosen, kernel_folder, kernel_name
 from geak.budget import Account
 from geak.journal.events import Ended
 from geak.journal.store import Glance, glance
@@ -32,7 +32,7 @@ class Kernel:
     @property
     def name(self) -> str:
         """For a person."""
-        return self.task.name if self.repeat == 1 else f"{self.task.name} ({self.repeat})"
+        return kernel_name(self.task.name, self.repeat)
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,11 @@ class Outcome:
     """Calls whose price nobody knows."""
     calls: int = 0
     tokens: int = 0
+
+    @property
+    def name(self) -> str:
+        """The kernel's, for a person."""
+        return kernel_name(self.task, self.repeat)
 
 
 def kernels(folder: Path, tasks: Iterable[Chosen], repeats: int) -> list[Kernel]:

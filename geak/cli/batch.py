@@ -16,7 +16,6 @@ from geak.cli.options import RUN, AsJson, DryRun, Flags, Quiet, Yes, settles
 if TYPE_CHECKING:
     from geak.batch.planning import BatchOpening
     from geak.batch.running import BatchResult
-    from geak.batch.standing import Outcome
 
 _MOST = 8
 """Kernels that are named of each kind; the summary has them all."""
@@ -148,7 +147,7 @@ def page(result: BatchResult) -> list[str]:
             continue
         lines.append(f"{len(found):>7,}  {says}")
         if fate not in ("goal", "waiting"):
-            lines += [f"         {_name(one)}: {flat(one.message)[:160]}" for one in found[:_MOST]]
+            lines += [f"         {one.name}: {flat(one.message)[:160]}" for one in found[:_MOST]]
             lines += [f"         and {len(found) - _MOST:,} more"] * (len(found) > _MOST)
     account = result.account
     usd = money(account.usd, account.unpriced)
@@ -159,7 +158,8 @@ def page(result: BatchResult) -> list[str]:
         f"result  {result.message}",
         f"kernels {result.folder / 'kernels'}",
         f"spent   {spent if asked else 'nothing: no language model was asked'}",
-        f"go on   {same_again(result.folder)}",
+        f"page    geak report {shlex.quote(str(result.folder))}",
+        *[f"go on   {on}" for on in (_how_on(result),) if on],
     ]
 
 
@@ -175,6 +175,11 @@ _SAYS = {
     "elsewhere": "worked on by another process",
     "waiting": "not begun",
 }
+
+
+_OVER = frozenset({"goal", "rounds"})
+_FAILED = frozenset({"provider", "machine", "skipped"})
+"""What only `--retry failed` tries again."""
 
 
 def report(result: BatchResult) -> dict[str, Any]:
@@ -197,8 +202,17 @@ def report(result: BatchResult) -> dict[str, Any]:
         },
         "kernels": result.outcomes,
         "left_out": result.card.left_out,
-        "go_on": same_again(result.folder),
+        "go_on": _how_on(result),
     }
+
+
+def _how_on(result: BatchResult) -> str:
+    """The command that goes on; empty where every kernel is at its end."""
+    fates = {one.fate for one in result.outcomes}
+    if fates <= _OVER:
+        return ""
+    again = same_again(result.folder)
+    return f"{again} --retry failed" if fates & _FAILED and "--retry" not in again else again
 
 
 def same_again(folder: Path) -> str:
@@ -206,10 +220,6 @@ def same_again(folder: Path) -> str:
     words = sys.argv[1:]
     out = [] if any(word == "--out" or word.startswith("--out=") for word in words) else ["--out", str(folder)]
     return shlex.join(["geak", *words, *out])
-
-
-def _name(one: Outcome) -> str:
-    return one.task if one.repeat == 1 else f"{one.task} ({one.repeat})"
 
 
 def _show(opening: BatchOpening, *, json: bool) -> None:

@@ -72,7 +72,7 @@ class Table:
                 self._stage(kernel.name, event)
             case Done(outcome):
                 self._fates[outcome.task, outcome.repeat] = outcome.fate
-                self._at_work.pop(_name(outcome.task, outcome.repeat), None)
+                self._at_work.pop(outcome.name, None)
 
     def line(self, what: What) -> str | None:
         """What is said where there is no table: how each kernel ended."""
@@ -82,9 +82,7 @@ class Table:
             return None
         one = what.outcome
         cost = f" ({money(one.usd, one.unpriced)}, {plural(one.calls, 'call')})" if one.calls else ""
-        words = (
-            f"{len(self._fates)} of {self._opening.kernels}  {one.fate} {_name(one.task, one.repeat)}: {one.message}"
-        )
+        words = f"{len(self._fates)} of {self._opening.kernels}  {one.fate} {one.name}: {one.message}"
         return cut(flat(words), 300) + cost
 
     def lines(self, seconds: float) -> list[str]:
@@ -126,7 +124,3 @@ class Table:
             return "nothing: no language model is asked"
         calls = f"{account.calls:,} of {plural(caps.calls, 'call')}" if caps.calls else plural(account.calls, "call")
         return f"{money(account.usd, account.unpriced)} of {cap(caps.usd)}, {calls}, {account.usage.total:,} tokens"
-
-
-def _name(task: str, repeat: int) -> str:
-    return task if repeat == 1 else f"{task} ({repeat})"

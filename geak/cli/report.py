@@ -66,6 +66,7 @@ def compare(
 
 
 def _lines(one: Comparison) -> list[str]:
+    from geak.batch.card import kernel_name
     from geak.report.figures import difference, figure
 
     soft = ", soft tasks" if one.soft else ""
@@ -80,12 +81,13 @@ def _lines(one: Comparison) -> list[str]:
         values = f"{figure(d.first, d.unit):>12}{figure(d.second, d.unit):>12}"
         known = d.low is not None and d.high is not None
         ends = f" ({difference(d.low or 0.0, d.unit)} to {difference(d.high or 0.0, d.unit)})" if known else ""
+        ends = ends.replace(" points to ", " to ")  # the unit once is enough
         lines.append(f"{cut(d.title, 45):<46}{values}  {difference(d.difference, d.unit)}{ends}: {d.word}")
     won = [c for c in one.changed if c.second == "accepted"]
     lost = [c for c in one.changed if c.first == "accepted"]
     for word, which in (("solved now", won), ("solved no more", lost)):
         if which:
-            names = ", ".join(flat(c.task) for c in which[:8]) + ", ..." * (len(which) > 8)
+            names = ", ".join(flat(kernel_name(c.task, c.repeat)) for c in which[:8]) + ", ..." * (len(which) > 8)
             lines.append(f"{word}: {len(which)} ({names})")
     if one.alone:
         lines.append(f"left out, since only one run has them: {plural(len(one.alone), 'task')}")

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from geak.cli.options import AsJson, Flags, Quiet, Yes, settles
+from geak.errors import UsageError
 from geak.settings import load
 
 _MAY_CHANGE = ("usd", "tokens", "minutes", "calls", "rounds", "goal")
@@ -25,8 +26,11 @@ def resume(
 ) -> None:
     """Go on with a run where it was left. What it may spend can be raised; nothing is bought twice."""
     from geak import api
+    from geak.batch.card import CARD
     from geak.cli import running
 
+    if (run / CARD).is_file():
+        raise UsageError(f"{run} is a dataset run: geak batch goes on with it, with --out {run} and what it was asked")
     settings = load(flags).settings
     options = {name: getattr(settings, name) for name in _MAY_CHANGE if name in flags}
     running.carry_out(partial(api.resume_async, run, settings=settings, **options), yes=yes, json=json, quiet=quiet)

@@ -31,7 +31,9 @@ class Difference:
 
     @property
     def word(self) -> str:
-        """What may be said of it: "better", "worse", or "noise" where the interval holds 0."""
+        """What may be said of it: "equal", "better", "worse", or "noise" where the interval holds 0."""
+        if self.difference == self.low == self.high == 0:
+            return "equal"
         if self.difference is None or self.low is None or self.high is None:
             return "of one task nothing can be said"
         if self.low <= 0 <= self.high:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from geak.metrics.bootstrap import Statistic, interval
 from geak.metrics.native import NATIVE
 from geak.metrics.outcome import Outcome
+from geak.words import plural
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -115,7 +116,7 @@ def formulas(outcomes: Sequence[Outcome], format_name: str = "") -> list[Formula
             (0.0, 1.0),
             1,
             missing="" if shown else "no candidate was right on the shown cases and put to others",
-            note=f"{shown:,} candidates",
+            note=f"of {plural(shown, 'candidate')}",
         )
     )
     names = baselines(outcomes)

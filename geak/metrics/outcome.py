@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from geak.batch.card import kernel_name
 from geak.budget import Account
 from geak.journal.events import Judged
 from geak.journal.store import Entry
@@ -74,6 +75,11 @@ class Outcome:
     """Measured, of what was accepted; None where nothing was measured."""
     steps: tuple[Step, ...] = ()
 
+    @property
+    def name(self) -> str:
+        """For a person."""
+        return kernel_name(self.task, self.repeat)
+
 
 def of_run(
     task: str, repeat: int, population: Population, entries: Sequence[Entry], *, category: str = "", soft: bool = False
@@ -106,7 +112,7 @@ def of_run(
         calls=account.calls,
         candidates=len(judged),
         rounds=max((c.move.round for c in judged), default=0),
-        speed=(speed_of(own.final) or speed_of(own.verdict)) if own is not None and passed else None,
+        speed=speed_of(own.timings) if own is not None and passed else None,
         steps=_steps(population, entries),
     )
 
@@ -121,7 +127,7 @@ def of_verdict(
     compiled, called = reached(verdict)
     passed = verdict.status is Status.ACCEPTED
     held = held_out(verdict, None)
-    speed = speed_of(verdict) if passed else None
+    speed = speed_of(verdict.timings) if passed else None
     step = Step(1, 1, 0, 0, 0.0, speed.ratios if speed else {})
     return Outcome(
         task,
@@ -200,7 +206,7 @@ def _steps(population: Population, entries: Sequence[Entry]) -> tuple[Step, ...]
         candidate = population.candidates[event.candidate]
         if not candidate.accepted:
             continue
-        speed = speed_of(candidate.final or event.verdict) or speed_of(event.verdict)
+        speed = speed_of(candidate.timings)
         usd = None if account.unpriced else account.spent_usd
         ratios = speed.ratios if speed else {}
         found.append(Step(samples, candidate.move.round, account.calls, account.spent_tokens, usd, ratios))

@@ -133,7 +133,7 @@ def lines(summary: Summary) -> tuple[str, ...]:
             found.append(f"Apart from that, {group_name(group)}: {group.accepted} of {group.outcomes} accepted.")
         elif metric is not None and metric.low is not None:
             ends = interval(metric.low, metric.high, "share")
-            found.append(f"{plural(group.tasks, 'task')} under {group_name(group)}; at 95 % between {ends}.")
+            found.append(f"{plural(group.tasks, 'task')} under {group_name(group)}; 95 % interval {ends}.")
         else:
             found.append(f"{plural(group.tasks, 'task')} under {group_name(group)}.")
     waiting = sum(group.causes.get(NOT_BEGUN, 0) for group in summary.groups)
@@ -202,7 +202,7 @@ def _facts(results: Results, summary: Summary) -> tuple[tuple[str, str, str], ..
         ("Cost", "unknown" if spent.usd is None else money(spent.usd), paid if spent.calls else "no model was asked"),
         ("Cost of a solved kernel", "-" if each is None else value_of(each), each.note if each is not None else ""),
         ("Calls", f"{spent.calls:,}", f"{spent.tokens:,} tokens"),
-        ("Not run", plural(len(summary.skipped), "task"), "the list is below the table of tasks"),
+        ("Not run", plural(len(summary.skipped), "task"), "listed below the table" if summary.skipped else ""),
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from markupsafe import Markup, escape
 
 _WIDTH, _HEIGHT = 560, 280
-_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 14, 14, 42
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56, 24, 14, 42
 
 
 @dataclass(frozen=True)

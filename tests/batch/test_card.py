@@ -17,6 +17,7 @@ from geak.batch.card import (
     Selection,
     changed,
     dataset_hash,
+    devices,
     kernel_folder,
     kernel_folders,
     read_card,
@@ -27,7 +28,9 @@ from geak.batch.card import (
 from geak.errors import RunError
 from geak.journal.events import Caps, RoleModel
 from geak.models.base import Price
+from geak_evaluator.schema.device import Gpu
 from geak_evaluator.schema.verdict import Policy
+from geak_evaluator.schema.wire import Hello
 
 TASKS = (
     Chosen("level1/19_ReLU", "a" * 64, "level1", "1", "MIT", soft=True),
@@ -120,3 +123,12 @@ def test_what_was_skipped_is_read_line_by_line(tmp_path: Path) -> None:
     assert skipped(tmp_path) == {}
     (tmp_path / "skipped.jsonl").write_text('{"task": "a", "why": "one"}\n{"task": "a", "why": "two"}\n{"task": "b"')
     assert skipped(tmp_path) == {"a": "two"}
+
+
+def test_devices_are_kinds_of_gpu_and_not_files_or_targets() -> None:
+    """Two GPUs of one target may differ in speed; one that cannot be opened measures nothing."""
+    faster, slower = (Gpu("amd", name, name=name, target="gfx942") for name in ("MI325X", "MI300X"))
+    locked = Gpu("nvidia", "x", name="H100", target="sm_90", usable=False)
+    hello = Hello(1, "3.11", {}, "isolated", devices=("/dev/kfd",), gpus=(faster, slower, slower, locked))
+    assert devices(hello) == ("MI300X", "MI325X")
+    assert devices(replace(hello, gpus=())) == ()

@@ -33,7 +33,8 @@ def test_the_result_is_on_stdout_and_a_line_a_kernel_on_stderr(geak, place, word
         "result  2 of 3 kernels reached their goal",
         "kernels run/kernels",
         found.out.splitlines()[5],
-        f"go on   geak {' '.join(words[:5])} '{stage.JUDGE}' {' '.join(words[6:])} --target gfx942",
+        "page    geak report run",
+        f"go on   geak {' '.join(words[:5])} '{stage.JUDGE}' {' '.join(words[6:])} --target gfx942 --retry failed",
     ]
     assert found.out.splitlines()[5].startswith("spent   $0.00, 6 calls, ")
     size, costs, note, folder, *rest = found.err.splitlines()
@@ -66,7 +67,27 @@ def test_as_json_each_end_is_one_document(geak, place, words, specs, more, code,
     said = json.loads(found.out)
     assert (found.code, said["exit_code"], said["reason"]) == (code, code, reason)
     assert sum(said["counts"].values()) == len(said["kernels"]) == len(specs)
-    assert said["go_on"].startswith("geak batch specs --model")
+    assert said["go_on"].startswith("geak batch specs --model") is (reason != "complete")
+    assert said["go_on"].endswith("--retry failed") is (reason == "provider")
+
+
+def test_a_dataset_run_is_shown_as_far_as_it_is(geak, place, words):
+    dataset(place, "unreadable: an axis is missing", "", "")
+    geak(*words, "--calls", "3", "--target", "gfx942")
+    found = geak("show", "run")
+    assert (found.code, found.err) == (0, "")
+    assert found.out.splitlines()[0] == "dataset specs, 3 tasks, for gfx942"
+    assert "state   1 of 2 tasks solved: 50.0 %" in found.out
+    assert "1 run not begun, counted as failed." in found.out
+    assert "not run k00: an axis is missing" in found.out
+    assert [line.split()[:2] for line in found.out.splitlines() if line.startswith("k0")] == [["k01", "accepted"]]
+    assert found.out.splitlines()[-2:] == [
+        "kernels run/kernels; one of them: geak show run/kernels/k01/1",
+        "page    geak report run",
+    ]
+    assert len(json.loads(geak("show", "run", "--json").out)["outcomes"]) == 2
+    refused = geak("resume", "run")
+    assert (refused.code, refused.err[:30]) == (2, "error: run is a dataset run: g")
 
 
 def test_what_cannot_be_meant_is_one_sentence(geak, place, words):

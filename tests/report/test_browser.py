@@ -56,6 +56,9 @@ def test_it_needs_nothing_and_fits(
     assert chromium.requests() == [pages[name].resolve().as_uri()]
     assert chromium.complaints() == []
     assert chromium.run("document.documentElement.scrollWidth") <= width  # nothing has to be scrolled sideways
+    cut = "[...document.querySelectorAll('svg.chart text')].map(t => [t.getBBox(), t.ownerSVGElement.viewBox.baseVal])"
+    cut += ".filter(([b, all]) => b.x < 0 || b.x + b.width > all.width || b.y < 0 || b.y + b.height > all.height)"
+    assert chromium.run(f"{cut}.length") == 0  # no label of a chart is cut off
     colours = chromium.run("getComputedStyle(document.body).backgroundColor")
     light = sum(map(int, re.findall(r"\d+", colours))) > 380
     assert light is not dark
