@@ -52,7 +52,7 @@ class Outcome:
     repeat: int = 1
     category: str = ""
     soft: bool = False
-    """Lint says that a kernel which does no work could pass."""
+    """Lint says that a kernel without work could pass."""
     policy: Policy = Policy.PURE
     written: bool = False
     compiled: bool = False
@@ -75,9 +75,7 @@ class Outcome:
     steps: tuple[Step, ...] = ()
 
 
-def of_run(
-    task: str, repeat: int, population: Population, entries: Sequence[Entry], *, category: str = "", soft: bool = False
-) -> Outcome:
+def of_run(task: str, repeat: int, population: Population, entries: Sequence[Entry], *, category: str = "") -> Outcome:
     """What a kernel run came to; the kernel that was given to it is nobody's success."""
     best = population.best
     own = best if best is not None and best.name != GIVEN else None
@@ -92,7 +90,7 @@ def of_run(
         task,
         repeat,
         category,
-        soft,
+        population.conditions.soft,
         population.conditions.policy,
         written=any(c.source for c in judged),
         compiled=compiled,

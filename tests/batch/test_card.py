@@ -30,7 +30,7 @@ from geak.models.base import Price
 from geak_evaluator.schema.verdict import Policy
 
 TASKS = (
-    Chosen("level1/19_ReLU", "a" * 64, "level1", "1", "MIT", soft=True),
+    Chosen("level1/19_ReLU", "a" * 64, "level1", "1", "MIT", "ReLU"),
     Chosen("softmax", "b" * 64),
 )
 ONE = Card(
