@@ -266,14 +266,15 @@ async def tune_async(
     kernel: str | Path,
     *,
     targets: Sequence[str] = ("gfx942",),
-    policy: Policy | str = Policy.PURE,
+    policy: Policy | str | None = None,
     evaluations: int = 64,
     minutes: float = 2.0,
     table: str | Path | None = None,
+    elements: int = ELEMENTS,
     judge: str | list[str] | None = None,
 ) -> Tuning:
     """The configurations of one kernel file, tried and put in order."""
-    limits: dict[str, Any] = {"evaluations": evaluations, "minutes": minutes}
+    limits: dict[str, Any] = {"evaluations": evaluations, "minutes": minutes, "elements": elements}
     return await asyncio.to_thread(
         tune, spec, kernel, targets=targets, policy=policy, table=table, judge=judge, **limits
     )
@@ -284,25 +285,30 @@ def tune(
     kernel: str | Path,
     *,
     targets: Sequence[str] = ("gfx942",),
-    policy: Policy | str = Policy.PURE,
+    policy: Policy | str | None = None,
     evaluations: int = 64,
     minutes: float = 2.0,
     table: str | Path | None = None,
+    elements: int = ELEMENTS,
     judge: str | list[str] | None = None,
 ) -> Tuning:
-    """The configurations of one kernel file, tried and put in order; `table` is a JSON file to begin from."""
+    """The configurations of one kernel file, tried and put in order; `table` is a JSON file to begin from.
+
+    `policy` is the task's own where nobody says, and `elements` its scale.
+    """
+    from geak.formats.base import Scale
+    from geak.formats.registry import at_hand
     from geak.judge import Judge, text
-    from geak.specs import find
 
     if evaluations < 1 or not minutes > 0:
         raise UsageError("a tuner needs an evaluation at least and some time: evaluations from 1, minutes above 0")
     rows = text(Path(table)) if table is not None else ""
-    with Judge(judge) as room:
+    with at_hand(str(spec), judge, Scale(elements)) as task, Judge(judge) as room:
         return room.tune(
-            find(str(spec)),
+            task.spec,
             Path(kernel),
             targets=targets,
-            policy=Policy(policy),
+            policy=Policy(policy or task.policy),
             evaluations=evaluations,
             minutes=minutes,
             table=rows,

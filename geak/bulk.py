@@ -52,21 +52,21 @@ def judge(every: Kernels, room: Judge, asked: Mapping[str, Any], policy: Policy 
     """
     with tempfile.TemporaryDirectory(prefix="geak-specs-") as folder:
         made = asyncio.run(_specs(every, Path(folder)))
-        ready: dict[Policy, list[tuple[Submission, Path]]] = {}
+        ready: dict[Policy, list[tuple[Submission, Task]]] = {}
         for one in every.found:
             task = made[one.task]
             if isinstance(task, GeakError):
                 yield Line(one.task, one.repeat, one.label, problem=str(task))
             else:
-                ready.setdefault(policy or task.policy, []).append((one, task.spec))
+                ready.setdefault(policy or task.policy, []).append((one, task))
         for ruled, group in ready.items():
-            kernels = [(spec, one.source) for one, spec in group]
+            kernels = [(task.spec, one.source) for one, task in group]
             for number, verdict in room.evaluate_all(kernels, policy=ruled, **asked):
-                one, _ = group[number]
+                one, its = group[number]
                 if isinstance(verdict, GeakError):
-                    yield Line(one.task, one.repeat, one.label, problem=str(verdict))
+                    yield Line(one.task, one.repeat, one.label, problem=str(verdict), soft=bool(its.soft))
                 else:
-                    yield Line(one.task, one.repeat, one.label, verdict)
+                    yield Line(one.task, one.repeat, one.label, verdict, soft=bool(its.soft))
 
 
 def results(

@@ -32,7 +32,7 @@ from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Tier
 
-_MAY_DIFFER = frozenset({"caps", "rounds", "goal", "judge", "original"})
+_MAY_DIFFER = frozenset({"caps", "rounds", "goal", "judge", "original", "soft"})
 """What a run may be gone on with differently."""
 
 

@@ -98,6 +98,7 @@ def conditions(task: Task, about: Description, place: Workplace) -> Conditions:
         entry=about.entry,
         original=task.original_path,
         drafted=task.drafted,
+        soft=bool(task.soft),
         policy=place.settings.policy or task.policy,
     )
 

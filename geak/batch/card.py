@@ -32,8 +32,6 @@ class Chosen:
     difficulty: str = ""
     licence: str = ""
     """By its SPDX name; "" where the dataset does not say."""
-    soft: bool = False
-    """Its benchmark's own measure is softer than our judge: a tolerance of its own, say."""
     title: str = ""
 
 

@@ -114,10 +114,7 @@ def described(chosen: Iterable[Listed]) -> tuple[Chosen, ...]:
         return known[path]
 
     return tuple(
-        Chosen(
-            one.name, digest(one.file), one.category, one.difficulty, one.licence, bool(one.tolerance), title=one.title
-        )
-        for one in chosen
+        Chosen(one.name, digest(one.file), one.category, one.difficulty, one.licence, one.title) for one in chosen
     )
 
 

@@ -18,7 +18,6 @@ from geak.errors import UsageError
 from geak.settings import DEFAULT_TARGETS, load
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.tuning import Configuration, Ranking, Tuning
-from geak_evaluator.schema.verdict import Policy
 
 _SHOWN = 5
 _FIGURES = {
@@ -32,9 +31,9 @@ _FIGURES = {
 }
 
 
-@settles("target", "policy", "judge", "allow_weak_sandbox")
+@settles("target", "policy", "elements", "judge", "allow_weak_sandbox")
 def tune(
-    spec: Annotated[str, typer.Argument(help="A spec: its file, or the name of one that ships.")],
+    spec: Annotated[str, typer.Argument(help="A spec: its file, its name or PATH::TASK.")],
     kernel: Annotated[Path, typer.Argument(help="A Python file with the kernel.")],
     evaluations: Annotated[int, typer.Option(min=1, help="How many configurations to try for each target.")] = 64,
     minutes: Annotated[float, typer.Option(help="How long to try.")] = 2.0,
@@ -55,22 +54,24 @@ def tune(
     The tuned file and, beside it, a JSON table of every configuration that was tried are written; the kernel itself
     stays as it is unless --out names it.
     """
+    from geak.formats.base import Scale
+    from geak.formats.registry import at_hand
     from geak.judge import Judge, text
-    from geak.specs import find
 
     if not minutes > 0:
         raise UsageError("--minutes must be above 0")
-    path, rows = find(spec), text(table) if table is not None else ""
+    rows = text(table) if table is not None else ""
     place = out or kernel.with_name(f"{kernel.stem}.tuned.py")
     settings = load(flags).settings
-    with Judge(judge_of(settings)) as room:
+    judge = judge_of(settings)
+    with at_hand(spec, judge, Scale(settings.elements)) as task, Judge(judge) as room:
         targets = settings.target or room.hello.present or DEFAULT_TARGETS
         with _waiting(f"tuning {kernel} for {', '.join(targets)}", evaluations, minutes, quiet=quiet):
             found = room.tune(
-                path,
+                task.spec,
                 kernel,
                 targets=targets,
-                policy=settings.policy or Policy.PURE,
+                policy=settings.policy or task.policy,
                 evaluations=evaluations,
                 minutes=minutes,
                 table=rows,

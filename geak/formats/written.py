@@ -76,7 +76,8 @@ def spec_text(plan: Plan) -> str:
     body += [")"]
     declared = "\n".join(body)
     words = [word for word in ("Axis", "Case", "Scalar", "Spec", "Tensor") if re.search(rf"\b{word}\(", declared)]
-    about = plan.about.replace("\\", "\\\\").replace('"""', "'''")
+    told = plan.about + "\nNote: what it returns beside tensors is left out of the outputs." * plan.tensors_only
+    about = told.replace("\\", "\\\\").replace('"""', "'''")
     head = ['"""' + about.rstrip(), '"""', ""]
     head += ["import torch", ""] if any(sketch.values) or plan.material.torch else []
     head += [f"from geak_evaluator import {', '.join(words)}", ""]

@@ -82,6 +82,8 @@ class Conditions:
     """The file of the kernel that the run began from, if it did."""
     drafted: bool = False
     """A model wrote the spec, and nobody has confirmed it."""
+    soft: bool = False
+    """Lint says that a kernel without work could pass the spec, which a format made: it is reported apart."""
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ class Outcome:
     repeat: int = 1
     category: str = ""
     soft: bool = False
-    """Lint says that a kernel which does no work could pass."""
+    """Lint says that a kernel without work could pass."""
     policy: Policy = Policy.PURE
     written: bool = False
     compiled: bool = False
@@ -81,9 +81,7 @@ class Outcome:
         return kernel_name(self.task, self.repeat)
 
 
-def of_run(
-    task: str, repeat: int, population: Population, entries: Sequence[Entry], *, category: str = "", soft: bool = False
-) -> Outcome:
+def of_run(task: str, repeat: int, population: Population, entries: Sequence[Entry], *, category: str = "") -> Outcome:
     """What a kernel run came to; the kernel that was given to it is nobody's success."""
     best = population.best
     own = best if best is not None and best.name != GIVEN else None
@@ -98,7 +96,7 @@ def of_run(
         task,
         repeat,
         category,
-        soft,
+        population.conditions.soft,
         population.conditions.policy,
         written=any(c.source for c in judged),
         compiled=compiled,

@@ -54,6 +54,8 @@ class Line:
     verdict: Verdict | None = None
     problem: str = ""
     """Why there is no verdict."""
+    soft: bool = False
+    """Of its task: lint says that a kernel without work could pass."""
 
 
 def load(folder: str | Path) -> Results:
@@ -105,10 +107,10 @@ def given(place: Path, card: Card, lines: Iterable[Line]) -> Results:
     """What somebody's kernels come to: a task without one counts as failed, and has no repeats."""
     by_task: dict[str, list[Outcome]] = {}
     for line in lines:
-        outcome = of_verdict(line.task, line.repeat, line.verdict, policy=card.policy)
+        outcome = of_verdict(line.task, line.repeat, line.verdict, soft=line.soft, policy=card.policy)
         by_task.setdefault(line.task, []).append(outcome)
     outcomes = [
-        replace(outcome, category=task.category, soft=task.soft)
+        replace(outcome, category=task.category)
         for task in card.tasks
         for outcome in sorted(by_task.get(task.name, [Outcome(task.name, policy=card.policy)]), key=lambda o: o.repeat)
     ]
@@ -127,7 +129,9 @@ def _dataset(place: Path, card: Card) -> Results:
             if outcome is None and task.name in left:
                 continue
             outcome = outcome or Outcome(task.name, repeat, policy=card.policy)
-            outcomes.append(replace(outcome, category=task.category, soft=task.soft))
+            outcomes.append(replace(outcome, category=task.category))
+    soft = {outcome.task for outcome in outcomes if outcome.soft}
+    outcomes = [replace(outcome, soft=outcome.task in soft) for outcome in outcomes]  # repeats not begun, too
     begun = {outcome.task for outcome in outcomes}
     aside = [Skipped(name, why) for name, why in left.items() if name not in begun]
     aside += [Skipped(one.name, one.why) for one in card.left_out if one.name not in left]

@@ -35,6 +35,8 @@ SLACK_S = 5.0
 SMALL = Limits(wall_s=10, memory=256 * MIB, file_bytes=8 * MIB, disk_bytes=16 * MIB, disk_entries=2000)
 
 GUEST = Limits(wall_s=60)
+OBSERVED = {"file": "trouble", "test": "trouble", "timed": "timed_trouble"}
+"""The parts of a benchmark's file that the observed child runs, and where it says how each ended."""
 EVERY_ROLE = pytest.mark.parametrize("arena", ["script", "spec", "candidate"], indirect=True)
 
 assert not outside(), outside()  # nothing below is ever to run on the host
@@ -126,7 +128,7 @@ class Arena:
     excused: set[int] = field(default_factory=set)
     """Processes of the suite's own."""
     role: str = "script"
-    """What the attack pretends to be: a script, a spec, or a candidate while it is loaded."""
+    """What the attack pretends to be: a script, a spec, a candidate that is loaded, or part of a benchmark's file."""
 
     def run(
         self,
@@ -168,13 +170,19 @@ class Arena:
         """
         text = "\n".join(textwrap.dedent(part) for part in (_PRELUDE, given, source, ends)).encode()
         about = {"name": "attack", "target": "gfx942", "entry": "attack", "contract": "", "judge": 0}
-        child = self.box.spawn(f"geak_evaluator.children.{self.role}", about, limits=GUEST, **(spawn or {}))
+        role, asked, key = self.role, text, "message"
+        if self.role in OBSERVED:
+            role, key = "observe", OBSERVED[self.role]
+            asked = text if self.role == "file" else b"def attack():\n    pass\n"
+            texts = {name: text.decode() if name == self.role else "" for name in ("test", "timed")}
+            about |= {**texts, "watch": ["attack"], "project": "", "seconds": 30}
+        child = self.box.spawn(f"geak_evaluator.children.{role}", about, limits=GUEST, **(spawn or {}))
         with child:
-            reply = child.ask(text)
+            reply = child.ask(asked)
         self.outcomes.append(Outcome(reply, child.end(), child.log, 0.0))
         assert reply.fault is None, (reply, child.log)
-        message = json.loads(reply.body)["message"]
-        assert "FOUND" in message, message
+        message = json.loads(reply.body).get(key, "")
+        assert "FOUND" in message, reply.body[:2000]
         count, others = json.loads(message.partition("FOUND")[2].partition("END")[0])
         return {**others, **{f"refused {i}": "EPERM" for i in range(count - len(others))}}
 

@@ -33,7 +33,7 @@ from geak_evaluator.schema.verdict import Policy
 from geak_evaluator.schema.wire import Hello
 
 TASKS = (
-    Chosen("level1/19_ReLU", "a" * 64, "level1", "1", "MIT", soft=True),
+    Chosen("level1/19_ReLU", "a" * 64, "level1", "1", "MIT", "ReLU"),
     Chosen("softmax", "b" * 64),
 )
 ONE = Card(

@@ -10,7 +10,10 @@ import pytest
 
 from geak.batch.card import read_card
 from tests.batch.stage import BAD, GOOD, SPEC, bought, dataset
+from tests.formats.checkouts import ROWS
 from tests.loop import stage
+
+ROBUST = ROWS[2].root
 
 
 @pytest.fixture
@@ -159,3 +162,19 @@ def test_with_no_model_named_the_compiler_writes(geak, place):
     assert found.code == 0
     assert "compiler:inductor; no language model is asked, and nothing is spent" in found.err
     assert "spent   nothing: no language model was asked" in found.out
+
+
+def test_a_foreign_task_that_no_work_would_pass_is_counted_apart(geak, tmp_path, running_judge):
+    """Both tasks have a tolerance of their own; lint finds that zeros would pass one of them."""
+    stage.script(tmp_path, ["def nothing():\n    pass\n"] * 2)
+    words = ["--model", f"scripted:{tmp_path / 'replies.toml'}", "--judge", running_judge, "--out", tmp_path / "run"]
+    few = ["--rounds", 1, "--jobs", 1, "--elements", 300, "--target", "gfx942", "--quiet"]
+    tasks = ["--filter", "kernelbench/level_1/task_7/forward", "--filter", "tiny_linear/forward"]
+    assert geak("batch", ROBUST, *words, *few, *tasks).code == 1
+    groups = json.loads((tmp_path / "run" / "summary.json").read_text())["groups"]
+    assert [(group["tasks"], group.get("soft", False)) for group in groups] == [(1, False), (1, True)]
+    told = json.loads(geak("report", tmp_path / "run", "--format", "json", "--out", "-").out)
+    assert {o["task"]: o.get("soft", False) for o in told["outcomes"]} == {
+        "kernelbench/level_1/task_7/forward": True,
+        "tiny_linear/forward": False,
+    }

@@ -5,6 +5,9 @@ import pytest
 from geak.api import tune
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.tuning import Ranking, Tuning
+from tests.formats.checkouts import ROWS
+
+KERNELBENCH = ROWS[0].root
 
 SPEC = '''"""Twice each element."""
 from geak_evaluator import Axis, Spec, Tensor
@@ -36,6 +39,30 @@ def twice(x):
     y = torch.empty_like(x)
     _twice[(triton.cdiv(x.numel(), 64),)](x, y, x.numel(), BLOCK=64)
     return y
+"""
+FUSED = """import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def _shifted(x, shift, y, n, width, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    moved = tl.load(x + at, mask=at < n) + tl.load(shift + at % width, mask=at < n)
+    tl.store(y + at, tl.sigmoid(moved), mask=at < n)
+
+
+class ModelNew(torch.nn.Module):
+    def __init__(self, in_features, out_features):
+        super().__init__()
+        self.linear = torch.nn.Linear(in_features, out_features)
+        self.shift = torch.nn.Parameter(torch.randn(out_features))
+
+    def forward(self, x):
+        x = self.linear(x)
+        y = torch.empty_like(x)
+        _shifted[(triton.cdiv(x.numel(), 64),)](x, self.shift, y, x.numel(), x.shape[-1], BLOCK=64)
+        return y
 """
 FEW = ("-t", "gfx942", "--evaluations", 3)
 
@@ -104,3 +131,17 @@ def test_what_cannot_be_meant_is_code_2(geak, files, words, message):
 def test_python_gets_the_same(files, running_judge):
     spec, kernel = files("def _twice", "def _other")
     assert "nothing in this kernel is tunable" in tune(spec, kernel, targets=["gfx942"], judge=running_judge).note
+
+
+def test_a_task_of_a_checkout_is_tuned_under_its_own_policy(geak, tmp_path):
+    task = f"{KERNELBENCH}::7_Linear_Shift_Sigmoid"
+    (tmp_path / "kernel.py").write_text(FUSED)
+    asked = (tmp_path / "kernel.py", "-t", "gfx942", "--evaluations", 1, "--elements", 300, "--quiet")
+    found = geak("tune", task, *asked)
+    assert (found.code, found.err) == (0, ""), found.out
+    assert "1 configuration compiled" in found.out
+    refused = geak("tune", task, *asked, "--policy", "pure")
+    assert (refused.code, "proved" in refused.out) == (1, False), refused.out
+    missing = geak("tune", f"{KERNELBENCH}::8_Nothing", *asked)
+    assert (missing.code, missing.out) == (2, "")
+    assert "has no task '8_Nothing'" in missing.err

@@ -206,15 +206,25 @@ def test_a_test_that_cannot_be_watched_costs_its_task_a_sentence(name, tmp_path,
 def honest_listing(tmp_path):
     """A copy of the small checkout with one more file, whose test is given."""
 
-    def copied(name: str, test: str) -> Path:
+    def copied(name: str, test: str, old: str = "", new: str = "") -> Path:
         root = tmp_path / "tritonbench"
         shutil.copytree(TRITONBENCH, root)
         folder = root / "data/TritonBench_G_v1"
         kernel = (folder / "row_shift.py").read_text().partition("#" * 146)[0]
-        (folder / f"{name}.py").write_text(f"{kernel}{'#' * 146}\n{test}")
+        assert old in kernel
+        (folder / f"{name}.py").write_text(f"{kernel.replace(old, new) if old else kernel}{'#' * 146}\n{test}")
         return root
 
     return copied
+
+
+def test_what_is_returned_beside_tensors_is_left_out_and_said(tmp_path, running_judge, honest_listing):
+    root = honest_listing("handle", "row_shift(torch.rand(20, 48), torch.rand(48))\n", "return out", "return out, object()")
+    task, about, verdict = made(f"{root}::G/handle", tmp_path / "made", running_judge)
+    assert verdict is not None
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+    assert "what it returns beside tensors is left out of the outputs" in about.doc
+    assert "object()" in task.original
 
 
 def test_nothing_of_a_checkout_is_run_or_written_while_it_is_listed(honest_listing):

@@ -39,8 +39,8 @@ def dataset_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "later": [[], []],
         "easy": [[kernel(1, right)], [kernel(1, right)]],
     }
-    about = {"softmax": {"category": "norms"}, "level1/19_ReLU": {"category": "moves"}, "easy": {"soft": True}}
-    return dataset(tmp_path_factory.mktemp("dataset"), tasks, about=about)
+    about = {"softmax": {"category": "norms"}, "level1/19_ReLU": {"category": "moves"}}
+    return dataset(tmp_path_factory.mktemp("dataset"), tasks, about=about, soft=["easy"])
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import geak
 from geak.batch.card import Card, Chosen, dataset_hash, kernel_folder, write_card
+from geak.journal.store import EVENTS
 from geak.metrics.results import card_of
 from tests.loop.stage import options, spec
 
@@ -21,6 +23,7 @@ def dataset(
     tasks: Mapping[str, Sequence[Kernels]],
     *,
     about: Mapping[str, Mapping[str, Any]] | None = None,
+    soft: Sequence[str] = (),
     **more: Any,
 ) -> Path:
     """A dataset run's folder: of each task, for each repeat, what its model writes in turn."""
@@ -28,6 +31,9 @@ def dataset(
     runs = [(task, n, kernels) for task, each in tasks.items() for n, kernels in enumerate(each, 1) if kernels]
     asyncio.run(_all(place, folder, runs, more))
     chosen = tuple(Chosen(name, "0" * 64, **dict((about or {}).get(name, {}))) for name in tasks)
+    for task, repeat, _ in runs:
+        if task in soft:
+            _mark_soft(kernel_folder(folder, task, repeat))
     run = geak.load_run(kernel_folder(folder, runs[0][0], runs[0][1]))
     repeats = max(len(each) for each in tasks.values())
     write_card(folder, card(run, chosen, repeats))
@@ -44,6 +50,14 @@ def card(run: geak.Run, chosen: tuple[Chosen, ...], repeats: int = 1) -> Card:
         dataset_sha256=dataset_hash(chosen),
         repeats=repeats,
     )
+
+
+def _mark_soft(run: Path) -> None:
+    """Has its journal say what a format's task would: the specs of this stage are our own."""
+    first, _, rest = (run / EVENTS).read_text().partition("\n")
+    begun = json.loads(first)
+    begun["conditions"]["soft"] = True
+    (run / EVENTS).write_text(f"{json.dumps(begun)}\n{rest}")
 
 
 async def _all(place: Path, folder: Path, runs: Sequence[tuple[str, int, Kernels]], more: Mapping[str, Any]) -> None:
