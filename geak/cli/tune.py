@@ -32,7 +32,7 @@ _FIGURES = {
 }
 
 
-@settles("target", "policy", "judge", "allow_weak_sandbox")
+@settles("target", "policy", "judge", "gpu_ids", "allow_weak_sandbox")
 def tune(
     spec: Annotated[str, typer.Argument(help="A spec: its file, or the name of one that ships.")],
     kernel: Annotated[Path, typer.Argument(help="A Python file with the kernel.")],
