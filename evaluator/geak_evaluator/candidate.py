@@ -193,11 +193,12 @@ class Candidate:
         assert self._lent is not None
         case, name = captured.case, self._lent.identity.name
         try:
-            if self._native is None:
-                self._native = self._on_device.enter_context(self.side(self._lent, captured, [answer], 1))
-            else:
-                self._native.ready(*self._asked(captured, [answer], 1))
-            spilled, given, got = self._native.prove()
+            with self._lent.leased():  # whoever times something there is not disturbed
+                if self._native is None:
+                    self._native = self._on_device.enter_context(self.side(self._lent, captured, [answer], 1))
+                else:
+                    self._native.ready(*self._asked(captured, [answer], 1))
+                spilled, given, got = self._native.prove()
         except Unmeasured as error:
             self.close()  # whatever went wrong there is not there for the next case
             cause = Cause(error.cause) if error.cause in {cause.value for cause in Cause} else Cause.PROTOCOL
