@@ -94,6 +94,7 @@ def test_one_that_hangs_is_ended_and_replaced(monkeypatch, tmp_path):
 def test_what_a_hung_one_had_is_tested_before_its_next_use(tmp_path, monkeypatch):
     monkeypatch.setitem(Pool.__init__.__kwdefaults__, "patience_s", 1.0)
     monkeypatch.setenv("GEAK_LEASES", str(tmp_path / "leases"))
+    os.mkfifo(tmp_path / "never")
     gpu = Gpu("amd", "GPU-0000000000000001")
     with_gpu = WORKER.replace('"sandbox": "isolated"', f'"sandbox": "isolated", "gpus": [{codec.dumps(gpu)}]')
     assert suspicion(gpu) == ""

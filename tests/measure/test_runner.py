@@ -14,6 +14,7 @@ from geak_evaluator.children.tensors import Arena
 from geak_evaluator.kernel_child import SPACE
 from geak_evaluator.measure.lease import suspicion
 from geak_evaluator.measure.lent import DeviceLost, Lent
+from geak_evaluator.measure.metal import reference
 from geak_evaluator.measure.metal.runner import PlanWork, Runner
 from geak_evaluator.measure.metal.simulated import World
 from geak_evaluator.sandbox.box import Sandbox
@@ -80,6 +81,18 @@ def test_a_librarys_result_is_found_after_a_graph_as_well() -> None:
         for rotation, pool in ((0, 0), (0, 1), (1, 0), (1, 1), (0, 1)):
             runner.block(Block(((rotation, pool),), sampled=0, graph=True, probes=0), inside, outside)
             assert outside.tensor(asked.outputs[0]).tolist() == [[pool + 1.0] * 8] * 4
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own modules
+def test_a_compiled_reference_starts_no_pool_of_processes() -> None:
+    from torch._inductor import config
+    from torch._inductor.async_compile import get_compile_threads
+
+    with config.patch(compile_threads=8):
+        assert reference.compiled(torch.neg, "eager") is torch.neg
+        assert get_compile_threads() == 8
+        reference.compiled(torch.neg, "max-autotune")
+        assert get_compile_threads() == 1
 
 
 def test_there_are_as_many_addresses_as_leave_room_for_the_values(box: Sandbox) -> None:
