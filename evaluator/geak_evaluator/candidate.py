@@ -11,7 +11,7 @@ import numpy as np
 from geak_evaluator import source
 from geak_evaluator.kernel_child import SPACE, Kernel, request
 from geak_evaluator.measure.clock import Unmeasured
-from geak_evaluator.measure.lent import Lent
+from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measure.sides import DeviceSide, Judged
 from geak_evaluator.oracle import Answer, Oracle, TooBig
 from geak_evaluator.outcome import Captured, Ran, failed, troubled
@@ -182,7 +182,10 @@ class Candidate:
         ran = self._replay(answer, captured, lower=lower)
         if self._lent is None or ran.result.cause in _SEEN_ONLY_HERE:
             return ran
-        result = self._natively(answer, captured)
+        try:
+            result = self._natively(answer, captured)
+        except DeviceLost as error:
+            return replace(ran, conflicts=(*ran.conflicts, f"not proved on the device [{captured.case}]: {error}"))
         if result.cause is None and ran.result.cause is not None:
             words = f"the interpreter could not follow [{result.case}]: {ran.result.message}"
             return replace(ran, result=result, conflicts=(*ran.conflicts, words))

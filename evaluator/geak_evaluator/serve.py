@@ -20,7 +20,7 @@ from geak_evaluator.machine_code.cache import Cache, CacheError
 from geak_evaluator.measure import present
 from geak_evaluator.measure.baseline import Book
 from geak_evaluator.measure.devices import gpus, software, visible
-from geak_evaluator.measure.lent import DeviceLost, Lent
+from geak_evaluator.measure.lent import Lent
 from geak_evaluator.measuring import Stopwatch
 from geak_evaluator.observing import observe, tried
 from geak_evaluator.oracle import SpecFile, SpecProblem
@@ -148,7 +148,7 @@ def _answer(judge: Judge, line: str) -> Response:
         return Response(number, problem=Problem("spec", str(error)))
     except (UnknownTarget, NoSuchCase) as error:
         return Response(number, problem=Problem("request", str(error)))
-    except (SandboxError, DeviceLost, OSError) as error:
+    except (SandboxError, OSError) as error:
         return Response(number, problem=Problem("sandbox", str(error)))
     except Exception as error:
         # A mistake of ours, or a lie that we did not see through: the next request is none the worse for it.
