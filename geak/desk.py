@@ -86,22 +86,25 @@ class Desk:
         number = len(self._by_call)
         announced = Announced(number, candidate, call.role, model.name, prompt, most.tokens, most.usd)
         self._add(announced)
-        started = time.monotonic()
+        started = 0.0
         try:
+            await self._record.durable()
+            started = time.monotonic()
             reply = await model.ask(call)
         except ModelError as error:
             error.args = (without(str(error), self._secrets),)
             self._add(Failed(number, error.trouble.value, str(error), error.charged))
             raise
         except asyncio.CancelledError:
-            # It was sent, and whoever waits for it has left: it may have to be paid for.
-            self._add(Failed(number, "cancelled", "the run was left before the reply came", charged=True))
+            # Once it was sent it may have to be paid for, though whoever waited for it has left.
+            self._add(Failed(number, "cancelled", "the run was left before the reply came", charged=started > 0))
             raise
         reply = replace(reply, text=without(reply.text, self._secrets), model=without(reply.model, self._secrets))
         usd = None if price is None else price.of(reply.usage)
         kept = self._record.keep(reply.text)
         seconds = round(time.monotonic() - started, 3)
         self._add(Received(number, kept, reply.finish, reply.usage, usd, reply.model, seconds))
+        await self._record.durable()
         return reply
 
     def left(self, *, settled: bool = False) -> Caps:

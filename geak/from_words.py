@@ -61,6 +61,7 @@ async def draft(
         path, findings = await _drafted(words, place, folder, record)
         record.add(Written(GIVEN, record.keep(path.read_text(encoding="utf-8"))))
         record.add(Ended("goal", f"the spec is drafted: {path}", 0))
+        await record.durable()
     if review(path, findings):
         write(path, path.read_bytes().removeprefix(f"{UNREVIEWED}\n".encode()))
     return _task(path)

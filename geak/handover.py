@@ -41,8 +41,13 @@ _FIRST = re.compile(
 )
 
 
-def write(folder: Path, population: Population, text: Callable[[Blob], str], about: Description) -> Path | None:
-    """Hands over what a run has come to; the file of the best kernel, or None while there is none."""
+def write(
+    folder: Path, population: Population, text: Callable[[Blob], str], about: Description, *, sync: bool = True
+) -> Path | None:
+    """Hands over what a run has come to; the file of the best kernel, or None while there is none.
+
+    While the run goes on it may do without `sync`: what is handed over follows from the journal.
+    """
     best, nearest = population.best, population.nearest
     chosen = best or nearest
     files: dict[str, str] = {}
@@ -57,7 +62,7 @@ def write(folder: Path, population: Population, text: Callable[[Blob], str], abo
         if name not in files:
             (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
-        write_file(folder / name, content.encode("utf-8", "surrogateescape"))
+        write_file(folder / name, content.encode("utf-8", "surrogateescape"), sync=sync)
     return next((folder / name for name in ("best.patch", "best.py") if name in files), None)
 
 

@@ -1,7 +1,12 @@
-"""A run's memory: what happens is on disk first, then known, then told to whoever watches."""
+"""A run's memory: what happens is known at once, and on disk before it is told or acted on outside.
+
+Writing goes on beside the run, several events at a time, since a disk takes longer than what follows in here. Whoever
+sends something away or uses what was paid for waits for `durable` first.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import datetime
 import time
 from collections.abc import Callable, Iterable
@@ -48,6 +53,9 @@ class Record:
         self._watch = watch
         self._before = active_seconds(journal.entries)
         self._since = time.monotonic()
+        self._untold: list[Entry] = []
+        self._writing: asyncio.Task[None] | None = None
+        self._trouble: Exception | None = None
         self.begun = begun
         self.population: Population = fold(begun.conditions, (entry.event for entry in journal.entries))
 
@@ -62,10 +70,32 @@ class Record:
         return (self._before + time.monotonic() - self._since) / 60
 
     def add(self, event: Event) -> None:
-        """Writes down what happened; when this returns it is on disk and known."""
-        entry = self._journal.append(event)
+        """Takes in what happened: known when this returns, and told once it is on disk."""
+        if self._trouble is not None:
+            raise self._trouble
+        self._untold.append(self._journal.enter(event))
         self.population.add(event)
-        self.tell(entry)
+        if self._writing is None:
+            self._writing = asyncio.create_task(self._write())
+
+    async def durable(self) -> None:
+        """Waits until all that happened is on disk, and told."""
+        while self._writing is not None:
+            await asyncio.shield(self._writing)
+        if self._trouble is not None:
+            raise self._trouble
+
+    async def _write(self) -> None:
+        try:
+            while self._untold:
+                entries, self._untold = self._untold, []
+                await asyncio.to_thread(self._journal.commit)
+                for entry in entries:
+                    self.tell(entry)
+        except Exception as error:  # raised where somebody waits for it, or adds to it
+            self._trouble = error
+        finally:
+            self._writing = None
 
     def tell(self, what: Entry | Waiting) -> None:
         """Lets whoever watches know."""
@@ -73,8 +103,8 @@ class Record:
             self._watch(what)
 
     def keep(self, text: str) -> Blob:
-        """Keeps a text."""
-        return self._journal.keep(text)
+        """Keeps a text: on disk before any event that is added later."""
+        return self._journal.hold(text)
 
     def text(self, blob: Blob) -> str:
         """A text that was kept."""

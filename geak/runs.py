@@ -190,7 +190,7 @@ async def _work(
 
     def told(what: Entry | Waiting) -> None:
         if isinstance(what, Entry) and isinstance(what.event, Judged | Ended):
-            handover.write(journal.folder, record.population, record.text, about)
+            handover.write(journal.folder, record.population, record.text, about, sync=isinstance(what.event, Ended))
         if watch is not None:
             watch(what)
 
@@ -221,6 +221,7 @@ async def _work(
         if stopper is not None:
             stopper.detach(shop)
     record.add(ended)
+    await record.durable()
     best = record.population.best
     source = record.text(best.source) if best is not None else ""
     return Result(begun.run, journal.folder, ended, record.population, best, source)

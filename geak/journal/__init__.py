@@ -1,1 +1,1 @@
-"""The journal: what happened in a run, on disk before the next step begins."""
+"""The journal: what happened in a run, in its order."""

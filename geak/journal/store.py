@@ -1,14 +1,20 @@
-"""A run's folder: `events.jsonl`, on disk before the next step begins, and `blobs/` by their content."""
+"""A run's folder: `events.jsonl`, a line an event, and `blobs/` by their content.
+
+What is entered is written by `commit`, also from another thread, and always as a beginning of all that was entered: a
+line is never there without the lines before it and the texts that it names.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import errno
 import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -42,6 +48,9 @@ class Journal:
         self._lock = lock
         self._end = end
         self._file = -1
+        self._entering, self._writing = threading.Lock(), threading.Lock()
+        self._lines: list[bytes] = []
+        self._texts: dict[Blob, bytes] = {}
 
     @classmethod
     def create(cls, folder: Path) -> Journal:
@@ -78,40 +87,83 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Lets another process have the run."""
+        """Lets another process have the run; what was entered and not written yet is written, as far as it can be."""
+        with contextlib.suppress(MachineError):  # whoever waited for it has been told
+            self.commit()
         for descriptor in (self._file, self._lock):
             if descriptor >= 0:
                 os.close(descriptor)
         self._file = self._lock = -1
 
-    def append(self, event: Event) -> Entry:
-        """Writes an event; when this returns it is on disk."""
+    def enter(self, event: Event) -> Entry:
+        """Takes an event in; `commit` writes it."""
         entry = Entry(len(self.entries), _now(), event)
         line = (json.dumps(_plain(entry), separators=(",", ":")) + "\n").encode()
+        with self._entering:
+            self._lines.append(line)
+        self.entries.append(entry)
+        return entry
+
+    def hold(self, text: str) -> Blob:
+        """Takes a text in, by its hash; `commit` writes it before any event that was entered later."""
+        data = text.encode("utf-8", "surrogateescape")
+        name = hashlib.sha256(data).hexdigest()
+        with self._entering:
+            self._texts[name] = data
+        return name
+
+    def commit(self) -> None:
+        """When this returns, all that was entered is on disk; where it cannot be, it was never entered."""
+        with self._writing:
+            with self._entering:
+                texts, lines, self._lines = dict(self._texts), self._lines, []
+            try:
+                self._write(texts, b"".join(lines))
+            except MachineError:
+                with self._entering:
+                    del self.entries[len(self.entries) - len(lines) - len(self._lines) :]
+                    self._lines, self._texts = [], {}
+                raise
+            with self._entering:
+                for name in texts:
+                    del self._texts[name]
+
+    def append(self, event: Event) -> Entry:
+        """Enters an event and writes it."""
+        entry = self.enter(event)
+        self.commit()
+        return entry
+
+    def keep(self, text: str) -> Blob:
+        """Takes a text in and writes it."""
+        name = self.hold(text)
+        self.commit()
+        return name
+
+    def text(self, blob: Blob) -> str:
+        """A text that was kept."""
+        held = self._texts.get(blob)
+        return read_blob(self.folder, blob) if held is None else held.decode("utf-8", "surrogateescape")
+
+    def _write(self, texts: Mapping[Blob, bytes], lines: bytes) -> None:
+        fresh = {name: data for name, data in texts.items() if not (self.folder / BLOBS / name).exists()}
+        for name, data in fresh.items():
+            _put(self.folder / BLOBS / name, data, sync=True)
         try:
+            if fresh:
+                _sync_folder(self.folder / BLOBS)
+            if not lines:
+                return
             if self._file < 0:
                 self._file = os.open(self.folder / EVENTS, os.O_WRONLY | os.O_CREAT, 0o644)
                 _sync_folder(self.folder)
             # Written at the end of what was read, so that the rest of a broken last line is not kept.
             os.ftruncate(self._file, self._end)
-            _write_all(self._file, line, self._end)
+            _write_all(self._file, lines, self._end)
             os.fsync(self._file)
         except OSError as error:
             raise _unwritable(self.folder, error) from None
-        self._end += len(line)
-        self.entries.append(entry)
-        return entry
-
-    def keep(self, text: str) -> Blob:
-        """Keeps a text under its hash; when this returns it is on disk."""
-        data = text.encode("utf-8", "surrogateescape")
-        name = hashlib.sha256(data).hexdigest()
-        write(self.folder / BLOBS / name, data, only_new=True)
-        return name
-
-    def text(self, blob: Blob) -> str:
-        """A text that was kept."""
-        return read_blob(self.folder, blob)
+        self._end += len(lines)
 
 
 def read(folder: Path) -> list[Entry]:
@@ -176,20 +228,29 @@ def read_blob(folder: Path, blob: Blob) -> str:
     return data.decode("utf-8", "surrogateescape")
 
 
-def write(path: Path, data: bytes, *, only_new: bool = False) -> None:
-    """Writes a file whole or not at all."""
+def write(path: Path, data: bytes, *, only_new: bool = False, sync: bool = True) -> None:
+    """Writes a file whole or not at all; without `sync` a crash of the machine may undo it."""
     if only_new and path.exists():
         return
+    _put(path, data, sync=sync)
+    if sync:
+        try:
+            _sync_folder(path.parent)
+        except OSError as error:
+            raise _unwritable(path, error) from None
+
+
+def _put(path: Path, data: bytes, *, sync: bool) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
         try:
             _write_all(descriptor, data, 0)
-            os.fsync(descriptor)
+            if sync:
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
         os.replace(fresh, path)
-        _sync_folder(path.parent)
     except OSError as error:
         fresh.unlink(missing_ok=True)
         raise _unwritable(path, error) from None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from geak.errors import GeakError, MachineError, RunError
-from geak.journal.events import KINDS, VERSION, Ended, Event
+from geak.journal.events import KINDS, VERSION, Ended, Event, Written
 from geak.journal.store import Journal, read, read_blob, write
 from tests.journal.samples import begun, developed
 
@@ -138,6 +139,30 @@ with Journal.open(folder) as journal:
     with Journal.open(folder) as journal:
         journal.append(Ended("rounds", "over", 1))
     assert len(read(folder)) == len(EVENTS) + 1
+
+
+def test_what_was_entered_is_there_whole_once_it_is_written(tmp_path: Path) -> None:
+    folder = filled(tmp_path / "run")
+    with Journal.open(folder) as journal:
+        blob = journal.hold("a reply")
+        journal.enter(Written("1.1", blob))
+        assert journal.text(blob) == "a reply"
+        assert len(read(folder)) == len(EVENTS)
+        journal.commit()
+        assert (read(folder)[-1].event, read_blob(folder, blob)) == (Written("1.1", blob), "a reply")
+
+
+def test_no_line_is_there_without_the_texts_that_it_names(tmp_path: Path) -> None:
+    folder = filled(tmp_path / "run")
+    with Journal.open(folder) as journal:
+        shutil.rmtree(folder / "blobs")
+        journal.enter(Written("1.1", journal.hold("lost")))
+        with pytest.raises(MachineError, match="cannot be written"):
+            journal.commit()
+        assert len(journal.entries) == len(read(folder)) == len(EVENTS)
+        (folder / "blobs").mkdir()
+        assert journal.append(Ended("rounds", "over", 1)).number == len(EVENTS)
+    assert isinstance(read(folder)[-1].event, Ended)
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
