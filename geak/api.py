@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 Agree = Callable[[Opening], None]
 """Is told what a run may spend before it does, and raises to prevent it."""
-_HERE = ("judge", "executor", "address", "allow_weak_sandbox")
+_HERE = ("judge", "executor", "address", "gpu_ids", "allow_weak_sandbox")
 """What of a run is of this machine and this sitting."""
 Review = Callable[[Path, Findings], bool]
 """Is shown a spec that a model drafted, and says whether a person confirms it."""

@@ -51,10 +51,11 @@ def environment(*, elsewhere: bool = False) -> dict[str, str]:
     return {k: v for k, v in known.items() if not is_secret(k)}  # NVIDIA_API_KEY is one
 
 
-def command(*, allow_weak_sandbox: bool = False, workers: int = 1) -> list[str]:
+def command(*, allow_weak_sandbox: bool = False, workers: int = 1, gpu_ids: str = "") -> list[str]:
     """How a judge is started on this machine; with 0 workers, one for each processor."""
     # -P, and not from here: a file in the current folder must not pass for a module of the judge.
     start = [sys.executable, "-P", "-m", "geak_evaluator", "serve"]
+    start += ["--gpu-ids", gpu_ids] * bool(gpu_ids)
     return [*start, *["--allow-weak-sandbox"] * allow_weak_sandbox, *["--workers", str(workers)] * (workers != 1)]
 
 
@@ -179,13 +180,12 @@ class Judge:
         target: str = "",
         case: str = "",
         tool: str = "auto",
-        gpu_ids: str = "",
         policy: Policy = Policy.PURE,
     ) -> Profile:
         """What a device's counters say of one kernel on one case; without one what can be known anyway."""
         source = kernel if isinstance(kernel, str) else text(kernel)
         asked: dict[str, Any] = {"targets": [target] if target else [], "policy": policy.value, "case": case}
-        return self._ask(Profile, self._request("profile", spec, kernel=source, tool=tool, gpu_ids=gpu_ids, **asked))
+        return self._ask(Profile, self._request("profile", spec, kernel=source, tool=tool, **asked))
 
     def evaluate(
         self,

@@ -34,12 +34,13 @@ LOCAL = "local"
 
 
 def default_commands(
-    judges: Sequence[str] = (), *, allow_weak_sandbox: bool = False, samples: int = 1
+    judges: Sequence[str] = (), *, allow_weak_sandbox: bool = False, samples: int = 1, gpu_ids: str = ""
 ) -> list[list[str]]:
     """How judges are started: of this machine's as many as there is work and room for, of each other one."""
     # One more than there are cores: while one is between two questions, the others keep the cores at work.
     # Processes of one judge each, not one with `--workers`: that takes as much memory and starts them all at once.
-    here = [command(allow_weak_sandbox=allow_weak_sandbox)] * max(1, min(len(os.sched_getaffinity(0)) + 1, samples))
+    own = command(allow_weak_sandbox=allow_weak_sandbox, gpu_ids=gpu_ids)
+    here = [own] * max(1, min(len(os.sched_getaffinity(0)) + 1, samples))
     return [argv for name in judges or (LOCAL,) for argv in (here if name == LOCAL else [words(name)])]
 
 

@@ -266,6 +266,15 @@ class Settings:
             "",
         ),
     )
+    gpu_ids: str = field(
+        default="",
+        metadata=_row(
+            "Which of this machine's visible GPUs may be used, by numbers or UUIDs: 0,2.",
+            reading.text,
+            "IDS",
+            shown="all that the variables of ROCm and CUDA leave",
+        ),
+    )
     runs: Path = field(default=Path("runs"), metadata=_row("The folder that runs are kept in.", reading.path, "FOLDER"))
     prompts: Path | None = field(
         default=None,
@@ -294,6 +303,14 @@ class Settings:
             if not named[role]:
                 raise UsageError(_NO_MODEL.format(f" for the {role}" if any(named.values()) else ""))
         return {role: name for role, name in named.items() if name}
+
+    def must_choose_gpus_here(self) -> None:
+        """A judge elsewhere counts GPUs of its own; UsageError says where its are chosen."""
+        if self.gpu_ids:
+            raise UsageError(
+                "--gpu-ids is about GPUs of this machine; where --judge or Ray starts judges, choose them there: "
+                'a judge\'s own command takes it as well, as in "ssh box python3 geak_judge.pyz serve --gpu-ids 0"'
+            )
 
     def settled(self) -> Settings:
         """With what depends on whether a language model is asked: a compiler's kernels are had at once, and free."""

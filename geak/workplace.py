@@ -13,7 +13,7 @@ from geak.errors import UsageError
 from geak.goal import FASTER
 from geak.journal.events import Caps, Conditions, RoleModel
 from geak.judge import command, words
-from geak.judges import Judges, default_commands
+from geak.judges import LOCAL, Judges, default_commands
 from geak.models.base import Call, Message, Model, Role
 from geak.models.compiler import Compiler
 from geak.models.config import read, secrets
@@ -80,11 +80,19 @@ def _judges(settings: Settings, at_once: int, log: Path | None) -> Judges:
 
         if len(settings.judge) > 1:
             raise UsageError("--executor ray starts one command on every worker, and several --judge were given")
+        settings.must_choose_gpus_here()
         argv = words(settings.judge[0]) if settings.judge else command(allow_weak_sandbox=settings.allow_weak_sandbox)
         return RayJudges(settings.address, argv, most=at_once)
     if settings.address != "auto":
         raise UsageError("--address is where a Ray cluster is, and wants --executor ray")
-    commands = default_commands(settings.judge, allow_weak_sandbox=settings.allow_weak_sandbox, samples=at_once)
+    if any(name != LOCAL for name in settings.judge):
+        settings.must_choose_gpus_here()
+    commands = default_commands(
+        settings.judge,
+        allow_weak_sandbox=settings.allow_weak_sandbox,
+        samples=at_once,
+        gpu_ids=settings.gpu_ids,
+    )
     return Judges(commands, log)
 
 

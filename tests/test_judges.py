@@ -318,6 +318,8 @@ def test_as_many_judges_here_as_there_is_work_and_room_for(monkeypatch: pytest.M
     assert default_commands(samples=3) == [command()] * 3
     assert default_commands(["local"], samples=9) == [command()] * 5
     assert default_commands(allow_weak_sandbox=True) == [command(allow_weak_sandbox=True)]
+    assert default_commands(samples=2, gpu_ids="1") == [command(gpu_ids="1")] * 2
+    assert command(gpu_ids="1")[-2:] == ["--gpu-ids", "1"]
     assert default_commands(["ssh 'a box' judge", "local"], samples=2) == [["ssh", "a box", "judge"], *[command()] * 2]
     with pytest.raises(UsageError, match="--judge is empty"):
         default_commands([" "])

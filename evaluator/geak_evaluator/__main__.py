@@ -27,8 +27,10 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--workers", type=int, default=1, help="requests at a time; 0 is one for each processor")
     parser.add_argument("--no-estimates", action="store_true", help="verdicts say nothing of times: sooner done")
     parser.add_argument("--device", default="", metavar="simulated:TARGET", help="a simulated device, to try the clock")
+    parser.add_argument("--gpu-ids", default="", help="which of the visible GPUs it may use: numbers or UUIDs, as 0,2")
     options = parser.parse_args(arguments)
     try:
+        from geak_evaluator.measure.devices import NoSuchDevice, narrow
         from geak_evaluator.serve import pooled, stdio
     except ModuleNotFoundError as error:
         if error.name != "numpy":
@@ -39,11 +41,14 @@ def main(argv: list[str] | None = None) -> int:
         if options.workers != 1:
             names = {"--allow-weak-sandbox": options.allow_weak_sandbox, "--no-estimates": options.no_estimates}
             flags = [name for name, wanted in names.items() if wanted]
+            flags += ["--gpu-ids", options.gpu_ids] * bool(options.gpu_ids)
             pooled(options.workers, [*flags, *(["--device", options.device] if options.device else [])])
             return 0
+        if options.gpu_ids:
+            narrow(options.gpu_ids)
         with Sandbox(minimum=Level.BASE if options.allow_weak_sandbox else Level.CONFINED) as box:
             stdio(box, options.device, estimates=not options.no_estimates)
-    except SandboxError as error:
+    except (SandboxError, NoSuchDevice) as error:
         print(f"error: {error}", file=sys.stderr)
         return 3
     except (KeyboardInterrupt, BrokenPipeError):

@@ -11,7 +11,7 @@ import numpy as np
 from geak_evaluator import source
 from geak_evaluator.kernel_child import SPACE, Kernel, request
 from geak_evaluator.measure.clock import Unmeasured
-from geak_evaluator.measure.lent import Lent
+from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measure.sides import DeviceSide, Judged
 from geak_evaluator.oracle import Answer, Oracle, TooBig
 from geak_evaluator.outcome import Captured, Ran, failed, troubled
@@ -182,7 +182,10 @@ class Candidate:
         ran = self._replay(answer, captured, lower=lower)
         if self._lent is None or ran.result.cause in _SEEN_ONLY_HERE:
             return ran
-        result = self._natively(answer, captured)
+        try:
+            result = self._natively(answer, captured)
+        except DeviceLost as error:
+            return replace(ran, conflicts=(*ran.conflicts, f"not proved on the device [{captured.case}]: {error}"))
         if result.cause is None and ran.result.cause is not None:
             words = f"the interpreter could not follow [{result.case}]: {ran.result.message}"
             return replace(ran, result=result, conflicts=(*ran.conflicts, words))
@@ -193,11 +196,12 @@ class Candidate:
         assert self._lent is not None
         case, name = captured.case, self._lent.identity.name
         try:
-            if self._native is None:
-                self._native = self._on_device.enter_context(self.side(self._lent, captured, [answer], 1))
-            else:
-                self._native.ready(*self._asked(captured, [answer], 1))
-            spilled, given, got = self._native.prove()
+            with self._lent.leased():  # whoever times something there is not disturbed
+                if self._native is None:
+                    self._native = self._on_device.enter_context(self.side(self._lent, captured, [answer], 1))
+                else:
+                    self._native.ready(*self._asked(captured, [answer], 1))
+                spilled, given, got = self._native.prove()
         except Unmeasured as error:
             self.close()  # whatever went wrong there is not there for the next case
             cause = Cause(error.cause) if error.cause in {cause.value for cause in Cause} else Cause.PROTOCOL

@@ -56,8 +56,7 @@ class Measuring:
         found: list[Timing] = []
         for case in cases:
             try:
-                with self._lent.leased():
-                    found += self._of_case(case, self._lent.identity)
+                found += self._of_case(case, self._lent.identity)
             except DeviceLost as error:
                 found.append(Timing(case, "", self._candidate.target, state=State.FAILED, message=str(error)))
                 break
@@ -70,7 +69,9 @@ class Measuring:
             pools = 1 if self._spec.launches == "by_value" else self._rules.pools
             answers = [self._oracle.case(case, self._candidate.target, native=True) for _ in range(pools)]
             captured = self._captured(self._candidate, case, answers)
-            chosen = self._baselines(case, identity, answers)
+            with self._lent.leased():  # not before: a host's work holds up nobody else
+                chosen = self._baselines(case, identity, answers)
+                timed = [self._beside(replace(blank, baseline=name), captured, answers) for name in chosen or ("",)]
         except TooBig as error:
             yield replace(blank, state=State.TOO_BIG_HERE, message=str(error))
             return
@@ -80,8 +81,7 @@ class Measuring:
         except Unmeasured as error:
             yield replace(blank, state=error.state, message=str(error))
             return
-        for name in chosen or ("",):
-            yield self._beside(replace(blank, baseline=name), captured, answers)
+        yield from timed
 
     def _beside(self, blank: Timing, captured: Captured, answers: list[Answer]) -> Timing:
         configuration = ""

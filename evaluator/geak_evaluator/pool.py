@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import IO, BinaryIO
 
+from geak_evaluator.measure.lease import suspect
 from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.wire import Hello, Problem, Response
@@ -140,6 +141,8 @@ class Pool:
     def _end_the_hung(self) -> None:
         for worker in self._workers:
             if worker.job is not None and time.monotonic() - worker.since > self._patience_s:
+                for gpu in self.hello.gpus:  # any of which it may have been at; each is tested before its next use
+                    suspect(gpu, "a judge that had it hung")
                 worker.kill()
 
     def _hand_out(self) -> None:

@@ -48,14 +48,13 @@ def profile(
     target: str = "",
     case: str = "",
     choice: Choice = "auto",
-    gpu_ids: str = "",
     policy: Policy = Policy.PURE,
     gpus: Sequence[Gpu] | None = None,
     taking: Taking = take,
     device: str = "torch",
 ) -> Profile:
     """Everything that can be known here of one case, each part with the word of where it comes from."""
-    present = devices.visible(devices.gpus() if gpus is None else gpus, ids=gpu_ids)
+    present = devices.visible(devices.gpus() if gpus is None else gpus)
     name = find(target).name if target else next((gpu.target for gpu in present if gpu.target), "gfx942")
     with judge.oracle(file) as oracle:
         chosen = _case(oracle.about.spec, case)

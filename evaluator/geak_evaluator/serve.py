@@ -19,7 +19,7 @@ from geak_evaluator.lint import lint
 from geak_evaluator.machine_code.cache import Cache, CacheError
 from geak_evaluator.measure import present
 from geak_evaluator.measure.baseline import Book
-from geak_evaluator.measure.devices import NoSuchDevice, gpus, software, visible
+from geak_evaluator.measure.devices import gpus, software, visible
 from geak_evaluator.measure.lent import Lent
 from geak_evaluator.measuring import Stopwatch
 from geak_evaluator.observing import observe, tried
@@ -146,7 +146,7 @@ def _answer(judge: Judge, line: str) -> Response:
         return Response(number, problem=Problem("request", f"a request that this judge cannot read: {error}"))
     except SpecProblem as error:
         return Response(number, problem=Problem("spec", str(error)))
-    except (UnknownTarget, NoSuchCase, NoSuchDevice) as error:
+    except (UnknownTarget, NoSuchCase) as error:
         return Response(number, problem=Problem("request", str(error)))
     except (SandboxError, OSError) as error:
         return Response(number, problem=Problem("sandbox", str(error)))
@@ -178,7 +178,6 @@ def _result(judge: Judge, request: Request) -> Any:
             target=request.targets[0] if request.targets else "",
             case=request.case,
             choice=request.tool,
-            gpu_ids=request.gpu_ids,
             policy=request.policy,
         )
     if request.op == "tune":

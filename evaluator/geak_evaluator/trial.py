@@ -200,7 +200,7 @@ class Trial:
         for case in wanted(self._spec, self._shown, self._targets[0]) if self._spec.bench else ():
             try:
                 ran = self._candidate.run(case, interpreted=False)
-            except SpecProblem as error:
+            except (SpecProblem, DeviceLost) as error:
                 self._remarks.append(f"not proved at [{case}]: {error}")
                 continue
             if ran.result.cause is Cause.TOO_BIG_HERE:

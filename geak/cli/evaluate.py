@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EXIT = {Status.ACCEPTED: 0, Status.REJECTED: 1, Status.UNDECIDED: 6}
 
 
-@settles("target", "policy", "elements", "judge", "allow_weak_sandbox")
+@settles("target", "policy", "elements", "judge", "gpu_ids", "allow_weak_sandbox")
 def evaluate(
     spec: Annotated[
         str, typer.Argument(help="A spec: its file, its name or PATH::TASK; with --kernels a folder of them.")

@@ -70,8 +70,9 @@ def judge_of(settings: Settings, *, workers: int = 1) -> str | list[str]:
     from geak.judges import LOCAL
 
     if settings.judge and settings.judge[0] != LOCAL:
+        settings.must_choose_gpus_here()
         return settings.judge[0]
-    return command(allow_weak_sandbox=settings.allow_weak_sandbox, workers=workers)
+    return command(allow_weak_sandbox=settings.allow_weak_sandbox, workers=workers, gpu_ids=settings.gpu_ids)
 
 
 def _option(setting: Setting, *, kept: bool) -> inspect.Parameter:

@@ -18,7 +18,7 @@ _TOOLS = Literal["auto", "proton", "rocprof", "ncu"]
 _WIDTH = 18
 
 
-@settles("target", "policy", "elements", "judge", "allow_weak_sandbox")
+@settles("target", "policy", "elements", "judge", "gpu_ids", "allow_weak_sandbox")
 def profile(
     spec: Annotated[str, typer.Argument(help="A spec: its file, its name or PATH::TASK.")],
     kernel: Annotated[Path, typer.Argument(help="A Python file with the kernel.")],
@@ -30,9 +30,6 @@ def profile(
         _TOOLS,
         typer.Option(help="Which profiler: auto (Proton, then the vendor's), proton, rocprof or ncu."),
     ] = "auto",
-    gpu_ids: Annotated[
-        str, typer.Option("--gpu-ids", help="Which of the visible GPUs may be used: numbers or UUIDs, as in 0,2.")
-    ] = "",
     json: AsJson = False,
     *,
     flags: Flags,
@@ -56,7 +53,6 @@ def profile(
             target=target,
             case=case,
             tool=tool,
-            gpu_ids=gpu_ids,
             policy=settings.policy or task.policy,
         )
     if json:

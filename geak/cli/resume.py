@@ -15,7 +15,7 @@ from geak.settings import load
 _MAY_CHANGE = ("usd", "tokens", "minutes", "calls", "rounds", "goal")
 
 
-@settles(*_MAY_CHANGE, "judge", "executor", "address", "allow_weak_sandbox", kept=(*_MAY_CHANGE, "judge"))
+@settles(*_MAY_CHANGE, "judge", "executor", "address", "gpu_ids", "allow_weak_sandbox", kept=(*_MAY_CHANGE, "judge"))
 def resume(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     yes: Yes = False,

@@ -31,7 +31,7 @@ _FIGURES = {
 }
 
 
-@settles("target", "policy", "elements", "judge", "allow_weak_sandbox")
+@settles("target", "policy", "elements", "judge", "gpu_ids", "allow_weak_sandbox")
 def tune(
     spec: Annotated[str, typer.Argument(help="A spec: its file, its name or PATH::TASK.")],
     kernel: Annotated[Path, typer.Argument(help="A Python file with the kernel.")],

@@ -1,8 +1,8 @@
 """Every known cheat, by its name in two catalogues, and where it is shown not to work.
 
 C01 to C64 are the list of this project's own sandbox; K01 to K50 the classes of cheats seen in kernel benchmarks. Most
-stand in this folder, under names that begin with theirs. What belongs to a room of its own is tested there; what needs
-a device or a clock waits for one.
+stand in this folder, under names that begin with theirs. What belongs to a room of its own is tested there; what only
+a device can show waits for one.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ ELSEWHERE: dict[str, str] = {
     "C40": "attacks/test_escapes_files.py::test_E51_metadata_of_foreign_files",
     "K11": "judge/test_lint.py::test_a_rule_finds_what_it_is_about",
     "K38": "oracles/test_tests.py::test_a_candidate_cannot_reach_the_asserts",
+    "C47": "measure/test_liars.py::test_K28_a_baseline_that_is_slowed_down",  # calibrated before the candidate is there
     "C41": "measure/test_liars.py::test_work_that_comes_later",
     "C55": "measure/test_liars.py::test_C55_K29_faster_than_the_device_can_be",
     "K21": "measure/test_liars.py::test_work_that_comes_later",
@@ -57,7 +58,6 @@ ELSEWHERE: dict[str, str] = {
 """A test of another room, from the folder of tests on."""
 
 WAITING: dict[str, str] = {
-    "C44": "a cache that persists needs a device that has one: gpu/test_device.py::test_C44_lines_that_persist",
-    "C47": "calibrated before a candidate exists: what a process of its own could slow is shown at K28",
+    "C44": "gpu/test_device.py::test_C44_lines_that_persist",  # no simulated cache persists
 }
-"""What needs a device, and why."""
+"""What only a device can show, and has not been run on one: a test that is skipped without."""

@@ -53,9 +53,15 @@ def test_a_case_that_is_none(geak, files):
 
 
 def test_a_device_that_is_not_there(geak, files):
-    found = geak("profile", *files, "--gpu-ids", "3")
-    assert found.code == 2
+    found = geak("profile", *files, "--gpu-ids", "3", "--judge", "local")
+    assert found.code == 3
     assert "--gpu-ids '3': there is no device '3'; there are: none" in found.err
+
+
+def test_another_judge_chooses_its_own_devices(geak, files):
+    found = geak("profile", *files, "--gpu-ids", "0", "--judge", "ssh box judge")
+    assert found.code == 2
+    assert "choose them there" in found.err
 
 
 def test_a_kernel_without_a_plan(geak, files):

@@ -9,9 +9,11 @@ import threading
 
 import pytest
 
+from geak_evaluator.measure.lease import suspicion
 from geak_evaluator.pool import Pool
 from geak_evaluator.sandbox.errors import SandboxError
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.device import Gpu
 
 WORKER = """
 import json, os, sys
@@ -26,8 +28,8 @@ for line in sys.stdin:
 """
 
 
-def served(lines: list[dict[str, object]], workers: int = 2) -> list[dict[str, object]]:
-    pool = Pool([sys.executable, "-c", WORKER], workers)
+def served(lines: list[dict[str, object]], workers: int = 2, worker: str = WORKER) -> list[dict[str, object]]:
+    pool = Pool([sys.executable, "-c", worker], workers)
     read, write = os.pipe()
     with open(write, "wb") as requests:
         for line in lines:
@@ -87,6 +89,17 @@ def test_one_that_hangs_is_ended_and_replaced(monkeypatch, tmp_path):
     by_number = {answer["id"]: answer for answer in answers}
     assert by_number[1]["problem"]["message"] == "the judge that had this request ended before its answer"
     assert "result" in by_number[2]
+
+
+def test_what_a_hung_one_had_is_tested_before_its_next_use(tmp_path, monkeypatch):
+    monkeypatch.setitem(Pool.__init__.__kwdefaults__, "patience_s", 1.0)
+    monkeypatch.setenv("GEAK_LEASES", str(tmp_path / "leases"))
+    os.mkfifo(tmp_path / "never")
+    gpu = Gpu("amd", "GPU-0000000000000001")
+    with_gpu = WORKER.replace('"sandbox": "isolated"', f'"sandbox": "isolated", "gpus": [{codec.dumps(gpu)}]')
+    assert suspicion(gpu) == ""
+    served([{"id": 1, "wait": [str(tmp_path / "never")]}], 1, with_gpu)
+    assert suspicion(gpu) == "a judge that had it hung"
 
 
 def test_the_hello_says_how_many_there_are():

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from geak_evaluator.measure import devices
+from geak_evaluator.measure import devices, present
 from tests.measure import fakes, machines
 
 
@@ -112,6 +112,30 @@ def test_a_process_for_one_device_sees_no_other(tmp_path: Path) -> None:
     gpu = devices.gpus(machines.amd(tmp_path))[1]
     before = {"HIP_VISIBLE_DEVICES": "1", "CUDA_VISIBLE_DEVICES": "1", "ROCR_VISIBLE_DEVICES": "0,1", "PATH": "/bin"}
     assert devices.alone(gpu, before) == {"PATH": "/bin", "ROCR_VISIBLE_DEVICES": gpu.uuid}
+
+
+def test_a_child_may_open_every_render_node_and_is_told_which_device_is_its_own(tmp_path: Path) -> None:
+    """ROCm's thunk gives up where a render node of its topology is there and is refused."""
+    metal = present.first({"HIP_VISIBLE_DEVICES": "1"}, machines.amd(tmp_path, 3))
+    assert metal is not None
+    assert metal.visible == metal.uuid == "GPU-21b6d61638a86f8d"
+    assert set(metal.nodes) == {"/dev/kfd", *(f"/dev/dri/renderD{128 + n}" for n in range(3))}
+    metal = present.first({}, machines.nvidia(tmp_path / "other"))
+    assert metal is not None
+    assert "/dev/nvidia1" not in metal.nodes
+
+
+def test_gpu_ids_are_for_all_that_a_judge_does(tmp_path: Path) -> None:
+    root = machines.nvidia(machines.amd(tmp_path, 3), 2)
+    variables = {"ROCR_VISIBLE_DEVICES": "2,1", "PATH": "/bin"}
+    devices.narrow("1,3", variables, root)  # the second of AMD's that are left, and the second of NVIDIA's
+    found = devices.visible(devices.gpus(root), variables)
+    assert [(gpu.vendor, gpu.index) for gpu in found] == [("amd", 1), ("nvidia", 1)]
+    metal = present.first(variables, root)
+    assert metal is not None
+    assert metal.visible == "GPU-21b6d61638a86f8d"
+    with pytest.raises(devices.NoSuchDevice):
+        devices.narrow("2", variables, root)
 
 
 def test_products_by_their_names(tmp_path: Path) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from geak_evaluator.judge import Judge
+from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measuring import Stopwatch
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import Limits
@@ -94,6 +96,18 @@ def test_a_device_that_fails_its_test_is_left_alone(box: Sandbox) -> None:
     verdict = evaluated(judge, tier=Tier.GATE)
     assert (verdict.status, verdict.how) == (Status.ACCEPTED, "interpreter")
     assert any("does not pass its test" in note for note in verdict.notes)
+
+
+def test_a_device_that_is_lost_in_between_leaves_the_interpreters_verdict(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leased(lent: Lent) -> contextlib.AbstractContextManager[None]:
+        raise DeviceLost("it is leased to another process")
+
+    monkeypatch.setattr(Lent, "leased", leased)
+    verdict = evaluated(scene.measuring_judge(box), tier=Tier.GATE)
+    assert (verdict.status, verdict.how) == (Status.ACCEPTED, "interpreter")
+    assert "not proved on the device [M=3, N=70]: it is leased to another process" in verdict.notes
 
 
 def test_the_winner_of_an_autotuner_is_found_before_the_clock(box: Sandbox) -> None:

@@ -37,13 +37,18 @@ class Book:
         """What was measured before under the very same conditions."""
         if key not in self._known and self.folder is not None:
             with contextlib.suppress(OSError, ValueError, TypeError):
-                self._known[key] = float(json.loads((self.folder / key).read_text())["us"])
+                known = float(json.loads((self.folder / key).read_text())["us"])
+                if known > 0:
+                    self._known[key] = known
         return self._known.get(key)
 
     def put(self, key: str, us: float, about: dict[str, str]) -> None:
-        """Keeps a figure, whole or not at all."""
+        """Keeps a figure, whole or not at all; that it does not run is remembered by this process alone.
+
+        A process that was killed, or a compiler that was too slow this once, must not take a baseline away for good.
+        """
         self._known[key] = us
-        if self.folder is None:
+        if self.folder is None or us <= 0:
             return
         with contextlib.suppress(OSError):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

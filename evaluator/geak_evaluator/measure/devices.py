@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,15 +76,27 @@ def visible(found: Sequence[Gpu], environment: Mapping[str, str] | None = None, 
     return tuple(dict.fromkeys(chosen))
 
 
+def narrow(ids: str, environment: MutableMapping[str, str] = os.environ, root: Path = ROOT) -> None:
+    """Makes the variables leave the devices that `ids` names and no others; NoSuchDevice where one is not there."""
+    chosen = visible(gpus(root), environment, ids)
+    amd, nvidia = ([gpu for gpu in chosen if gpu.vendor == vendor] for vendor in ("amd", "nvidia"))
+    environment["ROCR_VISIBLE_DEVICES"] = ",".join(map(handle, amd))
+    environment["HIP_VISIBLE_DEVICES"] = ",".join(map(str, range(len(amd))))  # all of these: else CUDA's would count
+    environment["CUDA_VISIBLE_DEVICES"] = ",".join(map(handle, nvidia))
+
+
 def alone(gpu: Gpu, environment: Mapping[str, str]) -> dict[str, str]:
     """An environment in which a process sees this device and no other.
 
     On ROCm by ROCR_VISIBLE_DEVICES alone: HIP's variables would count among one, and Proton refuses to start with them.
     """
     kept = {name: value for name, value in environment.items() if name not in VARIABLES}
-    if gpu.vendor == "amd":
-        return {**kept, "ROCR_VISIBLE_DEVICES": gpu.uuid if re.fullmatch(r"GPU-\w+", gpu.uuid) else str(gpu.index)}
-    return {**kept, "CUDA_VISIBLE_DEVICES": gpu.uuid}
+    return {**kept, "ROCR_VISIBLE_DEVICES" if gpu.vendor == "amd" else "CUDA_VISIBLE_DEVICES": handle(gpu)}
+
+
+def handle(gpu: Gpu) -> str:
+    """What its runtime knows it by: a UUID, which no order changes, or its number where it has none of its own."""
+    return gpu.uuid if re.fullmatch(r"GPU-[\w-]+", gpu.uuid) else str(gpu.index)
 
 
 def _named(found: list[Gpu], words: str | None) -> list[Gpu]:

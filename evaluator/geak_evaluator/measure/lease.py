@@ -83,7 +83,7 @@ def lease_any(devices: Sequence[Gpu], *, wait_s: float = 0.0, test: Test | None 
 
 def suspect(gpu: Gpu, why: str) -> None:
     """Notes that a device hung or was reset: it is tested before it is used again, by whomever."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, Busy):
         _file(gpu, ".suspect").write_text(why[:500])
 
 

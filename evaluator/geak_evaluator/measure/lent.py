@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from geak_evaluator.measure.lease import Busy, Unfit, lease
+from geak_evaluator.measure.lease import Busy, Unfit, lease, suspect
 from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Child
 from geak_evaluator.sandbox.policy import GIB, Limits
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.device import Gpu
 from geak_evaluator.schema.exchange import Trouble
 from geak_evaluator.schema.measuring import Asked, Identity, Metal, Tested
 
@@ -54,10 +55,27 @@ class Lent:
             return
         with contextlib.ExitStack() as held:
             try:
-                held.enter_context(lease([self.metal.uuid or self.identity.uuid], wait_s=_WAIT_S))
+                held.enter_context(lease([self._named], wait_s=_WAIT_S, test=self._fault))
             except (Busy, Unfit) as error:
                 raise DeviceLost(str(error)) from None
             yield
+
+    def doubt(self, why: str) -> None:
+        """It hung, or lost a process: it is tested before anybody on this machine uses it again."""
+        self.suspect = True
+        if self.metal.kind != "simulated":
+            suspect(self._named, why)
+
+    @property
+    def _named(self) -> Gpu:
+        return Gpu("amd", self.metal.uuid or self.metal.visible)  # by its UUID alone
+
+    def _fault(self, gpu: Gpu) -> str:
+        try:
+            self._identity, self.suspect = self._tested(), False
+        except DeviceLost as error:
+            return str(error)
+        return ""
 
     def spawn(
         self, *, shared: Sequence[int] = (), project: str = "", role: str = _ROLE, job: dict[str, Any] | None = None

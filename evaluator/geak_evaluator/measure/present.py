@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from geak_evaluator.measure.devices import ROOT, gpus, visible
+from geak_evaluator.measure.devices import ROOT, gpus, handle, visible
 from geak_evaluator.schema.device import Gpu
 from geak_evaluator.schema.measuring import Metal
 from geak_evaluator.schema.spec import Value
@@ -16,13 +15,16 @@ from geak_evaluator.schema.target import find
 
 def first(environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> Metal | None:
     """The first device that the user's variables leave and may open."""
-    return next((metal(gpu) for gpu in visible(gpus(root), environment) if gpu.usable), None)
+    every = gpus(root)
+    return next((metal(gpu, every) for gpu in visible(every, environment) if gpu.usable), None)
 
 
-def metal(gpu: Gpu) -> Metal:
-    """How a child reaches this device, and no other: through its own files alone, by a name that no order changes."""
-    plain = gpu.vendor == "nvidia" or re.fullmatch(r"GPU-\w+", gpu.uuid)
-    return Metal("torch", gpu.uuid if plain else "0", gpu.nodes, uuid=gpu.uuid)
+def metal(gpu: Gpu, every: Sequence[Gpu] = ()) -> Metal:
+    """How a child reaches this device of all that there are."""
+    # ROCm opens each render node that the kernel lists before it looks at which device it may use, and gives up where
+    # one is there and is refused to it (libhsakmt, topology.c): only its variable keeps it to one device.
+    others = [node for one in every if one.vendor == gpu.vendor == "amd" for node in one.nodes]
+    return Metal("torch", handle(gpu), tuple(dict.fromkeys((*gpu.nodes, *others))), uuid=gpu.uuid)
 
 
 def simulated(text: str) -> Metal:

@@ -172,7 +172,8 @@ def _confine(folder: Path, out: Sequence[Path]) -> None:
     nodes = (*_NODES, *map(str, Path("/dev").glob("nvidia*")))
     write = (str(folder), *map(str, out), *_TEMPORARY, os.path.realpath("/proc/self/task"))
     read = (*policy.default_read(), *policy.device_read(), "/proc/self", "/sys", "/etc", str(folder))
-    landlock.restrict(read, write, (*policy.DEVICES, *nodes), sockets=True)
+    if not landlock.restrict(read, write, (*policy.DEVICES, *nodes), sockets=True):
+        raise OSError("this machine has no Landlock (Linux 5.13), and nothing else confines a replay under a profiler")
 
 
 def _mib(count: int) -> str:

@@ -133,7 +133,7 @@ class DeviceSide:
         if reply.ok:
             return
         if reply.fault is not None:
-            self._lent.suspect = True
+            self._lent.doubt(FAULTS[reply.fault])
             raise Unmeasured(State.FAILED, f"on the device: {FAULTS[reply.fault]}", reply.fault.value)
         raise _unmeasured(read(Trouble, reply) or Trouble("protocol", FAULTS[Fault.PROTOCOL]))
 

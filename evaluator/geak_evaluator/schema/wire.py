@@ -8,7 +8,7 @@ from typing import Any, Literal
 from geak_evaluator.schema.device import Gpu
 from geak_evaluator.schema.verdict import Policy, Tier
 
-VERSION = 5
+VERSION = 6
 """Raised with every change that an older agent or judge would misread."""
 
 
@@ -79,8 +79,6 @@ class Request:
     """Which case is profiled, by its number or its sizes; the first that is timed, where not said."""
     tool: Literal["auto", "proton", "rocprof", "ncu"] = "auto"
     """Which profiler is asked."""
-    gpu_ids: str = ""
-    """Which of the visible devices may be used: numbers or UUIDs, all where not said."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,8 +75,9 @@ def _prepare(metal: Metal, asked: Prepare, make: Make) -> tuple[Runner | None, P
     wanted, free = needed(asked), int(metal.free() * _ROOM)
     if wanted > free:
         return None, Prepared(0, wanted, free)
+    more = (free - wanted) // max(needed(replace(asked, pools=0)), 1)  # the values come after all places
     try:
-        runner = Runner(metal, asked, make)
+        runner = Runner(metal, replace(asked, rotations=min(asked.rotations, 1 + more)), make)
     except Exception as error:
         return None, Prepared(0, wanted, free, device_trouble(error))
     return runner, Prepared(len(runner.places), wanted, free)

@@ -41,12 +41,12 @@ class TorchMetal:
         target = _target(self._properties, self.hip)
         self._sensors = sensors.of(self._properties, hip=self.hip)
         self.observers: list[Observer] = []
-        self._cuda = None if self.hip else _libcuda()
-        if self._cuda is not None:  # of our own context; a kernel's host code, which could raise it, never runs here
-            self._cuda.cuCtxSetLimit(ctypes.c_int(_PERSISTING), ctypes.c_size_t(0))
         cache = max(getattr(self._properties, "L2_cache_size", 0), _LAST_LEVEL.get(target, 0))
         self._flush = self.allocate(max(_LEAST_FLUSH, 2 * cache))
         self._probe = (self.allocate(_PROBE), self.allocate(_PROBE))
+        self._cuda = None if self.hip else _libcuda()
+        if self._cuda is not None:  # of our own context, which is there since something was allocated in it
+            self._cuda.cuCtxSetLimit(ctypes.c_int(_PERSISTING), ctypes.c_size_t(0))
         self.identity = Identity(
             vendor="amd" if self.hip else "nvidia",
             name=self._properties.name,
@@ -71,8 +71,13 @@ class TorchMetal:
 
     @contextlib.contextmanager
     def launching(self) -> Iterator[None]:
-        """Triton's own driver, found by Triton itself."""
+        """Triton's own driver, found by Triton itself; a wrapper that would have set an allocator never runs here."""
+        triton.set_allocator(self._scratch)
         yield
+
+    def _scratch(self, size: int, alignment: int, stream: int | None) -> torch.Tensor:
+        """Memory that a launch asks for beside its arguments: descriptors that are made on the device lie there."""
+        return self.allocate(size)
 
     def step(self, name: str, moved: int) -> None:
         """Nothing to be told."""
@@ -87,11 +92,12 @@ class TorchMetal:
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
         """A graph of the work, which must have run before: nothing is compiled while recording."""
-        graph = torch.cuda.CUDAGraph()
+        graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
         try:
             with torch.cuda.graph(graph):
                 work()
         except Exception as error:
+            torch.cuda.set_stream(stream)  # which it does not leave where the recording cannot be ended
             torch.cuda.synchronize()
             raise NoGraph(str(error).partition("\n")[0][:200]) from error
         return graph.replay

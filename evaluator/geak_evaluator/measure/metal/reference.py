@@ -5,7 +5,6 @@ Either is alone in its child, and of what it does only the time counts that the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +30,6 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     source = channel.receive()
     if source is None:
         return
-    os.environ["TORCHINDUCTOR_COMPILE_THREADS"] = "1"  # a pool of processes would outlive what it was made for
     try:
         module = load(source, job["name"], job.get("project", ""))
         function = _function(module, job)
@@ -115,8 +113,11 @@ def metal_device(place: Place) -> torch.device:
 
 def compiled(function: Callable[..., Any], mode: str) -> Callable[..., Any]:
     """A reference as one of the baselines has it; graphs are recorded by whoever times it."""
-    if mode == "compile":
-        return torch.compile(function, dynamic=False)
-    if mode == "max-autotune":
-        return torch.compile(function, dynamic=False, mode="max-autotune-no-cudagraphs")
-    return function
+    if mode not in ("compile", "max-autotune"):
+        return function
+    from torch._inductor import config
+
+    # A pool of processes would outlive what it was made for. Its variable was read long ago, by the warm process.
+    config.compile_threads = 1
+    named = "max-autotune-no-cudagraphs" if mode == "max-autotune" else None
+    return torch.compile(function, dynamic=False, mode=named)

@@ -64,6 +64,14 @@ class Place:
         for memory in self._own:
             memory.fill_(self._poison)
 
+    def bound(self) -> dict[int, torch.Tensor]:
+        """Which memories the values of library operations have taken the place of."""
+        return dict(self._bound)
+
+    def bind(self, bound: dict[int, torch.Tensor]) -> None:
+        """Takes them for these: a graph writes where it was recorded, and is not asked again."""
+        self._bound = dict(bound)
+
     def spilled(self) -> str:
         """The memory beside which something was written, if any."""
         for name, raw in self._raw:
@@ -237,8 +245,20 @@ class Runner:
                 self._ready(number, min(self._pools))
                 work.run()  # whatever has to be compiled is compiled now
                 self._metal.synchronize()
-                self._graphs[number] = self._metal.record(work.run)
+                self._ready(number, min(self._pools))  # nothing is recorded on memory of the run before
+                self._graphs[number] = self._recorded(number, work)
         return [self._graphs[number] for number in range(len(self._works))]
+
+    def _recorded(self, number: int, work: Work) -> Callable[[], None]:
+        replay = self._metal.record(work.run)
+        place = self.places[number]
+        bound = place.bound()
+
+        def again() -> None:
+            replay()
+            place.bind({**bound, **place.bound()})
+
+        return again
 
     def _ready(self, rotation: int, pool: int) -> None:
         """The values of a pool at these addresses, and nothing where outputs will be."""
