@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from geak.journal.events import VERSION as JOURNAL
 from geak.settings import TABLE
 from geak_evaluator.schema.wire import VERSION
 from tests.cli.conftest import Outcome
@@ -172,10 +173,11 @@ def test_a_run_is_not_touched_by_a_command_that_means_another(geak, run, message
 
 def test_a_journal_of_a_newer_geak_is_left_to_it(geak, run):
     events = run / "events.jsonl"
-    events.write_text(events.read_text().replace('"version":2', '"version":3', 1))
+    events.write_text(events.read_text().replace(f'"version":{JOURNAL}', f'"version":{JOURNAL + 1}', 1))
     before = kept(run)
     for command in (["resume", "run", "--judge", stage.JUDGE], generate(), ["show", "run"]):
-        told(geak, 2, r"run was written by another GEAK \(journal 3, this one reads 2\)", *command)
+        other = rf"run was written by another GEAK \(journal {JOURNAL + 1}, this one reads {JOURNAL}\)"
+        told(geak, 2, other, *command)
     assert kept(run) == before
 
 

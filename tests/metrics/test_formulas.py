@@ -84,7 +84,7 @@ def test_peak_fraction_has_0_for_a_failure() -> None:
 
 def test_generalisation_is_over_candidates_that_were_right_on_what_is_shown() -> None:
     found = by_key([row("a", shown=3, hidden=1), row("b", shown=1, hidden=1), row("c", shown=0, hidden=0)])
-    assert (found["generalisation"].value, found["generalisation"].note) == (0.5, "4 candidates")
+    assert (found["generalisation"].value, found["generalisation"].note) == (0.5, "of 4 candidates")
     assert by_key([row("a")])["generalisation"].note.startswith("no candidate was right on the shown cases")
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -38,9 +39,10 @@ def test_a_policy_is_the_tasks_own_until_somebody_says_another(geak):
     assert policy(geak, fused, "--policy", "pure") == "pure"
 
 
-def test_a_checkout_is_listed_with_counts_by_cause_and_a_line_a_task(geak):
-    shown = geak("specs", "list", KERNELBENCH).out.splitlines()
-    assert shown[0] == f"{KERNELBENCH}: 3 tasks (3 kernelbench); 2 can run here"
+def test_a_checkout_is_listed_with_counts_by_cause_and_a_line_a_task(geak, tmp_path):
+    place = shutil.copytree(KERNELBENCH, tmp_path / "apart")  # within our own repository it has a commit: ours
+    shown = geak("specs", "list", place).out.splitlines()
+    assert shown[0] == f"{place}: 3 tasks (3 kernelbench); 2 can run here"
     assert shown[1] == "  1 cannot: it needs weights of a model and the network"
     assert [line.split()[0] for line in shown[2:]] == [
         "level1/19_Hinge",
