@@ -101,7 +101,7 @@ class Journal:
         line = (json.dumps(_plain(entry), separators=(",", ":")) + "\n").encode()
         with self._entering:
             self._lines.append(line)
-        self.entries.append(entry)
+            self.entries.append(entry)
         return entry
 
     def hold(self, text: str) -> Blob:
