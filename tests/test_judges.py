@@ -325,48 +325,56 @@ def test_as_many_judges_here_as_there_is_work_and_room_for(monkeypatch: pytest.M
         default_commands([" "])
 
 
-def descendants(process: int) -> set[int]:
-    """Every process that came of this one."""
-    parents: dict[int, list[int]] = {}
+def of_judges(others: set[int] | frozenset[int] = frozenset()) -> set[int]:
+    """The judges that this process started, but for others, and every process that came of them."""
+    children: dict[int, list[int]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             number, rest = entry.read_text().split(" (", 1)
         except OSError:
             continue
-        parents.setdefault(int(rest.rsplit(") ", 1)[1].split()[1]), []).append(int(number))
+        children.setdefault(int(rest.rsplit(") ", 1)[1].split()[1]), []).append(int(number))
     found: set[int] = set()
-    todo = [process]
+    todo = [one for one in set(children.get(os.getpid(), ())) - others if b"geak_evaluator" in command_line(one)]
     while todo:
-        fresh = set(parents.get(todo.pop(), ())) - found
-        found |= fresh
-        todo += fresh
+        found.add(one := todo.pop())
+        todo += children.get(one, ())
     return found
 
 
-def test_the_real_judge_cancelled_in_the_middle_and_asked_again(box: object) -> None:
-    """The sandbox of the other tests is up before, so that its processes are none of these."""
-    before = descendants(os.getpid())
+def command_line(process: int) -> bytes:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def test_the_real_judge_cancelled_in_the_middle_and_asked_again() -> None:
+    others = of_judges()
     spec = find("softmax")
     kernel = (spec.parent / "kernels" / "softmax.py").read_text()
     endless = kernel.replace("def softmax(x):", "def softmax(x):\n    while True:\n        pass\n")
+    second: set[int] = set()
 
     async def main() -> Verdict:
         async with Judges(default_commands()) as judges:
-            first = descendants(os.getpid()) - before
             assert (await judges.describe(spec)).name == "softmax"
-            idle = descendants(os.getpid()) - before
+            first = of_judges(others)
             asking = asyncio.create_task(judges.evaluate(spec, endless))
-            while not descendants(os.getpid()) - before - idle:  # a child has been forked for it
+            while not (child := of_judges(others) - first):  # forked for it
                 await asyncio.sleep(0.01)
             asking.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await asking
-            assert not gone_soon(first)
-            return await judges.evaluate(spec, kernel, tier=Tier.GATE)
+            assert not gone_soon(first | child)
+            verdict = await judges.evaluate(spec, kernel, tier=Tier.GATE)
+            second.update(of_judges(others))
+            return verdict
 
     verdict = asyncio.run(main())
     assert (verdict.status, verdict.tier) == (Status.ACCEPTED, Tier.GATE)
-    assert not gone_soon(descendants(os.getpid()) - before)
+    assert second
+    assert not {one: command_line(one) for one in gone_soon(second)}
 
 
 def gone_soon(processes: set[int]) -> set[int]:

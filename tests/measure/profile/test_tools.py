@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -205,8 +206,17 @@ def test_a_tool_that_hangs_is_ended_with_all_that_it_started(place: Path) -> Non
     with pytest.raises(Unavailable, match="rocprof did not finish in 2 s"):
         run([str(path)], place, {"PATH": "/usr/bin:/bin"}, 2.0)
     child = int((place / "stdout").read_text())
-    status = Path(f"/proc/{child}/stat")
-    assert not status.exists() or status.read_text().rpartition(")")[2].split()[0] == "Z"
+    deadline = time.monotonic() + 60
+    while running(child):  # it was killed; how soon it is gone is the machine's affair
+        assert time.monotonic() < deadline
+
+
+def running(process: int) -> bool:
+    """Whether it is there, and more than an entry that nobody has asked for."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n1,2\n", '"Dispatch_Id","Process_Id"\nx,y\n', "\x00\xff"])
