@@ -1,7 +1,7 @@
 """First kernels for KernelBench's references, levels 1 and 2, that no language model wrote.
 
     python bench/kernelbench.py CHECKOUT [--level 1 2] [--every N] [--keep FOLDER] [--jobs N] [--minutes M]
-                                [--quick] [--json] [--write]
+                                [--since RECORD [--anew REGEX]] [--quick] [--json] [--write]
 
 CHECKOUT is ScalingIntelligence/KernelBench at the commit below. Each file is drafted into a spec (fp32, its own sizes
 scaled down for a CPU) and seeded with what a compiler emits for its reference. The seeds are judged in turn under the
@@ -13,7 +13,8 @@ Code of a file runs in the judge's sandbox alone.
 * `accepted_pure`, `_mixed`  specs with a seed that the judge accepts, by the policy that it needs
 * `compiled_*`               specs whose kernel compiles for the target (read off machine code, whether right or wrong)
 
-Counts are over the files that were run. Of every other file the record names the cause.
+Counts are over the files that were run. Of every other file the record names the cause. Each file has the hour and
+the commit at which it was run: with `--since`, what an earlier record has accepted is taken over as it is.
 """
 
 from __future__ import annotations

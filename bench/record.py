@@ -7,6 +7,7 @@ import datetime
 import json
 import os
 import platform
+import subprocess
 import sys
 from collections.abc import Mapping
 from importlib import metadata
@@ -24,7 +25,7 @@ Targets = Mapping[str, tuple[str, float]]
 def facts() -> dict[str, Any]:
     """The machine and what is installed on it."""
     return {
-        "date": datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "date": now(),
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)),
         "kernel": platform.release(),
@@ -32,6 +33,17 @@ def facts() -> dict[str, Any]:
         **{name: _version(name) for name in ("torch", "triton", "numpy")},
         "geak": __version__,
     }
+
+
+def now() -> str:
+    """The hour, as records say it."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def revision() -> str:
+    """The commit that this is a checkout of; empty where git does not say."""
+    asked = ("git", "-C", str(Path(__file__).parent), "rev-parse", "--short=9", "HEAD")
+    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def missed(figures: Figures, targets: Targets) -> list[str]:

@@ -10,7 +10,7 @@ import re
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,8 @@ def options(doc: str | None, quick: str) -> argparse.ArgumentParser:
     """The options of both benchmarks."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keep", type=Path, help="a folder of one's own: an interrupted run goes on from there")
+    parser.add_argument("--since", type=Path, help="a record of before: what it has accepted is not run again, except")
+    parser.add_argument("--anew", default=None, metavar="REGEX", help="names to run again all the same")
     parser.add_argument("--jobs", type=int, default=2, help="judges at a time")
     parser.add_argument("--minutes", type=float, default=1e6, help="nothing is begun after so many")
     parser.add_argument("--quick", action="store_true", help=quick)
@@ -97,11 +99,13 @@ def all_of(names: list[str], examine: Callable[[Judge, str], Record], chosen: ar
         chosen.keep.mkdir(exist_ok=True)
     path = chosen.keep / DONE if chosen.keep else None
     records: dict[str, Record] = dict(map(json.loads, path.read_text().splitlines())) if path and path.exists() else {}
+    if chosen.since:
+        records = before(chosen.since, chosen.anew) | records
     waiting: queue.SimpleQueue[str] = queue.SimpleQueue()
     for name in names:
         if name not in records:
             waiting.put(name)
-    lock, ends = threading.Lock(), time.monotonic() + 60 * chosen.minutes
+    lock, ends, revision = threading.Lock(), time.monotonic() + 60 * chosen.minutes, record.revision()
 
     def work() -> None:
         while time.monotonic() < ends:
@@ -122,7 +126,7 @@ def all_of(names: list[str], examine: Callable[[Judge, str], Record], chosen: ar
             except JudgeError as error:
                 told = {"outcome": "no_answer", "why": str(error), "seeds": {}, "tried": [], "compiled": []}
                 ended = True
-            told["seconds"] = round(time.perf_counter() - started, 1)
+            told |= {"seconds": round(time.perf_counter() - started, 1), "at": record.now(), "revision": revision}
             with lock:
                 records[name] = told
                 if path:
@@ -139,6 +143,16 @@ def all_of(names: list[str], examine: Callable[[Judge, str], Record], chosen: ar
     for worker in workers:
         worker.join()
     return {name: records[name] for name in names if name in records}
+
+
+def before(path: Path, anew: str | None) -> dict[str, Record]:
+    """What an earlier record says was accepted, but for the names that are to be run anew."""
+    old = json.loads(path.read_text())
+    return {
+        name: {"at": old["date"], "revision": old.get("revision", "")} | told
+        for name, told in old["files"].items()
+        if told["outcome"] == Status.ACCEPTED.value and not (anew and re.search(anew, name))
+    }
 
 
 def line(told: Record) -> str:
@@ -196,6 +210,7 @@ def report(
         **more,
         "targets": TARGETS,
         "jobs": chosen.jobs,
+        "revisions": dict(Counter(told["revision"] for told in found.values())),
         "not_run": [name for name in names if name not in found],
         "causes": why,
         "files": found,
