@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from geak_evaluator import seeding
 from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import SpecFile
+from geak_evaluator.sandbox.policy import GIB, Limits
 from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.verdict import Status, Tier
 from geak_evaluator.seeding import seed
@@ -79,3 +81,47 @@ def test_what_cannot_be_compiled_is_told_with_a_next_step(judge: Judge, name: st
     assert words in found.trouble
     assert any(mark in found.trouble for mark in (";", " or "))
     assert "Error" not in found.trouble
+
+
+OPERATIONS = '''
+"""Groups of one element, pooling along a row, a size that only a part of a weight tells."""
+
+import torch
+
+from geak_evaluator import Axis, Scalar, Spec, Tensor
+
+spec = Spec(
+    axes={"B": Axis(2, 8), "C": Axis(4, 64, multiple_of=4), "L": Axis(4, 64)},
+    inputs={"x": Tensor("B, 4, L"), "y": Tensor("B, 4, 1")},
+    init={"wide": Scalar("int", "C")},
+    contract="module",
+    entry="Model",
+    cases=[{"B": 3, "C": 8, "L": 17}],
+)
+
+
+class Reference(torch.nn.Module):
+    def __init__(self, wide):
+        super().__init__()
+        self.norm = torch.nn.GroupNorm(4, 4)
+        self.grouped = torch.nn.ConvTranspose1d(4, wide, 3, groups=4)
+        self.pool = torch.nn.MaxPool1d(3, stride=2, padding=1)
+
+    def forward(self, x, y):
+        return self.pool(x), self.norm(1000 * y), self.grouped(x)
+'''
+
+
+def test_operations_that_torch_does_otherwise_on_a_cpu_are_those_of_a_gpu(judge: Judge) -> None:
+    file = SpecFile(Path("wanted.py"), OPERATIONS.encode())
+    found = seed(judge, file)
+    assert found.seeds, found.trouble
+    verdict = judge.evaluate(file, found.seeds[0].source.encode(), tier=Tier.GATE)
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
+def test_time_is_that_of_the_processor_and_its_end_is_told(judge: Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seeding, "_LIMITS", Limits(wall_s=600.0, cpu_s=1, memory=8 * GIB))
+    found = seeds(judge, "def reference(x):\n    for _ in range(10**9):\n        pass\n    return x\n")
+    assert not found.seeds
+    assert "did not finish in the time it has" in found.trouble
