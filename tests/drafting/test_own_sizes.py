@@ -65,8 +65,9 @@ def test_the_files_own_sizes_are_timed_and_in_the_domain():
 
 def test_sizes_of_layers_in_a_list_are_axes_and_small_numbers_stay():
     made = drafted(LAYERS)
-    assert "inner=[inner_2048, inner_2048, 3]" in made.text
-    assert '"inner_2048": Scalar("int", "INNER_2048")' in made.text
+    assert '"inner": ["INNER_2048", "INNER_2048", 3],' in made.text
+    assert '"inner": ["N2048", "N2048", 3],' in drafted(LAYERS, by_example=True).text
+    assert '"inner": ["INNER_64", "INNER_64"],' in drafted(LAYERS.replace("[2048, 2048, 3]", "[64] * 2")).text
 
 
 def test_by_example_equal_sizes_are_one_axis_and_few_stay_as_they_are():

@@ -72,7 +72,7 @@ def _sketch(module: types.ModuleType, spec: Spec, request: CaseRequest) -> CaseR
     state: list[Slot] = []
     gradients: list[Slot] = []
     if spec.contract == "module":
-        init = {name: domain.scalar(item, name, request.sizes) for name, item in spec.init.items()}
+        init = domain.initial(spec, request.sizes)
         with torch.device("meta"):  # initial values would take longer than all else
             state = [_slot(name, value) for name, value in reference(module, spec)(**init).state_dict().items()]
     if spec.contract == "gradient":
@@ -112,7 +112,7 @@ class _Run:
     def __init__(self, module: types.ModuleType, spec: Spec, request: CaseRequest, arguments: Values, rng: Any) -> None:
         self._spec, self._arguments = spec, arguments
         self._reference = reference(module, spec)
-        self._init = {name: domain.scalar(item, name, request.sizes) for name, item in spec.init.items()}
+        self._init = domain.initial(spec, request.sizes)
         self._rng = rng
         self.watch: lifting.NarrowWatch | None = None
         self.state: dict[str, torch.Tensor] = {}
