@@ -119,6 +119,8 @@ def _module(source: Source, node: ast.ClassDef, entry: str, wanted: Wanted) -> D
     if forward is None:
         raise DraftError(f"{source.path}:{node.lineno}: {node.name} has no forward")
     given = arguments(source, forward, skip=1, also=(node,))
+    if init is not None and "get_init_inputs" in source.functions:  # it passes nothing beyond the arguments with names
+        init.args.vararg = init.args.kwarg = None
     built = arguments(source, init, skip=1) if init is not None else []
     follow(source, built, given)
     for argument in built:
