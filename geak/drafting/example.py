@@ -126,6 +126,9 @@ def _shapes(source: Source, given: list[Argument], called: dict[str, str]) -> No
     names = {id(dim): dim.name for dim in sizes.values()}
     for name in source.constants:
         value = _literal(source, ast.Name(name))
+        if name in passed and name not in sizes and type(value) is int:  # the module is made for it
+            known[name] = Num(stays := Dim())
+            names[id(stays)] = str(value)
         if isinstance(value, tuple) and all(type(size) is int for size in value):
             parts = [Dim() for _ in value]
             known[name] = Seq([Num(part) for part in parts])
