@@ -40,7 +40,8 @@ def follow(source: Source, built: list[Argument], given: list[Argument]) -> None
             number = re.search(r"factor|slope|value|rate|prob|_min|_max|scale", argument.name)
             argument.kind = "float" if number else "int"
             argument.question = f"the constructor's {argument.name} is taken for one {argument.kind}"
-    _shapes(source, given, called)
+    fixed = {node.id for argument, node in pairs if argument.fixed and isinstance(node, ast.Name)}
+    _shapes(source, given, called, fixed)
 
 
 def _number(argument: Argument, node: ast.expr, value: float, called: dict[str, str]) -> None:
@@ -110,7 +111,7 @@ class _Inlined(ast.NodeTransformer):
         return ast.List(parts) if isinstance(sizes, list) else ast.Tuple(parts)
 
 
-def _shapes(source: Source, given: list[Argument], called: dict[str, str]) -> None:
+def _shapes(source: Source, given: list[Argument], called: dict[str, str], fixed: set[str]) -> None:
     """The inputs' shapes and kinds, by the names of the sizes that they are made with."""
     example = source.functions.get("get_inputs")
     if example is None:
@@ -126,7 +127,7 @@ def _shapes(source: Source, given: list[Argument], called: dict[str, str]) -> No
     names = {id(dim): dim.name for dim in sizes.values()}
     for name in source.constants:
         value = _literal(source, ast.Name(name))
-        if name in passed and name not in sizes and type(value) is int:  # the module is made for it
+        if name in fixed and name not in sizes and type(value) is int:  # the module is made for it
             known[name] = Num(stays := Dim())
             names[id(stays)] = str(value)
         if isinstance(value, tuple) and all(type(size) is int for size in value):

@@ -196,8 +196,9 @@ def _random_state(module: torch.nn.Module, rng: torch.Generator) -> dict[str, to
     for name, value in module.state_dict().items():
         if value.is_floating_point():
             spread = float(value.std()) if value.numel() > 1 else 0.0
-            noise = torch.randn(value.shape, generator=rng) * (spread if spread > 0 else 0.25)
-            value = value + noise.to(value.dtype)
+            noise = (torch.randn(value.shape, generator=rng) * (spread if spread > 0 else 0.25)).to(value.dtype)
+            # A number on its own may be an epsilon or a variance: it keeps its sign and its order.
+            value = value * noise.exp() if value.dim() == 0 and value != 0 else value + noise
         state[name] = value.detach().clone()
     return state
 
