@@ -55,9 +55,10 @@ class Checkout:
         """What is uncertain of it: a version that nobody has tried here may hold other tasks, or other sizes."""
         read = [(one.name, READ_AT[one.name]) for one, _ in self.found if one.name in READ_AT]
         return tuple(
-            f"this is commit {self.commit[:8]}, and {name} was tried at {' and '.join(at)}: tasks and sizes may be others"
-            for name, at in dict.fromkeys(read)
-            if self.commit and not self.commit.startswith(at)
+            f"this is commit {self.commit[:8]}, and {name} was tried at {' and '.join(tried)}: "
+            "tasks and sizes may be others"
+            for name, tried in dict.fromkeys(read)
+            if self.commit and not self.commit.startswith(tried)
         )
 
     def task(self, name: str) -> Listed:
