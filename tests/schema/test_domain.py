@@ -91,7 +91,7 @@ def test_a_sound_declaration_has_no_problems():
         ({"init": {"n": ["m"]}, "contract": "module"}, "init n: no axis is named m; did you mean M?"),
         ({"init": {"n": Scalar("int", "V")}, "contract": "module"}, "init n: no axis is named V; declared are M, N"),
         ({"init": {"n": ("M[0]",)}, "contract": "module"}, "init n: 'M[0]' is not arithmetic over axis names"),
-        ({"init": {"n": ("M / 2",)}, "contract": "module"}, "case 1 (M=3, N=32): 'M / 2' is 1.5, which is not a whole number"),
+        ({"init": {"n": ("M / 2",)}, "contract": "module"}, "case 1 (M=3, N=32): 'M / 2' is 1.5, which is not a whole"),
         ({"oracle": "peer"}, "oracle 'peer' needs peer='FILE:FUNCTION', the original kernel"),
         ({"oracle": "tests"}, "oracle 'tests' needs tests='pytest ...'"),
         ({"files": "a.py"}, "files=... are named relative to project=..., which is not given"),
