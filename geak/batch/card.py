@@ -228,7 +228,7 @@ def _differences(one: Card, other: Card, names: tuple[str, ...]) -> tuple[Differ
     for name in names:
         pair = [codec.to_json(getattr(card, name)) for card in (one, other)]
         if name == "dataset_sha256" and pair[0] != pair[1]:
-            pair = [f"{card.dataset}, {len(card.tasks)} by hash {card.dataset_sha256[:12]}" for card in (one, other)]
+            pair = [f"{card.dataset} ({len(card.tasks):,}, hash {card.dataset_sha256[:12]})" for card in (one, other)]
         found += _narrowed(_CALLED.get(name, name), *pair)
     return tuple(found)
 

@@ -101,7 +101,7 @@ def test_policies_are_not_pooled(made: Results) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "said"),
     [
-        ("dataset_sha256", "1" * 64, r"tasks: .* by hash \w{12} in the one, .* by hash 111111111111 in the other"),
+        ("dataset_sha256", "1" * 64, r"tasks: .* hash \w{12}\) in the one, .* hash 111111111111\) in the other"),
         ("policy", Policy.OPEN, "policy: pure in the one, open in the other"),
         ("targets", ("sm_80",), "targets: gfx942 in the one, sm_80 in the other"),
         ("devices", ("AMD Instinct MI300X",), "devices: none in the one, AMD Instinct MI300X in the other"),
