@@ -45,7 +45,7 @@ def verdict(judge: Judge, path: Path, kernel: str = "", tier: Tier = Tier.FULL) 
 
 
 def _tiers() -> list[object]:
-    """One file of each operation is judged in full in every run; the others at the gate, and in full in the slow one."""
+    """One file of each operation is judged in full in every run, the others at the gate; the slow suite asks more."""
     params, seen = [], set()
     for path in ACCEPTED:
         if path.parent in seen:
