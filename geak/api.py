@@ -20,7 +20,8 @@ from geak.record import Run as Run
 from geak.record import load_run as load_run
 from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
-from geak.settings import ELEMENTS, ROLES, Settings, changed, load
+from geak.settings import ELEMENTS, ROLES, Settings
+from geak.sources import changed, load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
