@@ -17,12 +17,12 @@ def refusal(error: BaseException, file: str) -> tuple[str, int]:
     What is called in another file, Triton's own library above all, is told by the line that calls it.
     """
     chain = list(_chain(error))
-    reason = chain[-1]
-    said = reason.error_message if isinstance(reason, CompilationError) else f"{type(reason).__name__}: {reason}"
-    words = (said or type(reason).__name__)[:_MESSAGE]
-    for one in reversed(chain):
+    refused = [one for one in reversed(chain) if isinstance(one, CompilationError)]
+    bare = type(chain[-1]).__name__ if chain[-1] in refused else f"{type(chain[-1]).__name__}: {chain[-1]}"
+    words = next((one.error_message for one in refused if one.error_message), bare)[:_MESSAGE]
+    for one in refused:
         generator = _generator(one)
-        if isinstance(one, CompilationError) and generator is not None and generator.file_name == file:
+        if generator is not None and generator.file_name == file:
             number = getattr(one.node, "lineno", 0)
             lines = generator.jit_fn.src.split("\n")
             if 1 <= number <= len(lines):
