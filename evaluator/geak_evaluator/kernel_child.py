@@ -9,7 +9,7 @@ from geak_evaluator.sandbox.child import Child, Reply
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.sandbox.policy import GIB, Limits
 from geak_evaluator.schema import codec, domain
-from geak_evaluator.schema.exchange import Argument, RunRequest
+from geak_evaluator.schema.exchange import Argument, Replay, RunRequest
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.spec import Case, Scalar, Spec
 
@@ -89,8 +89,8 @@ def request(spec: Spec, case: Case, slots: tuple[Slot, ...], wanted: tuple[Slot,
     )
 
 
-def run(child: Child, kernel: Kernel, request: RunRequest) -> Reply:
-    """Loads the kernel and calls it once; afterwards all of the child stands still."""
+def run(child: Child, kernel: Kernel, request: RunRequest | Replay) -> Reply:
+    """Loads the kernel and asks for one thing; afterwards all of the child stands still."""
     reply = child.ask(kernel.source)
     if reply.ok:
         reply = child.ask(codec.dumps(request).encode())

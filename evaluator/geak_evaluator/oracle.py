@@ -117,6 +117,16 @@ class Answer:
         return replace(self, given=bytes(given))
 
     @property
+    def laid(self) -> tuple[Slot, ...]:
+        """All that lies in the first memory."""
+        return (*self.slots, *self.reply.state, *self.reply.gradients)
+
+    @property
+    def returned(self) -> tuple[Slot, ...]:
+        """Those of the wanted that a kernel returns: the others are inputs that it changes."""
+        return tuple(slot for slot in self.wanted if not slot.path.startswith("changed."))
+
+    @property
     def wanted(self) -> tuple[Slot, ...]:
         """Where a kernel's outputs go, in their own formats."""
         outputs = self.reply.outputs

@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from geak_evaluator import source
-from geak_evaluator.candidate import Traced, Untraced
 from geak_evaluator.estimate.model import estimate
 from geak_evaluator.judge import Judge
 from geak_evaluator.measure import devices, planfile
@@ -28,6 +27,7 @@ from geak_evaluator.schema.profile import Profile
 from geak_evaluator.schema.spec import Case, Spec
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
+from geak_evaluator.tracing import Traced, Untraced
 
 _ENERGY_S = 2.0
 """How long energy is measured at the least."""

@@ -151,9 +151,9 @@ class Trial:
             if ran.captured is not None:
                 self._captured[str(case)] = ran.captured
             self._handed.append(ran.handed)
-            if words := refusal(ran.handed, eight_bit=self._eight_bit):
-                text = f"does not compile for {self._targets[0]}: {words}"
-                ran = replace(ran, result=CaseResult(case, Cause.COMPILE_ERROR, text))
+            if refused := refusal(ran.handed, eight_bit=self._eight_bit):
+                text = f"does not compile for {self._targets[0]}: {refused.message}"
+                ran = replace(ran, result=CaseResult(case, Cause.COMPILE_ERROR, text, refused.line))
             yield self._told(ran)
         if (code := self._compile()).cause not in (None, *UNDECIDABLE):
             text = f"does not compile for {code.target}: {code.message}"

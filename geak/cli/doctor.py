@@ -10,7 +10,7 @@ import typer
 from geak.cli.display import document, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import JudgeError
-from geak.settings import load
+from geak.sources import load
 from geak.version import __version__
 
 if TYPE_CHECKING:
