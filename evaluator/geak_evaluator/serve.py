@@ -157,6 +157,8 @@ def _answer(judge: Judge, line: str) -> Response:
 
 
 def _result(judge: Judge, request: Request) -> Any:
+    if request.op == "launch":
+        return judge.launched()
     file = SpecFile(Path(request.path), _bytes(request.source))
     if request.op == "describe":
         return judge.describe(file)

@@ -47,6 +47,8 @@ class Metal:
     """Of a simulated device: how it behaves."""
     uuid: str = ""
     """By which it is leased."""
+    more: tuple[str, ...] = ()
+    """Files that are opened too where a launch shows that those alone do not do."""
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from geak_evaluator.children import jit_only
 from geak_evaluator.children.candidate import trouble
 from geak_evaluator.children.tensors import Arena
-from geak_evaluator.measure.metal import Metal, NoGraph, open_metal
+from geak_evaluator.measure.metal import Metal, NoGraph, known, open_metal
 from geak_evaluator.measure.metal.runner import Make, PlanWork, Runner, needed
 from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
 from geak_evaluator.sandbox.confine import FIRST_SHARED
@@ -113,15 +111,9 @@ def device_trouble(error: BaseException) -> Trouble:
 
 
 def _tested(metal: Metal) -> Tested:
-    """A sum that is known, by way of torch: whether the device computes at all."""
+    """By a real launch, from where every child on it stands: nothing less shows that the device can be reached."""
     try:
-        memory = metal.allocate(4096)
-        memory.fill_(3)
-        metal.flush()
-        total = int(memory[:4096].to(torch.int64).sum())
-        metal.synchronize()
+        wrong = known.fault(metal)
     except Exception as error:
         return Tested(trouble=device_trouble(error))
-    if total != 3 * 4096:
-        return Tested(trouble=Trouble("raised", f"it adds 4096 times 3 up to {total}"))
-    return Tested(metal.identity)
+    return Tested(trouble=Trouble("raised", wrong)) if wrong else Tested(metal.identity)

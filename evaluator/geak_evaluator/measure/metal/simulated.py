@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -103,11 +104,17 @@ class SimulatedMetal:
         leaves_load: float = 1.0,
         slow_first: int = 0,
         broken: float = 0.0,
+        opens: str = "",
         trick: str = "",
         liar: str = "",
         **behaviour: Any,
     ) -> None:
-        """`costs` are cold microseconds by the name of a kernel or step: "rows=20,eager=45"; `us` is of all others."""
+        """`costs` are cold microseconds by the name of a kernel or step: "rows=20,eager=45"; `us` is of all others.
+
+        `opens` is a file that it does not start without, as a driver has its device files.
+        """
+        if opens:
+            os.close(os.open(opens, os.O_RDWR))
         self.world = world or World(**behaviour)
         self._described = find(target)
         torch.use_deterministic_algorithms(True, warn_only=True)  # new memory is NaN
