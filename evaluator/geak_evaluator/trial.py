@@ -248,7 +248,9 @@ class Trial:
             # Whatever its author did: it is only to be beaten, and says nothing of a policy.
             beaten = Candidate(self._box, self._limits, self._oracle, source, target, Policy.OPEN, entry=entry)
         measuring = Measuring(self._stopwatch, self._oracle, self._candidate, beaten, estimates)
-        return measuring.timings(wanted(self._spec, self._shown, target))
+        timings = measuring.timings(wanted(self._spec, self._shown, target))
+        self._remarks += measuring.remarks
+        return timings
 
     def _on(self, target: str) -> Candidate:
         lent = self._lent if target == self._targets[0] else None

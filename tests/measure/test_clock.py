@@ -90,16 +90,3 @@ def test_clocks_are_told() -> None:
     found = measured(throttled=0.7, hot_after=0.2)
     assert found.conditions.first_mhz == 2000.0
     assert found.conditions.last_mhz == 1400.0
-
-
-def test_what_observers_see_is_told_of_one_call() -> None:
-    class Meter:
-        def start(self) -> None:
-            pass
-
-        def stop(self, calls: int) -> dict[str, float]:
-            return {"joules": 0.5 * calls}
-
-    found = measured(candidate={"observers": [Meter()]})
-    assert found.joules == 0.5
-    assert found.baseline_joules is None

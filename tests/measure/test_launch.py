@@ -1,4 +1,4 @@
-"""What a device is only found out by: a real launch from where its children stand, with the files that they may open."""
+"""A real launch, from where a device's children stand and with the files that they may open, decides what it is."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def metal(gpu: Gpu, every: Sequence[Gpu] = (), root: Path = ROOT) -> Metal:
     # one is there and is refused to it (libhsakmt, topology.c): only its variable keeps it to one device.
     others = [node for one in every if one.vendor == gpu.vendor == "amd" for node in one.nodes]
     nodes = tuple(dict.fromkeys((*gpu.nodes, *others)))
-    # By NVIDIA's documents CUDA opens what it is let see, and no more; where a launch shows otherwise, all of its files.
+    # CUDA should open what it is let see and no more; where a launch shows otherwise, it is given all of its files.
     found = sorted((root / "dev").glob("nvidia*")) if gpu.vendor == "nvidia" else []
     files = [one for path in found for one in (sorted(path.glob("*")) if path.is_dir() else [path])]
     names = [f"/{path.relative_to(root)}" for path in files]

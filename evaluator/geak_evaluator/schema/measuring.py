@@ -109,6 +109,8 @@ class Block:
     """How often the calibrated kernel is timed before and after."""
     timed: bool = True
     """Without it the caches are left alone, and nothing is timed: for proving."""
+    steady: bool = False
+    """Call after call on the first one's addresses and values, with nothing between: for energy."""
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class Timed:
     """A simulated device's time for all of it; of a real one the judge's own clock counts."""
     conditions: Conditions = field(default_factory=Conditions)
     observed: dict[str, float] = field(default_factory=dict)
-    """What observers say of the timed calls together: "joules"."""
+    """What observers say of steady calls together: "joules"."""
     spilled: str = ""
     """Which memory was written beside."""
     trouble: Trouble | None = None

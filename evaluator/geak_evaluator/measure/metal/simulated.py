@@ -86,6 +86,21 @@ class _Event:
         self.at, self.lied = self._metal.reached()
 
 
+class _Power:
+    """What it draws while it is busy."""
+
+    def __init__(self, metal: SimulatedMetal, watts: float) -> None:
+        self._metal, self._watts, self._from = metal, watts, 0.0
+
+    def start(self) -> None:
+        """From now on."""
+        self._from = self._metal.seconds()
+
+    def stop(self, calls: int) -> dict[str, float]:
+        """Until now."""
+        return {"joules": self._watts * (self._metal.seconds() - self._from)}
+
+
 class SimulatedMetal:
     """One process's view of the device."""
 
@@ -105,6 +120,7 @@ class SimulatedMetal:
         slow_first: int = 0,
         broken: float = 0.0,
         opens: str = "",
+        watts: float = 0.0,
         trick: str = "",
         liar: str = "",
         **behaviour: Any,
@@ -125,7 +141,7 @@ class SimulatedMetal:
         self._broken = broken
         self._memory, self._allocated = memory, 0
         self._trick, self._liar = trick, liar
-        self.observers: list[Observer] = []
+        self.observers: list[Observer] = [_Power(self, watts)] if watts else []
         self._done = self._host = self.world.now
         self._lied = 0.0
         self._cold, self._replaying = True, False
