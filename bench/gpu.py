@@ -191,7 +191,7 @@ def line(name: str, result: Result) -> str:
     """A step as a person reads it."""
     said = ", ".join(f"{key} {value:.4g}" for key, value in result.items() if isinstance(value, float))
     word = "MISSED" if result.get("missed") else "absent" if "absent" in result else "ok"
-    return f"{word:<7}{name:<28}{'; '.join(result.get('missed', ())) or result.get('absent') or said}"
+    return f"{word:<7}{name:<28} {'; '.join(result.get('missed', ())) or result.get('absent') or said}"
 
 
 def shard_of(text: str) -> tuple[int, int]:

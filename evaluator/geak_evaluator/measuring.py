@@ -73,7 +73,7 @@ class Measuring:
         try:
             # A plan that follows integers stands for the draw that it was recorded on alone.
             pools = 1 if self._spec.launches == "by_value" else self._rules.pools
-            answers = [self._oracle.case(case, self._candidate.target, native=True) for _ in range(pools)]
+            answers = [self._oracle.case(case, self._candidate.target, native=True, patient=True) for _ in range(pools)]
             captured = self._captured(self._candidate, case, answers)
             with self._lent.leased():  # not before: a host's work holds up nobody else
                 chosen = self._baselines(case, identity, answers)

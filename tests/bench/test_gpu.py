@@ -66,7 +66,7 @@ def test_a_step_that_goes_wrong_costs_no_other(
     todo = [("repeat:matmul", broken), ("kernel:softmax", lambda: {"us": 1.0})]
     assert gpu.work(shard(gpu, tmp_path), todo, NEVER) == 1
     out = capsys.readouterr().out
-    assert "MISSED repeat:matmul               the case does not fit" in out
+    assert "MISSED repeat:matmul                the case does not fit" in out
     assert "ok     kernel:softmax" in out
 
 
@@ -152,7 +152,7 @@ def test_a_profiler_that_may_not_count_is_absent_and_one_that_may_is_compared(gp
     made = gpu.gpu_steps.Steps(Room(), [], tmp_path, 1.0)
     told = made.profiler("softmax")
     assert told == {"absent": "ncu: NVIDIA's driver keeps performance counters"}
-    assert gpu.line("profiler:softmax", told).startswith("absent profiler:softmax            ncu: ")
+    assert gpu.line("profiler:softmax", told).startswith("absent profiler:softmax             ncu: ")
     metric = Metric("duration", 100.0, "us", "ncu", "gpu__time_duration.sum")
     Room.profiled = Profile(
         "softmax", case, "sm_90", launches=(Counters("a", 0, (metric,)), Counters("b", 1, (metric,)))
@@ -173,7 +173,7 @@ def test_the_devices_tests_are_steps_and_need_pytest(gpu: ModuleType, monkeypatc
 
 _BARE = """
 import runpy, sys
-for name in ("typer", "click", "rich", "httpx2", "openai", "anthropic", "jinja2", "yaml", "dotenv", "tenacity", "pytest"):
+for name in "typer click rich httpx2 openai anthropic jinja2 yaml dotenv tenacity pytest".split():
     sys.modules[name] = None
 sys.argv = [sys.argv[1], "--out", sys.argv[2]]
 runpy.run_path(sys.argv[0], run_name="__main__")
