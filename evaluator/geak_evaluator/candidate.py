@@ -202,6 +202,9 @@ class Candidate:
                 else:
                     self._native.ready(*self._asked(captured, [answer], 1))
                 spilled, given, got = self._native.prove()
+        except DeviceLost:
+            self.close()
+            raise
         except Unmeasured as error:
             self.close()  # whatever went wrong there is not there for the next case
             cause = Cause(error.cause) if error.cause in {cause.value for cause in Cause} else Cause.PROTOCOL

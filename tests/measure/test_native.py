@@ -62,7 +62,7 @@ def test_a_time_counts_for_no_other_target(box: Sandbox) -> None:
 
 def test_what_the_interpreter_sees_is_not_let_onto_the_device(box: Sandbox) -> None:
     kernel = scene.KERNEL.replace("y + at, value * 2 + 1, mask=at < n", "y + at, value * 2 + 1")
-    rejected(evaluated(scene.measuring_judge(box, trick="hang"), kernel), Cause.OUT_OF_BOUNDS)
+    rejected(evaluated(scene.measuring_judge(box, trick="hang", liar="_scale"), kernel), Cause.OUT_OF_BOUNDS)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,25 @@ def test_what_goes_wrong_on_the_device_is_one_candidates_verdict(
     assert device.suspect is (trick != "lazy")  # what was only wrong casts no doubt on the device
     assert evaluated(judge, scene.ORIGINAL, tier=Tier.GATE).how == DEVICE  # it was tested, and goes on
     assert not device.suspect
+
+
+def test_a_driver_that_is_reset_leaves_the_interpreters_verdict(box: Sandbox) -> None:
+    """It says nothing of the kernel; the device is tested before it is used again, and that it then works is seen."""
+    device = scene.lent(box, trick="reset", liar="_scale")
+    judge = Judge(box, limits=Limits(60), estimates=False, stopwatch=Stopwatch(device, scene.QUICK))
+    verdict = evaluated(judge, tier=Tier.GATE)
+    assert (verdict.status, verdict.how) == (Status.ACCEPTED, "interpreter")
+    assert "not proved on the device [M=3, N=70]: the device's driver was reset while it ran" in " ".join(verdict.notes)
+    assert device.suspect
+    assert evaluated(judge, scene.ORIGINAL, tier=Tier.GATE).how == DEVICE
+    (timing,) = scene.timings(box, trick="reset", liar="_scale")
+    assert (timing.state, timing.message[:35]) == (State.FAILED, "the device's driver was reset while")
+
+
+def test_a_kernel_for_another_architecture_is_not_called_wrong(box: Sandbox) -> None:
+    verdict = evaluated(scene.measuring_judge(box, trick="other_target", liar="_scale"), tier=Tier.GATE)
+    assert verdict.status is Status.UNDECIDED
+    assert "the kernel was compiled for another architecture than this device's" in verdict.line()
 
 
 def test_a_case_that_does_not_fit_is_said_and_spoils_nothing(box: Sandbox) -> None:
@@ -141,7 +160,7 @@ def test_a_reference_that_a_size_is_too_much_for_costs_no_other_size(box: Sandbo
     ]
     assert "M=3, N=256" in {str(case.case) for case in verdict.cases}
     (note,) = [note for note in verdict.notes if note.startswith("not proved at [M=64, N=256]")]
-    assert "its process ended" in note
+    assert "its process died" in note
     assert "measured" not in verdict.line()  # a mean over the others would flatter
 
 

@@ -13,6 +13,8 @@ from geak_evaluator.schema.timing import Conditions
 
 Vendor = Literal["amd", "nvidia", "simulated"]
 
+LOST = "device_lost"
+"""The cause of a trouble that says something of the device, and nothing of a kernel."""
 GUARD = 4096
 """Bytes before and behind each memory of a plan on a device; what is written there is out of bounds."""
 

@@ -180,6 +180,9 @@ def speedup(timings: Iterable[Timing], *, baseline: str = "") -> Speedup | None:
 
     Of several baselines it is the one that is hardest to beat, unless one is named.
     """
+    timings = tuple(timings)
+    if any(not one.baseline and one.state is not State.MEASURED for one in timings):
+        return None  # that case did not come as far as having one
     every = [one for one in timings if one.baseline and (not baseline or one.baseline == baseline)]
     by_name = {one.baseline: [o for o in every if o.baseline == one.baseline] for one in every}
     found = [_together(name, group) for name, group in by_name.items()]

@@ -16,7 +16,7 @@ from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
 from geak_evaluator.sandbox.confine import FIRST_SHARED
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.exchange import Trouble
-from geak_evaluator.schema.measuring import Asked, Prepare, Prepared, Tested, Timed
+from geak_evaluator.schema.measuring import LOST, Asked, Prepare, Prepared, Tested, Timed
 
 _ROOM = 0.9
 """Of the memory that is free, how much a case may take: the runtime wants some itself."""
@@ -94,6 +94,8 @@ def _timed(runner: Runner, asked: Asked, given: Arena, got: Arena) -> Timed:
         return Timed(trouble=device_trouble(error))
 
 
+_LOST = ("gpu reset", "device-side reset", "device was reset", "ecc error", "fallen off the bus", "device lost")
+_OTHER = ("no kernel image", "invalid device function", "nobinaryforgpu")
 _ILLEGAL = ("illegal memory access", "illegal address", "misaligned address", "memory access fault")
 
 
@@ -103,6 +105,11 @@ def device_trouble(error: BaseException) -> Trouble:
     words = f"{type(error).__name__} {error}".lower()
     if "OutOfMemory" in type(error).__name__ or isinstance(error, MemoryError) or "out of memory" in words:
         return Trouble("out_of_memory", f"the device has not enough memory: {told.message}", told.line)
+    if any(word in words for word in _LOST):
+        return Trouble(LOST, f"the device's driver was reset while it ran, or the device was lost: {told.message}")
+    if any(word in words for word in _OTHER):
+        text = "the kernel was compiled for another architecture than this device's"
+        return Trouble("unsupported", f"{text}: {told.message}", told.line)
     if any(word in words for word in _ILLEGAL):
         return Trouble(
             "out_of_bounds", f"the device reports an access outside of its memory: {told.message}", told.line

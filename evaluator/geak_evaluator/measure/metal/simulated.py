@@ -321,6 +321,10 @@ class SimulatedMetal:
             return 0.001
         if self._trick == "illegal":
             raise RuntimeError("HIP error: an illegal memory access was encountered")
+        if self._trick == "reset":
+            raise RuntimeError("HIP error: GPU reset begin, all work is lost")
+        if self._trick == "other_target":
+            raise RuntimeError("HIP error: no kernel image is available for execution on the device")
         if self._trick == "out_of_memory":
             raise MemoryError("the device has no memory left")
         if self._trick == "hang":
