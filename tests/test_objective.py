@@ -80,4 +80,5 @@ def test_of_several_timed_cases_each_counts() -> None:
     assert surely_better(both(thrifty, 10, 0.01), both(hungry, 10, 0.02), "energy") is True
     assert surely_better(both(thrifty, 10, 0.03), both(hungry, 10, 0.02), "energy") is False  # worse at one size
     assert surely_better(both(thrifty, 5, 0.02), both(hungry, 10, 0.02), "pareto") is True
+    assert surely_better(both(thrifty, 10, 0.01), hungry, "energy") is None  # measured at one size only
     assert surely_better(both(thrifty, 10, None), both(hungry, 10, 0.02), "energy") is None  # not known at one size
