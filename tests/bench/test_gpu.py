@@ -265,7 +265,7 @@ def test_all_of_it_on_a_simulated_device(tmp_path: Path) -> None:
         "--out",
         str(tmp_path),
         "--only",
-        "doctor|launch|repeat|cheat:(remembers|side)|kernel|profiler|test:test_triton",
+        "doctor|launch|repeat|cheat:(remembers|side)|kernel:|profiler|test:test_triton",
         "--minutes",
         "60",
         "--seconds",
