@@ -48,6 +48,36 @@ def test_a_kernel_is_proved_and_timed_on_the_device(box: Sandbox) -> None:
     assert codec.from_json(Verdict, codec.loads(codec.dumps(verdict))) == verdict
 
 
+def test_a_module_is_timed_beside_one_whose_constructor_names_its_tuple_otherwise(box: Sandbox) -> None:
+    spec = changed(
+        scene.SPEC,
+        ("cases=", 'contract="module", entry="Scale", init={"shape": (1, "N")}, cases='),
+        (
+            "def reference(x):\n    return x * 2 + 1",
+            "class Reference(torch.nn.Module):\n    def __init__(self, shape):\n        super().__init__()\n"
+            "        assert type(shape) is tuple\n\n    def forward(self, x):\n        return x * 2 + 1",
+        ),
+    )
+
+    def module(kernel: str) -> str:
+        return f"""{kernel}
+class Scale(torch.nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        assert type(size) is tuple
+
+    def forward(self, x):
+        return scale(x)
+"""
+
+    judge = scene.measuring_judge(box)
+    verdict = judge.evaluate(
+        scene.file(spec), module(scene.KERNEL).encode(), time=True, original=module(scene.ORIGINAL).encode()
+    )
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+    assert {(one.baseline, one.message) for one in verdict.timings} == {("original", ""), ("eager", "")}
+
+
 def test_the_gate_is_proved_natively_and_not_timed(box: Sandbox) -> None:
     verdict = evaluated(scene.measuring_judge(box), tier=Tier.GATE, time=True)
     assert (verdict.how, verdict.timings) == (DEVICE, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from geak_evaluator.schema.exchange import Trouble
+from geak_evaluator.schema.exchange import Argument, Trouble
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Value
@@ -71,7 +71,7 @@ class Prepare:
     arguments: tuple[str, ...] = ()
     """Of a reference: every argument's name, in order."""
     scalars: dict[str, int | float | bool] = field(default_factory=dict)
-    init: dict[str, int | float | bool] = field(default_factory=dict)
+    init: dict[str, Argument] = field(default_factory=dict)
     gradients: tuple[str, ...] = ()
     """Which of the slots are fed into the backward pass."""
 
