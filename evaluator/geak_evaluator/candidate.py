@@ -67,7 +67,7 @@ class Candidate(OnDevice):
         `interpreted` only a device carries it out: a case that is too large for anything else.
         """
         try:
-            answer = self._oracle.case(case, self.target, native=True)
+            answer = self._oracle.case(case, self.target, native=True, patient=not interpreted)
         except TooBig as error:
             return Ran(CaseResult(case, Cause.TOO_BIG_HERE, str(error)))
         captured = self.capture(case, answer, configuration)

@@ -9,7 +9,7 @@ from dataclasses import replace
 from geak_evaluator.comparing import compared
 from geak_evaluator.kernel_child import request
 from geak_evaluator.measure.clock import Unmeasured
-from geak_evaluator.measure.lent import Lent
+from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measure.sides import DeviceSide, Judged
 from geak_evaluator.oracle import Answer
 from geak_evaluator.outcome import Captured
@@ -44,6 +44,9 @@ class OnDevice:
                 else:
                     self._native.ready(self._asked(captured, answer, 1), [answer], self._judged(captured))
                 spilled, given, got = self._native.prove()
+        except DeviceLost:
+            self.close()
+            raise
         except Unmeasured as error:
             self.close()  # whatever went wrong there is not there for the next case
             cause = Cause(error.cause) if error.cause in {cause.value for cause in Cause} else Cause.PROTOCOL

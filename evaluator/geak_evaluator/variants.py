@@ -191,6 +191,7 @@ class _Remembered(Oracle):
         examine: bool = False,
         native: bool = False,
         like: Answer | None = None,
+        patient: bool = False,
     ) -> Answer:
         """The inputs of a case, the same every time."""
         key = (str(case), target)

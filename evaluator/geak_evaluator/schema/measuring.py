@@ -13,6 +13,8 @@ from geak_evaluator.schema.timing import Conditions
 
 Vendor = Literal["amd", "nvidia", "simulated"]
 
+LOST = "device_lost"
+"""The cause of a trouble that says something of the device, and nothing of a kernel."""
 GUARD = 4096
 """Bytes before and behind each memory of a plan on a device; what is written there is out of bounds."""
 
@@ -47,6 +49,8 @@ class Metal:
     """Of a simulated device: how it behaves."""
     uuid: str = ""
     """By which it is leased."""
+    more: tuple[str, ...] = ()
+    """Files that are opened too where a launch shows that those alone do not do."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,8 @@ class Block:
     """How often the calibrated kernel is timed before and after."""
     timed: bool = True
     """Without it the caches are left alone, and nothing is timed: for proving."""
+    steady: bool = False
+    """Call after call on the first one's addresses and values, with nothing between: for energy."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ class Timed:
     """A simulated device's time for all of it; of a real one the judge's own clock counts."""
     conditions: Conditions = field(default_factory=Conditions)
     observed: dict[str, float] = field(default_factory=dict)
-    """What observers say of the timed calls together: "joules"."""
+    """What observers say of steady calls together: "joules"."""
     spilled: str = ""
     """Which memory was written beside."""
     trouble: Trouble | None = None
