@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from geak.budget import Account
 from geak.errors import UsageError
@@ -20,23 +21,53 @@ from geak.record import Run as Run
 from geak.record import load_run as load_run
 from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
-from geak.settings import ELEMENTS, ROLES, Settings, changed, load
+from geak.settings import ELEMENTS, ROLES, Settings
+from geak.sources import changed, load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 
 if TYPE_CHECKING:
+    from geak.batch.choosing import Dataset
     from geak.batch.planning import BatchOpening, Wanted
     from geak.batch.running import BatchResult as BatchResult
     from geak.batch.running import What
     from geak.workplace import Workplace
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
 Agree = Callable[[Opening], None]
 """Is told what a run may spend before it does, and raises to prevent it."""
 _HERE = ("judge", "executor", "address", "gpu_ids", "allow_weak_sandbox")
 """What of a run is of this machine and this sitting."""
 Review = Callable[[Path, Findings], bool]
 """Is shown a spec that a model drafted, and says whether a person confirms it."""
+
+
+def _in_a_thread(function: Callable[_P, _T]) -> Callable[_P, Coroutine[Any, Any, _T]]:
+    """Its twin for async code, with the same signature."""
+
+    @wraps(function)
+    async def twin(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return _named(twin, f"{function.__name__}_async")
+
+
+def _waited_for(function: Callable[_P, Coroutine[Any, Any, _T]]) -> Callable[_P, _T]:
+    """Its twin for code that is not async, with the same signature."""
+
+    @wraps(function)
+    def twin(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return asyncio.run(function(*args, **kwargs))
+
+    return _named(twin, function.__name__.removesuffix("_async"))
+
+
+def _named(function: _F, name: str) -> _F:
+    function.__name__ = function.__qualname__ = name
+    return function
 
 
 async def generate_async(
@@ -167,13 +198,6 @@ async def resume_async(
 async def batch_async(
     dataset: str | Path,
     *,
-    filter: Sequence[str] = (),
-    slice: str = "",
-    shuffle: int | None = None,
-    repeat: int = 1,
-    shard: str = "",
-    retry: str = "",
-    jobs: int | None = None,
     settings: Settings | None = None,
     out: str | Path | None = None,
     watch: Callable[[What], None] = lambda what: None,
@@ -181,64 +205,32 @@ async def batch_async(
     agree: Callable[[BatchOpening], None] = lambda opening: None,
     **options: Any,
 ) -> BatchResult:
-    """Kernels for a whole dataset under one budget: `options` are settings by name, with the caps of all of them."""
-    from geak.batch.choosing import open_dataset
-    from geak.batch.planning import carry_out
-    from geak.formats.base import Scale
-    from geak.metrics.summary import write_summary
-    from geak.runs import new_folder
+    """Kernels for a whole dataset under one budget: `options` are those of `geak.batch.planning.Choice`, and settings.
 
-    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
-    chosen = _batch_settings(settings, options)
-    tasks = open_dataset(str(dataset), Scale(chosen.elements))
-    folder = _path(out) or new_folder(chosen, tasks.name)
-    async with _batch_place(chosen, jobs) as place:
+    Caps among them are for all kernels together.
+    """
+    from geak.batch.planning import carry_out
+    from geak.metrics.summary import write_summary
+
+    wanted, chosen = _choice(options), _batch_settings(settings, options)
+    tasks, folder = _dataset(dataset, chosen, out)
+    async with _batch_place(chosen, wanted) as place:
         result = await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
     write_summary(result.folder, reason=result.reason, message=result.message, counts=result.counts)
     return result
 
 
 async def preview_batch_async(
-    dataset: str | Path,
-    *,
-    filter: Sequence[str] = (),
-    slice: str = "",
-    shuffle: int | None = None,
-    repeat: int = 1,
-    shard: str = "",
-    retry: str = "",
-    jobs: int | None = None,
-    settings: Settings | None = None,
-    out: str | Path | None = None,
-    **options: Any,
+    dataset: str | Path, *, settings: Settings | None = None, out: str | Path | None = None, **options: Any
 ) -> BatchOpening:
-    """What `batch` would do and may spend; nobody is asked, and nothing is written."""
-    from geak.batch.choosing import open_dataset
+    """What `batch` would do and may spend, of the same options; nobody is asked, and nothing is written."""
     from geak.batch.planning import prepare
-    from geak.formats.base import Scale
     from geak.preview import without_keys
-    from geak.runs import new_folder
 
-    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
-    chosen = without_keys(_batch_settings(settings, options))
-    tasks = open_dataset(str(dataset), Scale(chosen.elements))
-    async with _batch_place(chosen, jobs) as place:
-        return prepare(tasks, place, _path(out) or new_folder(chosen, tasks.name), wanted)[1]
-
-
-async def evaluate_async(
-    spec: str | Path,
-    kernel: str | Path,
-    *,
-    targets: Sequence[str] = ("gfx942",),
-    tier: Tier | str = Tier.FULL,
-    policy: Policy | str | None = None,
-    elements: int = ELEMENTS,
-    judge: str | list[str] | None = None,
-) -> Verdict:
-    """The verdict on one kernel file."""
-    asked: dict[str, Any] = {"targets": targets, "tier": tier, "policy": policy, "elements": elements, "judge": judge}
-    return await asyncio.to_thread(evaluate, spec, kernel, **asked)
+    wanted, chosen = _choice(options), without_keys(_batch_settings(settings, options))
+    tasks, folder = _dataset(dataset, chosen, out)
+    async with _batch_place(chosen, wanted) as place:
+        return prepare(tasks, place, folder, wanted)[1]
 
 
 def evaluate(
@@ -259,25 +251,6 @@ def evaluate(
     with at_hand(str(spec), judge, Scale(elements)) as task, Judge(judge) as room:
         asked: dict[str, Any] = {"targets": targets, "tier": Tier(tier), "policy": Policy(policy or task.policy)}
         return room.evaluate(task.spec, Path(kernel), **asked)
-
-
-async def tune_async(
-    spec: str | Path,
-    kernel: str | Path,
-    *,
-    targets: Sequence[str] = ("gfx942",),
-    policy: Policy | str | None = None,
-    evaluations: int = 64,
-    minutes: float = 2.0,
-    table: str | Path | None = None,
-    elements: int = ELEMENTS,
-    judge: str | list[str] | None = None,
-) -> Tuning:
-    """The configurations of one kernel file, tried and put in order."""
-    limits: dict[str, Any] = {"evaluations": evaluations, "minutes": minutes, "elements": elements}
-    return await asyncio.to_thread(
-        tune, spec, kernel, targets=targets, policy=policy, table=table, judge=judge, **limits
-    )
 
 
 def tune(
@@ -315,24 +288,12 @@ def tune(
         )
 
 
-def generate(spec: str | Path | None = None, **arguments: Any) -> Result:
-    """The best kernel for a spec, or for words (`from_text`); `generate_async` says what may be asked."""
-    return asyncio.run(generate_async(spec, **arguments))
-
-
-def optimize(kernel: str | Path, **arguments: Any) -> Result:
-    """A kernel that is better than this one; `optimize_async` says what may be asked."""
-    return asyncio.run(optimize_async(kernel, **arguments))
-
-
-def batch(dataset: str | Path, **arguments: Any) -> BatchResult:
-    """Kernels for a whole dataset under one budget; `batch_async` says what may be asked."""
-    return asyncio.run(batch_async(dataset, **arguments))
-
-
-def resume(run: str | Path, **arguments: Any) -> Result:
-    """Goes on with a run where it was left; `resume_async` says what may change."""
-    return asyncio.run(resume_async(run, **arguments))
+evaluate_async = _in_a_thread(evaluate)
+tune_async = _in_a_thread(tune)
+generate = _waited_for(generate_async)
+optimize = _waited_for(optimize_async)
+batch = _waited_for(batch_async)
+resume = _waited_for(resume_async)
 
 
 def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
@@ -349,31 +310,27 @@ def _batch_settings(settings: Settings | None, options: dict[str, Any]) -> Setti
     return replace(resolved.settings, usd=None) if resolved.sources["usd"] == "default" else resolved.settings
 
 
-def _wanted(
-    filter: Sequence[str],
-    slice: str,
-    shuffle: int | None,
-    repeat: int,
-    shard: str,
-    retry: str,
-    jobs: int | None,
-) -> Wanted:
-    from geak.batch.card import Selection
-    from geak.batch.choosing import Shard
-    from geak.batch.planning import Wanted
+def _choice(options: dict[str, Any]) -> Wanted:
+    """Takes out of the options what is no setting."""
+    from geak.batch.planning import Choice
 
-    if retry not in ("", "failed"):
-        raise UsageError(f"--retry {retry!r} is nothing that can be tried again; there is --retry failed")
-    if repeat < 1 or (jobs is not None and jobs < 1):
-        raise UsageError("--repeat and --jobs are numbers from 1")
-    patterns = (filter,) if isinstance(filter, str) else tuple(filter)
-    return Wanted(Selection(patterns, slice, shuffle), repeat, Shard.parse(shard), jobs, retry == "failed")
+    return Choice(**{one.name: options.pop(one.name) for one in fields(Choice) if one.name in options}).wanted()
 
 
-def _batch_place(settings: Settings, jobs: int | None) -> AbstractAsyncContextManager[Workplace]:
+def _dataset(name: str | Path, chosen: Settings, out: str | Path | None) -> tuple[Dataset, Path]:
+    """What is to be run, and the folder for it."""
+    from geak.batch.choosing import open_dataset
+    from geak.formats.base import Scale
+    from geak.runs import new_folder
+
+    found = open_dataset(str(name), Scale(chosen.elements))
+    return found, _path(out) or new_folder(chosen, found.name)
+
+
+def _batch_place(settings: Settings, wanted: Wanted) -> AbstractAsyncContextManager[Workplace]:
     from geak.workplace import workplace
 
-    return workplace(settings, runs=jobs or 64)
+    return workplace(settings, runs=wanted.jobs or 64)
 
 
 def _again(before: Conditions, options: dict[str, Any]) -> Conditions:
