@@ -45,6 +45,15 @@ def test_a_store_past_the_end_changes_nothing():
     assert goal.sum() == 0
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_tensor_without_memory_holds_nothing(whole):
+    source, goal = torch.zeros(256, device="meta"), torch.zeros(256)
+    given = source if whole else triton.reinterpret(source, tl.int32)
+    with pytest.raises(OutOfBounds) as caught:
+        _copy[(1,)](given, goal, 256, 0, BLOCK=256)
+    assert (caught.value.action, caught.value.lanes) == ("load", 256)
+
+
 def test_lanes_that_are_masked_off_may_point_anywhere():
     source, goal = torch.ones(10), torch.zeros(10)
     _copy[(1,)](source, goal, 10, 0, BLOCK=256)
