@@ -13,6 +13,7 @@ from pathlib import Path
 from geak.errors import SpecError
 from geak.formats.base import Listed, Scale
 from geak.formats.kept import keep, kept
+from geak.formats.optional import settled
 from geak.formats.written import Material, Plan, Sizes, kernel_text, spec_text
 from geak.journal.store import write
 from geak.judge import text
@@ -112,7 +113,7 @@ async def _fitted(plan: Plan, listed: Listed, trials: _Trying, scale: Scale) -> 
     if not accepted:
         what = "its reference has no answer" if plan.material.torch else "its own kernel is not accepted"
         raise SpecError(f"{listed.name}: {what} at any of its sizes: {why}")
-    plan = replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted))
+    plan = settled(replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted)))
     plan = replace(plan, free=await trials.sure(plan, await trials.freedom(plan)))
     return replace(plan, bench=_bench(plan), trial=False)
 
