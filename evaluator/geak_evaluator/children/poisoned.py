@@ -1,4 +1,4 @@
-"""New memory in a call that is carried out at once: filled as a replay's is, so that what nobody wrote is equal there."""
+"""New memory in a call that is carried out at once: filled as a replay's is, so that what nobody wrote is equal."""
 
 from __future__ import annotations
 
