@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 
 if TYPE_CHECKING:
+    from geak.batch.choosing import Dataset
     from geak.batch.planning import BatchOpening, Wanted
     from geak.batch.running import BatchResult as BatchResult
     from geak.batch.running import What
@@ -167,13 +168,6 @@ async def resume_async(
 async def batch_async(
     dataset: str | Path,
     *,
-    filter: Sequence[str] = (),
-    slice: str = "",
-    shuffle: int | None = None,
-    repeat: int = 1,
-    shard: str = "",
-    retry: str = "",
-    jobs: int | None = None,
     settings: Settings | None = None,
     out: str | Path | None = None,
     watch: Callable[[What], None] = lambda what: None,
@@ -181,49 +175,32 @@ async def batch_async(
     agree: Callable[[BatchOpening], None] = lambda opening: None,
     **options: Any,
 ) -> BatchResult:
-    """Kernels for a whole dataset under one budget: `options` are settings by name, with the caps of all of them."""
-    from geak.batch.choosing import open_dataset
-    from geak.batch.planning import carry_out
-    from geak.formats.base import Scale
-    from geak.metrics.summary import write_summary
-    from geak.runs import new_folder
+    """Kernels for a whole dataset under one budget: `options` are those of `geak.batch.planning.Choice`, and settings.
 
-    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
-    chosen = _batch_settings(settings, options)
-    tasks = open_dataset(str(dataset), Scale(chosen.elements))
-    folder = _path(out) or new_folder(chosen, tasks.name)
-    async with _batch_place(chosen, jobs) as place:
+    Caps among them are for all kernels together.
+    """
+    from geak.batch.planning import carry_out
+    from geak.metrics.summary import write_summary
+
+    wanted, chosen = _choice(options), _batch_settings(settings, options)
+    tasks, folder = _dataset(dataset, chosen, out)
+    async with _batch_place(chosen, wanted) as place:
         result = await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
     write_summary(result.folder, reason=result.reason, message=result.message, counts=result.counts)
     return result
 
 
 async def preview_batch_async(
-    dataset: str | Path,
-    *,
-    filter: Sequence[str] = (),
-    slice: str = "",
-    shuffle: int | None = None,
-    repeat: int = 1,
-    shard: str = "",
-    retry: str = "",
-    jobs: int | None = None,
-    settings: Settings | None = None,
-    out: str | Path | None = None,
-    **options: Any,
+    dataset: str | Path, *, settings: Settings | None = None, out: str | Path | None = None, **options: Any
 ) -> BatchOpening:
-    """What `batch` would do and may spend; nobody is asked, and nothing is written."""
-    from geak.batch.choosing import open_dataset
+    """What `batch` would do and may spend, of the same options; nobody is asked, and nothing is written."""
     from geak.batch.planning import prepare
-    from geak.formats.base import Scale
     from geak.preview import without_keys
-    from geak.runs import new_folder
 
-    wanted = _wanted(filter, slice, shuffle, repeat, shard, retry, jobs)
-    chosen = without_keys(_batch_settings(settings, options))
-    tasks = open_dataset(str(dataset), Scale(chosen.elements))
-    async with _batch_place(chosen, jobs) as place:
-        return prepare(tasks, place, _path(out) or new_folder(chosen, tasks.name), wanted)[1]
+    wanted, chosen = _choice(options), without_keys(_batch_settings(settings, options))
+    tasks, folder = _dataset(dataset, chosen, out)
+    async with _batch_place(chosen, wanted) as place:
+        return prepare(tasks, place, folder, wanted)[1]
 
 
 async def evaluate_async(
@@ -349,31 +326,27 @@ def _batch_settings(settings: Settings | None, options: dict[str, Any]) -> Setti
     return replace(resolved.settings, usd=None) if resolved.sources["usd"] == "default" else resolved.settings
 
 
-def _wanted(
-    filter: Sequence[str],
-    slice: str,
-    shuffle: int | None,
-    repeat: int,
-    shard: str,
-    retry: str,
-    jobs: int | None,
-) -> Wanted:
-    from geak.batch.card import Selection
-    from geak.batch.choosing import Shard
-    from geak.batch.planning import Wanted
+def _choice(options: dict[str, Any]) -> Wanted:
+    """Takes out of the options what is no setting."""
+    from geak.batch.planning import Choice
 
-    if retry not in ("", "failed"):
-        raise UsageError(f"--retry {retry!r} is nothing that can be tried again; there is --retry failed")
-    if repeat < 1 or (jobs is not None and jobs < 1):
-        raise UsageError("--repeat and --jobs are numbers from 1")
-    patterns = (filter,) if isinstance(filter, str) else tuple(filter)
-    return Wanted(Selection(patterns, slice, shuffle), repeat, Shard.parse(shard), jobs, retry == "failed")
+    return Choice(**{one.name: options.pop(one.name) for one in fields(Choice) if one.name in options}).wanted()
 
 
-def _batch_place(settings: Settings, jobs: int | None) -> AbstractAsyncContextManager[Workplace]:
+def _dataset(name: str | Path, chosen: Settings, out: str | Path | None) -> tuple[Dataset, Path]:
+    """What is to be run, and the folder for it."""
+    from geak.batch.choosing import open_dataset
+    from geak.formats.base import Scale
+    from geak.runs import new_folder
+
+    found = open_dataset(str(name), Scale(chosen.elements))
+    return found, _path(out) or new_folder(chosen, found.name)
+
+
+def _batch_place(settings: Settings, wanted: Wanted) -> AbstractAsyncContextManager[Workplace]:
     from geak.workplace import workplace
 
-    return workplace(settings, runs=jobs or 64)
+    return workplace(settings, runs=wanted.jobs or 64)
 
 
 def _again(before: Conditions, options: dict[str, Any]) -> Conditions:

@@ -112,6 +112,7 @@ class Difference:
     """What two cards say differently of one thing."""
 
     field: str
+    """Down to what differs of it: "judge.packages.triton"."""
     one: str
     other: str
 
@@ -223,9 +224,30 @@ def skipped(folder: Path) -> dict[str, str]:
 
 
 def _differences(one: Card, other: Card, names: tuple[str, ...]) -> tuple[Difference, ...]:
-    pairs = ((name, getattr(one, name), getattr(other, name)) for name in names)
-    return tuple(Difference(name, _said(a), _said(b)) for name, a, b in pairs if a != b)
+    found: list[Difference] = []
+    for name in names:
+        pair = [codec.to_json(getattr(card, name)) for card in (one, other)]
+        if name == "dataset_sha256" and pair[0] != pair[1]:
+            pair = [f"{card.dataset} ({len(card.tasks):,}, hash {card.dataset_sha256[:12]})" for card in (one, other)]
+        found += _narrowed(_CALLED.get(name, name), *pair)
+    return tuple(found)
+
+
+_CALLED = {"dataset_sha256": "tasks", "candidates": "candidates of each kernel"}
+
+
+def _narrowed(name: str, one: object, other: object) -> Iterator[Difference]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted({*one, *other})
+        if one.get("model") != other.get("model"):  # what it costs and how it is asked follows from which it is
+            keys = ["model"]
+        for key in keys:
+            yield from _narrowed(f"{name}.{key}", one.get(key), other.get(key))
+    elif one != other:
+        yield Difference(name, _said(one), _said(other))
 
 
 def _said(value: object) -> str:
-    return codec.dumps(value) if not isinstance(value, str) else value
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return ", ".join(value) or "none"
+    return "none" if value in (None, "") else value if isinstance(value, str) else codec.dumps(value)

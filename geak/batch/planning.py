@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from geak.batch.card import (
     CARD,
@@ -19,13 +20,14 @@ from geak.batch.card import (
     devices,
     read_card,
     room,
+    skipped,
     unequal,
     write_card,
 )
 from geak.batch.choosing import Dataset, Shard, choose, described
 from geak.batch.running import Batch, BatchResult, Plan, Watch
 from geak.batch.shares import Shares, part
-from geak.batch.standing import kernels
+from geak.batch.standing import at_end, kernels, look
 from geak.budget import Bound, Purse
 from geak.errors import RunError, UsageError
 from geak.journal.events import Caps, Conditions
@@ -49,6 +51,34 @@ class Wanted:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What is asked of a dataset, in a person's words: which tasks, how often, how many at a time."""
+
+    filter: Sequence[str] = ()
+    """Patterns of names or categories: "level1/*", "re:relu|gelu"."""
+    slice: str = ""
+    """Of these, from A to B: "10:20"."""
+    shuffle: int | None = None
+    """The seed of an order by chance."""
+    repeat: int = 1
+    shard: str = ""
+    """Every N-th from the I-th, and the N-th part of what may be spent: "2/8"."""
+    retry: Literal["", "failed"] = ""
+    jobs: int | None = None
+    """Kernels at a time; None is what keeps models and judges at work."""
+
+    def wanted(self) -> Wanted:
+        """The same, read; UsageError where it cannot be meant."""
+        if self.retry not in ("", "failed"):
+            raise UsageError(f"--retry {self.retry!r} is nothing that can be tried again; there is --retry failed")
+        if self.repeat < 1 or (self.jobs is not None and self.jobs < 1):
+            raise UsageError("--repeat and --jobs are numbers from 1")
+        patterns = (self.filter,) if isinstance(self.filter, str) else tuple(self.filter)
+        selection = Selection(patterns, self.slice, self.shuffle)
+        return Wanted(selection, self.repeat, Shard.parse(self.shard), self.jobs, self.retry == "failed")
+
+
+@dataclass(frozen=True)
 class BatchOpening:
     """What is about to be done; said before anything is spent."""
 
@@ -58,6 +88,8 @@ class BatchOpening:
     """Of this process."""
     begun: int
     """Of these, how many have a run already."""
+    over: int
+    """Of these, how many are at their end: nothing more is spent on them."""
     caps: Caps
     """Of this process."""
     most: Bound
@@ -70,6 +102,8 @@ class BatchOpening:
 
 
 Agree = Callable[[BatchOpening], None]
+_NAMED = 3
+"""Differences that a refusal names."""
 
 
 def prepare(dataset: Dataset, place: Workplace, folder: Path, wanted: Wanted) -> tuple[Plan, BatchOpening]:
@@ -84,14 +118,17 @@ def prepare(dataset: Dataset, place: Workplace, folder: Path, wanted: Wanted) ->
     every = tuple(kernels(folder, mine, wanted.repeats))
     jobs = min(wanted.jobs or default_jobs(place), max(len(every), 1))
     plan = Plan(dataset, {one.name: one for one in chosen}, card, folder, every, jobs, wanted.retry)
+    cannot = {} if wanted.retry else skipped(folder)
+    over = sum(kernel.task.name in cannot or at_end(look(kernel), retry=wanted.retry) for kernel in every)
     caps = part(asked.caps, wanted.shard.number, wanted.shard.of)
     opening = BatchOpening(
         card=card,
         folder=folder,
         kernels=len(every),
         begun=sum((kernel.folder / EVENTS).is_file() for kernel in every),
+        over=over,
         caps=caps,
-        most=_most(asked, caps, len(every)),
+        most=_most(asked, caps, len(every) - over),
         jobs=jobs,
         judges=place.judges.leases,
         shard=wanted.shard,
@@ -186,11 +223,10 @@ def _fits(folder: Path, card: Card) -> None:
         what = "another choice of tasks" if before.path == card.path else f"the dataset {before.dataset}"
         raise RunError(f"{folder} holds a run of {what} ({len(before.tasks):,} tasks); choose another --out")
     may_differ = replace(before, caps=card.caps, geak=card.geak, dataset_sha256=card.dataset_sha256)
-    for difference in (*unequal(may_differ, card), *changed(may_differ, card)):
-        raise RunError(
-            f"{folder} holds a run with another {difference.field.replace('_', ' ')}: {difference.one[:120]}, and now "
-            f"{difference.other[:120]}; choose another --out"
-        )
+    if found := [*unequal(may_differ, card), *changed(may_differ, card)]:
+        said = "; ".join(f"{one.field}: {one.one[:120]} then, {one.other[:120]} now" for one in found[:_NAMED])
+        more = f"; and {len(found) - _NAMED} more" * (len(found) > _NAMED)
+        raise RunError(f"{folder} was begun otherwise ({said}{more}); ask for the same again, or choose another --out")
 
 
 def _only_mended(folder: Path, before: Card, card: Card) -> bool:

@@ -19,6 +19,7 @@ from geak.batch.standing import (
     Kernel,
     Outcome,
     account_of,
+    at_end,
     could_go_on,
     failed,
     look,
@@ -167,7 +168,7 @@ class Batch:
             part.end()
             self._shares.spent(account)
             spans += seen.sittings
-            if over(seen.ended) or (failed(seen.ended) and not self._plan.retry):
+            if at_end(seen, retry=self._plan.retry):
                 self._note(outcome(kernel, seen.ended, account))
             elif could_go_on(seen.ended):
                 self._note(outcome(kernel, seen.ended, account))

@@ -97,6 +97,11 @@ def over(ended: Ended | None) -> bool:
     return ended is not None and ended.reason in ("goal", "rounds") and not could_go_on(ended)
 
 
+def at_end(seen: Glance | None, *, retry: bool) -> bool:
+    """Whether nothing more is done for a kernel; with `retry`, what something else ended is tried again."""
+    return seen is not None and (over(seen.ended) or (failed(seen.ended) and not retry))
+
+
 def could_go_on(ended: Ended | None) -> bool:
     """Whether a run ended because its share was spent, so that another's might do for it."""
     return ended is not None and (ended.reason == "budget" or ended.message == ALLOWED)

@@ -126,11 +126,13 @@ def first_lines(opening: BatchOpening) -> list[str]:
     targets = ", ".join(card.targets) + " (by default)" * opening.targets_by_default
     part = f", part {opening.shard} of {plural(len(card.tasks) * card.repeats, 'kernel')}" * (opening.shard.of > 1)
     begun = f", {opening.begun:,} begun before" * bool(opening.begun)
+    nothing = "every kernel is at its end, and nothing more is spent"
+    cost = nothing if opening.over == opening.kernels else costs(card.models, opening.caps, opening.most)
     times = f"{plural(len(card.tasks), 'task')} x {card.repeats}: " * (card.repeats > 1)
     size = f"{times}{plural(opening.kernels, 'kernel')}{part}{begun}"
     return [
         f"{card.dataset}: {size}; {opening.jobs} at a time, {plural(opening.judges, 'judge')} at the most",
-        f"{models(card.models)}; {costs(card.models, opening.caps, opening.most)}; for {targets}",
+        f"{models(card.models)}; {cost}; for {targets}",
         *(f"note: {note}" for note in opening.notes),
         *[f"left out: {one.name}: {one.why}" for one in card.left_out[:_MOST]],
         *[f"left out: {len(card.left_out) - _MOST:,} more, named in the card"] * (len(card.left_out) > _MOST),

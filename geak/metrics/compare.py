@@ -110,7 +110,7 @@ def compare(first: Results, second: Results, *, force: bool = False) -> tuple[Co
 
 
 def _said(found: tuple[cards.Difference, ...]) -> tuple[str, ...]:
-    return tuple(f"{one.field} is {_short(one.one)} in the one and {_short(one.other)} in the other" for one in found)
+    return tuple(f"{one.field}: {_short(one.one)} in the one, {_short(one.other)} in the other" for one in found)
 
 
 def _short(text: str) -> str:

@@ -197,8 +197,14 @@ def test_a_folder_that_holds_something_else_is_left_alone(tmp_path: Path) -> Non
     batch(tmp_path, slice=":1")
     with pytest.raises(RunError, match="holds a run of another choice of tasks"):
         batch(tmp_path)
-    with pytest.raises(RunError, match=r"holds a run with another candidates: 3, and now 5; choose another --out"):
+    with pytest.raises(RunError, match="then") as caught:
         batch(tmp_path, slice=":1", rounds=5)
+    assert str(caught.value) == (
+        f"{tmp_path / 'run'} was begun otherwise (candidates of each kernel: 3 then, 5 now); ask for the same again, "
+        "or choose another --out"
+    )
+    with pytest.raises(RunError, match=r"\(models.generator.temperature: none then, 0.5 now; models.optimizer.temp"):
+        batch(tmp_path, slice=":1", temperature=0.5)
     dataset(tmp_path, "other", name="others")
     with pytest.raises(RunError, match=r"holds a run of the dataset specs \(1 tasks\)"):
         geak.batch(tmp_path / "others", **asked(tmp_path))

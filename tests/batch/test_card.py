@@ -107,7 +107,7 @@ def test_another_protocol_cannot_be_compared(other: Card) -> None:
 def test_another_model_is_what_a_comparison_is_about() -> None:
     other = replace(ONE, models={"generator": RoleModel("openai:other")}, strategy="best-of-n", samples=10, rounds=1)
     assert not unequal(ONE, other)
-    assert [difference.field for difference in changed(ONE, other)] == ["models", "strategy"]
+    assert [difference.field for difference in changed(ONE, other)] == ["models.generator.model", "strategy"]
 
 
 def test_where_a_kernel_s_run_lies(tmp_path: Path) -> None:

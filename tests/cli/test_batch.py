@@ -14,6 +14,7 @@ from tests.formats.checkouts import ROWS
 from tests.loop import stage
 
 ROBUST = ROWS[2].root
+RETRY = ("--retry", "failed")
 
 
 @pytest.fixture
@@ -178,3 +179,17 @@ def test_a_foreign_task_that_no_work_would_pass_is_counted_apart(geak, tmp_path,
         "kernelbench/level_1/task_7/forward": True,
         "tiny_linear/forward": False,
     }
+
+
+def test_what_is_over_spends_nothing_more_and_says_so(geak, place, words):
+    dataset(place, "", "unreadable: an axis is missing")
+    first = geak(*words, "--target", "gfx942")
+    again = geak(*words, "--target", "gfx942")
+    costs = "scripted:replies.toml; every kernel is at its end, and nothing more is spent; for gfx942"
+    assert again.err.splitlines()[:2] == ["specs: 2 kernels, 1 begun before; 1 at a time, 1 judge at the most", costs]
+    assert again.out == first.out
+    (_, both), (_, one) = (
+        geak(*words, "--target", "gfx942", "--dry-run", *more).out.splitlines()[:2] for more in ((), RETRY)
+    )
+    assert both == costs
+    assert "; at most $0.00 and " in one  # what could not be run is tried again, and may cost something

@@ -99,19 +99,21 @@ def test_policies_are_not_pooled(made: Results) -> None:
 
 
 @pytest.mark.parametrize(
-    ("field", "value"),
+    ("field", "value", "said"),
     [
-        ("dataset_sha256", "1" * 64),
-        ("policy", Policy.OPEN),
-        ("targets", ("sm_80",)),
-        ("devices", ("AMD Instinct MI300X",)),
-        ("caps", Caps(usd=9.0)),
-        ("repeats", 5),
+        ("dataset_sha256", "1" * 64, r"tasks: .* hash \w{12}\) in the one, .* hash 111111111111\) in the other"),
+        ("policy", Policy.OPEN, "policy: pure in the one, open in the other"),
+        ("targets", ("sm_80",), "targets: gfx942.* in the one, sm_80 in the other"),
+        ("devices", ("AMD Instinct MI300X",), "devices: none in the one, AMD Instinct MI300X in the other"),
+        ("caps", Caps(usd=9.0), r"caps.usd: none in the one, 9.0 in the other"),
+        ("repeats", 5, "repeats: [0-9] in the one, 5 in the other"),
     ],
 )
-def test_unequal_cards_are_refused_and_what_differs_is_said(made: Results, field: str, value: object) -> None:
+def test_unequal_cards_are_refused_and_what_differs_is_said(
+    made: Results, field: str, value: object, said: str
+) -> None:
     other = replace(made, card=replace(made.card, **{field: value}))  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match=f"were not made alike: {field} is .* --force compares them all the same"):
+    with pytest.raises(UsageError, match=f"were not made alike: {said}; --force compares them all the same"):
         compare(made, other)
     assert all(one.unequal for one in compare(made, other, force=True))
 
@@ -143,5 +145,5 @@ def test_as_a_person_and_as_a_program_read_it(geak, dataset_run: Path, tmp_path:
     write_card(tmp_path / "other", replace(card, repeats=3))
     refused = geak("compare", dataset_run, tmp_path / "other")
     assert refused.code == 2
-    assert "repeats is 2 in the one and 3 in the other" in refused.err
+    assert "repeats: 2 in the one, 3 in the other" in refused.err
     assert geak("compare", dataset_run, tmp_path / "other", "--force").code == 0
