@@ -114,6 +114,7 @@ async def _fitted(plan: Plan, listed: Listed, trials: _Trying, scale: Scale) -> 
         what = "its reference has no answer" if plan.material.torch else "its own kernel is not accepted"
         raise SpecError(f"{listed.name}: {what} at any of its sizes: {why}")
     plan = settled(replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted)))
+    plan = replace(plan, tied=await trials.tied(plan))
     plan = replace(plan, free=await trials.sure(plan, await trials.freedom(plan)))
     return replace(plan, bench=_bench(plan), trial=False)
 
@@ -173,6 +174,15 @@ class _Trying:
             left = {n: free[n] for n, one in zip(alone, tried, strict=False) if not one.cause}
             free = left if len(left) < len(free) else {}
         return free
+
+    async def tied(self, plan: Plan) -> bool:
+        """Whether a number of one call is refused with the sizes of another."""
+        number, base = min(zip(plan.cases, plan.sizes, strict=True), key=lambda one: _elements(plan.sketch, one[1]))
+        seen = {n: {s[n] for s in plan.sketch.cases if n in s} for n, v in base.items() if type(v) is int}
+        others = [{**base, n: v} for n in seen if n not in plan.sketch.axes for v in sorted(seen[n] - {base[n]})]
+        if not others or any(plan.sketch.values):
+            return False
+        return any(one.cause for one in (await self.ask(plan, [(number, s) for s in others[-2 * CASES :]])).cases)
 
     async def ask(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> Trials:
         """What becomes of each case."""

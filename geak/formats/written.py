@@ -41,6 +41,8 @@ class Plan:
     free: Mapping[str, str] = field(default_factory=dict)
     """Axes that may have other sizes than were seen, as source."""
     bench: tuple[Sizes, ...] = ()
+    tied: bool = False
+    """Numbers that the test passes go with its sizes, and not with others."""
     tensors_only: bool = False
     oracle: str = "float64"
     trial: bool = True
@@ -94,7 +96,7 @@ def _axis_text(plan: Plan, name: str) -> str:
 
 
 def _where(plan: Plan) -> list[str]:
-    """The sizes that were seen together, where axes may not be mixed; with them the whole numbers beside tables.
+    """The sizes that were seen together, where axes may not be mixed; with them the whole numbers that are tied.
 
     A number that a test passes with its table of lengths, as the longest of them, is right with that table alone.
     """
@@ -102,16 +104,16 @@ def _where(plan: Plan) -> list[str]:
     seen = [*plan.sizes, *plan.bench]
     numbers = [n for n, v in seen[0].items() if n not in plan.sketch.axes and type(v) is int]
     found = [_together(fixed, seen)]
-    if any(plan.sketch.values) and numbers:
-        found.append(_together([*fixed, *numbers], seen))
+    if (plan.tied or any(plan.sketch.values)) and numbers:
+        found.append(_together([*fixed, *numbers], seen, numbers))
     return [text for text in dict.fromkeys(found) if text]
 
 
-def _together(names: Sequence[str], seen: Sequence[Sizes]) -> str:
+def _together(names: Sequence[str], seen: Sequence[Sizes], always: Sequence[str] = ()) -> str:
     """The combinations of these sizes that were seen; "" where there is nothing to tell."""
     rows = list(dict.fromkeys(tuple(s[n] for n in names) for s in seen))
-    varied = [i for i in range(len(names)) if len({row[i] for row in rows}) > 1]
-    if len(varied) < 2:
+    varied = [i for i, name in enumerate(names) if name in always or len({row[i] for row in rows}) > 1]
+    if len(varied) < 2 and not always:
         return ""
     return " or ".join(dict.fromkeys(" and ".join(f"{names[i]} == {row[i]}" for i in varied) for row in rows))
 

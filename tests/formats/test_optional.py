@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -43,3 +44,12 @@ def test_inputs_that_are_left_out_each_for_itself_stay_optional(alone):
     made = plan({"x": 8, "bias": 8, "rows": 5}, {"x": 9, "bias": None, "rows": 5}, {"x": 9, "bias": 9, "rows": alone})
     optional = [name for name, text in made.sketch.inputs.items() if "optional" in text]
     assert optional == (["bias"] if alone else [])
+
+
+def test_numbers_that_are_tied_are_those_of_the_sizes_that_were_accepted():
+    calls = [{"x": {"tensor": [n], "dtype": "float32"}, "block": block} for n, block in ((32, 16), (64, 128))]
+    found = sketch(Entry("f", "function", tuple(map(Seen, calls))))
+    assert found is not None
+    made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0,), found.cases[:1], trial=False)
+    assert "where=" not in spec_text(made)
+    assert 'where=("block == 16",)' in spec_text(replace(made, tied=True))

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from geak_evaluator.proof.numbers import POISON
+from geak_evaluator.schema.exchange import Replay
 
 _aten = torch.ops.aten
 _UNFILLED = frozenset(
@@ -21,12 +21,12 @@ _UNFILLED = frozenset(
 )
 
 
-class Poisoned(TorchDispatchMode):
+class Poisoned(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Within, a tensor that torch makes without values holds poison, whatever its format."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Carries out the operation, and fills what it left as it was."""
         made = func(*args, **(kwargs or {}))
         if func in _UNFILLED and not made.is_meta:
-            torch.empty(0, dtype=torch.uint8).set_(made.untyped_storage()).fill_(POISON)
+            torch.empty(0, dtype=torch.uint8).set_(made.untyped_storage()).fill_(Replay.poison)
         return made
