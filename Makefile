@@ -63,7 +63,6 @@ older: $(READY)
 GPU_PYTHON ?= python3
 gpu:
 	PYTHONPATH=.:evaluator $(GPU_PYTHON) bench/gpu.py $(GPU)
-	PYTHONPATH=.:evaluator $(GPU_PYTHON) -m pytest -m "gpu and not api" -q -p no:cacheprovider -rs tests/gpu
 
 bench: $(READY)
 	$(BIN)/python bench/sandbox.py --write

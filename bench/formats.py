@@ -11,6 +11,8 @@ in the judge's sandbox (`geak.formats.registry.prepared`, which `geak generate P
 * `listed`, `listing_s`  tasks by their files' names, and how long that took; nothing is run
 * `runnable`             those that this machine has everything for
 * `run`, `references`    those that were prepared, and those of them whose reference runs
+* `as_called`            of these, modules whose kernel file is given all that the benchmark's own harness gives a
+                         constructor: no argument of it is settled in the spec
 * `native_sizes`         of these, specs whose bench is the benchmark's own size
 * `single_shape`         of these, tasks whose reference accepts no other size
 * `soft`                 of these, tasks that an answer without work would pass
@@ -42,6 +44,8 @@ from geak.judges import Judges
 from geak.settings import ELEMENTS
 
 QUICK = 40
+_SETTLES = re.compile(r"^class Reference\(Model\):\n    def __init__", re.M)
+"""How a drafted spec says what its kernels' constructors are not given."""
 DONE = "done.jsonl"
 Record = dict[str, Any]
 
@@ -59,6 +63,7 @@ async def examine(there: registry.Checkout, listed: Listed, folder: Path, judges
         "cases": len(about.spec.cases),
         "bench": len(about.spec.bench),
         "contract": about.spec.contract,
+        "as_called": about.spec.contract == "module" and not _SETTLES.search(task.spec.read_text("utf-8")),
         "oracle": about.spec.oracle,
         "single_shape": task.single_shape,
         "soft": task.soft,
@@ -103,6 +108,7 @@ def figures(there: registry.Checkout, seconds: float, found: dict[str, Record]) 
         "runnable": float(sum(not registry.why_not(task) for task in there.tasks)),
         "run": float(len(found)),
         "references": float(len(runs)),
+        "as_called": float(sum(one["as_called"] for one in runs)),
         "native_sizes": float(sum(one["bench"] > 0 for one in runs)),
         "single_shape": float(sum(one["single_shape"] for one in runs)),
         "soft": float(sum(bool(one["soft"]) for one in runs)),

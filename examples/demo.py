@@ -19,7 +19,7 @@ from geak.journal.events import Explained, Judged, Moved, Planned, Unwritten, Wr
 from geak.journal.store import Entry
 from geak.record import Waiting
 from geak.runs import begin
-from geak.settings import load
+from geak.sources import load
 from geak.specs import shipped
 from geak.tasks import for_spec
 from geak.workplace import Workplace, workplace

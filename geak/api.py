@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import fields, replace
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from geak.budget import Account
 from geak.errors import UsageError
@@ -20,7 +21,8 @@ from geak.record import Run as Run
 from geak.record import load_run as load_run
 from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
-from geak.settings import ELEMENTS, ROLES, Settings, changed, load
+from geak.settings import ELEMENTS, ROLES, Settings
+from geak.sources import changed, load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
@@ -32,12 +34,40 @@ if TYPE_CHECKING:
     from geak.batch.running import What
     from geak.workplace import Workplace
 
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+_F = TypeVar("_F", bound=Callable[..., Any])
 Agree = Callable[[Opening], None]
 """Is told what a run may spend before it does, and raises to prevent it."""
 _HERE = ("judge", "executor", "address", "gpu_ids", "allow_weak_sandbox")
 """What of a run is of this machine and this sitting."""
 Review = Callable[[Path, Findings], bool]
 """Is shown a spec that a model drafted, and says whether a person confirms it."""
+
+
+def _in_a_thread(function: Callable[_P, _T]) -> Callable[_P, Coroutine[Any, Any, _T]]:
+    """Its twin for async code, with the same signature."""
+
+    @wraps(function)
+    async def twin(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return await asyncio.to_thread(function, *args, **kwargs)
+
+    return _named(twin, f"{function.__name__}_async")
+
+
+def _waited_for(function: Callable[_P, Coroutine[Any, Any, _T]]) -> Callable[_P, _T]:
+    """Its twin for code that is not async, with the same signature."""
+
+    @wraps(function)
+    def twin(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        return asyncio.run(function(*args, **kwargs))
+
+    return _named(twin, function.__name__.removesuffix("_async"))
+
+
+def _named(function: _F, name: str) -> _F:
+    function.__name__ = function.__qualname__ = name
+    return function
 
 
 async def generate_async(
@@ -203,21 +233,6 @@ async def preview_batch_async(
         return prepare(tasks, place, folder, wanted)[1]
 
 
-async def evaluate_async(
-    spec: str | Path,
-    kernel: str | Path,
-    *,
-    targets: Sequence[str] = ("gfx942",),
-    tier: Tier | str = Tier.FULL,
-    policy: Policy | str | None = None,
-    elements: int = ELEMENTS,
-    judge: str | list[str] | None = None,
-) -> Verdict:
-    """The verdict on one kernel file."""
-    asked: dict[str, Any] = {"targets": targets, "tier": tier, "policy": policy, "elements": elements, "judge": judge}
-    return await asyncio.to_thread(evaluate, spec, kernel, **asked)
-
-
 def evaluate(
     spec: str | Path,
     kernel: str | Path,
@@ -236,25 +251,6 @@ def evaluate(
     with at_hand(str(spec), judge, Scale(elements)) as task, Judge(judge) as room:
         asked: dict[str, Any] = {"targets": targets, "tier": Tier(tier), "policy": Policy(policy or task.policy)}
         return room.evaluate(task.spec, Path(kernel), **asked)
-
-
-async def tune_async(
-    spec: str | Path,
-    kernel: str | Path,
-    *,
-    targets: Sequence[str] = ("gfx942",),
-    policy: Policy | str | None = None,
-    evaluations: int = 64,
-    minutes: float = 2.0,
-    table: str | Path | None = None,
-    elements: int = ELEMENTS,
-    judge: str | list[str] | None = None,
-) -> Tuning:
-    """The configurations of one kernel file, tried and put in order."""
-    limits: dict[str, Any] = {"evaluations": evaluations, "minutes": minutes, "elements": elements}
-    return await asyncio.to_thread(
-        tune, spec, kernel, targets=targets, policy=policy, table=table, judge=judge, **limits
-    )
 
 
 def tune(
@@ -292,24 +288,12 @@ def tune(
         )
 
 
-def generate(spec: str | Path | None = None, **arguments: Any) -> Result:
-    """The best kernel for a spec, or for words (`from_text`); `generate_async` says what may be asked."""
-    return asyncio.run(generate_async(spec, **arguments))
-
-
-def optimize(kernel: str | Path, **arguments: Any) -> Result:
-    """A kernel that is better than this one; `optimize_async` says what may be asked."""
-    return asyncio.run(optimize_async(kernel, **arguments))
-
-
-def batch(dataset: str | Path, **arguments: Any) -> BatchResult:
-    """Kernels for a whole dataset under one budget; `batch_async` says what may be asked."""
-    return asyncio.run(batch_async(dataset, **arguments))
-
-
-def resume(run: str | Path, **arguments: Any) -> Result:
-    """Goes on with a run where it was left; `resume_async` says what may change."""
-    return asyncio.run(resume_async(run, **arguments))
+evaluate_async = _in_a_thread(evaluate)
+tune_async = _in_a_thread(tune)
+generate = _waited_for(generate_async)
+optimize = _waited_for(optimize_async)
+batch = _waited_for(batch_async)
+resume = _waited_for(resume_async)
 
 
 def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:

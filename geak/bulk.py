@@ -111,7 +111,6 @@ def _card(every: Kernels, hello: Hello, targets: Sequence[str], tier: Tier, poli
     return Card(
         version=VERSION,
         dataset=dataset.name,
-        path=str(dataset.path),
         format=dataset.format,
         dataset_sha256=dataset_hash(chosen),
         judge=room(hello),

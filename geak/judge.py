@@ -16,6 +16,7 @@ from typing import IO, Any, TypeVar
 from geak.errors import GeakError, JudgeError, SpecError, UsageError
 from geak.hiding import is_secret
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.device import Launched
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.observed import Observed, Trials
 from geak_evaluator.schema.profile import Profile
@@ -33,7 +34,7 @@ _PATIENCE_S = 20.0
 
 _PASSED_ON = (
     *("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "LANG", "LC_ALL", "TZ"),
-    *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH", "GEAK_LEASES"),
+    *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH", "GEAK_LEASES", "CC"),
 )
 _PASSED_ON_PREFIXES = ("CUDA_", "HIP_", "ROCR_", "ROCM_", "NVIDIA_", "TRITON_")
 
@@ -133,6 +134,12 @@ class Judge:
     def describe(self, spec: Path) -> Description:
         """What a spec declares."""
         return self._ask(Description, self._request("describe", spec))
+
+    def launched(self) -> Launched:
+        """What a real launch on its device comes to."""
+        self._number += 1
+        fields = {"id": self._number, "op": "launch", "path": "", "source": ""}
+        return self._ask(Launched, codec.from_json(Request, fields))
 
     def lint(self, spec: Path) -> Findings:
         """What is weak about a spec."""

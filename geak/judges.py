@@ -27,7 +27,7 @@ from geak_evaluator.schema.wire import Hello
 T = TypeVar("T")
 
 PATIENCE_S = 3600.0
-"""For one answer: its children have some 20 s a request and 90 s for a seed, and a verdict asks dozens of them."""
+"""For one answer: its children have some 20 s a request and 600 s for a seed, and a verdict asks dozens of them."""
 
 LOCAL = "local"
 """Where a command is asked for: the judge of this machine."""

@@ -26,9 +26,9 @@ def must_be_measurable(objective: Objective, measures: bool) -> None:
 def surely_better(a: Verdict, b: Verdict, objective: Objective) -> bool | None:
     """Whether what was measured calls `a` better than `b`; None where it cannot say, so that others may."""
     mine, theirs = _measured(a), _measured(b)
-    cases = mine.keys() & theirs.keys()
-    if not cases:
-        return None
+    cases = mine.keys()
+    if not cases or cases != theirs.keys():
+        return None  # what was left out of one might be what it is worse at
     time = [_faster(mine[case], theirs[case]) for case in cases]
     energy = [_thriftier(mine[case], theirs[case]) for case in cases]
     words = {"time": time, "energy": energy, "pareto": [*time, *energy]}[objective]

@@ -1,20 +1,20 @@
-"""What a person has settled: one table of settings, where each value is said, and whose word counts."""
+"""What a person can settle: one table of settings, each with its values and its default."""
 
 from __future__ import annotations
 
-import difflib
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypeVar, get_args
 
 from geak import reading
 from geak.errors import UsageError
 from geak.models.base import INDUCTOR, Effort, Role
 from geak.objective import OBJECTIVES, Objective
 from geak_evaluator.schema.verdict import Policy
+
+_T = TypeVar("_T")
 
 VARIANTS = 4
 """How many of a compiler's kernels are tried where nobody says."""
@@ -63,13 +63,15 @@ def written(value: object) -> str:
 
 
 def _row(
-    help: str, read: reading.Read, metavar: str = "TEXT", *, shown: str = "", separator: str = ""
-) -> dict[str, Any]:
-    return {"help": help, "read": read, "metavar": metavar, "shown": shown, "separator": separator}
+    default: _T, help: str, read: reading.Read, metavar: str = "TEXT", *, shown: str = "", separator: str = ""
+) -> _T:
+    shown = shown or written(default)
+    told = {"help": help, "metavar": metavar, "read": read, "shown": shown, "separator": separator}
+    return field(default=default, metadata=told)
 
 
-_COUNT, _COUNT_OR_NONE = reading.number(1, whole=True), reading.number(0, whole=True, none=True)
-_ROOM = reading.number(0, none=True)
+_COUNT, _COUNT_OR_NOUGHT = reading.number(1, whole=True), reading.number(0, whole=True)
+_CAP, _WHOLE_CAP = reading.number(0, none=True), reading.number(0, whole=True, none=True)
 _OWN = "the model's own"
 
 
@@ -77,213 +79,148 @@ _OWN = "the model's own"
 class Settings:
     """Everything that can be settled, with its default."""
 
-    model: str = field(
-        default="",
-        metadata=_row(
-            "The model for every role: anthropic:NAME, openai:NAME, openai-compatible:NAME, command:PROGRAM, "
-            "scripted:FILE, replay:RUN, or a table [models.NAME] of geak.toml.",
-            reading.text,
-            "MODEL",
-            shown=f"{INDUCTOR}: no language model, and no key",
-        ),
+    model: str = _row(
+        "",
+        "The model for every role: anthropic:NAME, openai:NAME, openai-compatible:NAME, command:PROGRAM, "
+        "scripted:FILE, replay:RUN, or a table [models.NAME] of geak.toml.",
+        reading.text,
+        "MODEL",
+        shown=f"{INDUCTOR}: no language model, and no key",
     )
-    generator_model: str = field(
-        default="", metadata=_row("The model that writes kernels.", reading.text, "MODEL", shown="--model")
+    generator_model: str = _row("", "The model that writes kernels.", reading.text, "MODEL", shown="--model")
+    reflector_model: str = _row("", "The model that explains what went wrong.", reading.text, "MODEL", shown="--model")
+    optimizer_model: str = _row("", "The model that plans what to change.", reading.text, "MODEL", shown="--model")
+    drafter_model: str = _row("", "The model that drafts a spec from words.", reading.text, "MODEL", shown="--model")
+    effort: Effort | None = _row(
+        None,
+        f"How hard a model is to think: {', '.join(get_args(Effort))}.",
+        reading.one_of(*get_args(Effort)),
+        "EFFORT",
+        shown=_OWN,
     )
-    reflector_model: str = field(
-        default="", metadata=_row("The model that explains what went wrong.", reading.text, "MODEL", shown="--model")
+    temperature: float | None = _row(
+        None, "The temperature, for models that still take one.", reading.number(0, 2, none=True), "NUMBER", shown=_OWN
     )
-    optimizer_model: str = field(
-        default="", metadata=_row("The model that plans what to change.", reading.text, "MODEL", shown="--model")
+    max_tokens: int = _row(16_000, "The longest answer, in tokens.", _COUNT, "NUMBER")
+    target: tuple[str, ...] = _row(
+        (),
+        "A GPU, by architecture or product: gfx942, MI300X, sm_90, H100, ... The first is proved on; repeat it "
+        "for more.",
+        reading.texts(",", reading.target),
+        "GPU",
+        shown=f"the device present, else {' and '.join(DEFAULT_TARGETS)}",
+        separator=",",
     )
-    drafter_model: str = field(
-        default="", metadata=_row("The model that drafts a spec from words.", reading.text, "MODEL", shown="--model")
+    policy: Policy | None = _row(
+        None,
+        "What may do the work: pure (Triton kernels alone), mixed (also some of torch's operations) or open.",
+        reading.policy,
+        "POLICY",
+        shown="pure, or the task's own",
     )
-    effort: Effort | None = field(
-        default=None,
-        metadata=_row(
-            f"How hard a model is to think: {', '.join(get_args(Effort))}.",
-            reading.one_of(*get_args(Effort)),
-            "EFFORT",
-            shown=_OWN,
-        ),
+    elements: int = _row(
+        ELEMENTS,
+        "About how many elements the inputs of a benchmark's task may have together where it is proved.",
+        _COUNT,
+        "NUMBER",
     )
-    temperature: float | None = field(
-        default=None,
-        metadata=_row(
-            "The temperature, for models that still take one.", reading.number(0, 2, none=True), "NUMBER", shown=_OWN
-        ),
+    goal: str = _row(
+        "",
+        "When to stop: correct (at the first kernel that is accepted) or best (after all rounds); faster (than the "
+        "best baseline), 1.2x and sol:0.9 want a GPU whose times are measured.",
+        reading.text,
+        "GOAL",
+        shown="faster on a GPU, else correct; best where no language model is asked",
     )
-    max_tokens: int = field(default=16_000, metadata=_row("The longest answer, in tokens.", _COUNT, "NUMBER"))
-    target: tuple[str, ...] = field(
-        default=(),
-        metadata=_row(
-            "A GPU, by architecture or product: gfx942, MI300X, sm_90, H100, ... The first is proved on; repeat it "
-            "for more.",
-            reading.texts(",", reading.target),
-            "GPU",
-            shown=f"the device present, else {' and '.join(DEFAULT_TARGETS)}",
-            separator=",",
-        ),
+    max_case_loss: float | None = _row(
+        None,
+        "With a speed as goal: how much slower than the baseline a kernel may be in any one case: 0.05 is 5 %.",
+        reading.number(0, 1, none=True),
+        "SHARE",
+        shown="no bound",
     )
-    policy: Policy | None = field(
-        default=None,
-        metadata=_row(
-            "What may do the work: pure (Triton kernels alone), mixed (also some of torch's operations) or open.",
-            reading.policy,
-            "POLICY",
-            shown="pure, or the task's own",
-        ),
+    objective: Objective = _row(
+        "time",
+        "What makes a kernel better: time, energy or pareto (neither worse); the last two want a GPU whose energy "
+        "is measured.",
+        reading.one_of(*OBJECTIVES),
+        "OBJECTIVE",
     )
-    elements: int = field(
-        default=ELEMENTS,
-        metadata=_row(
-            "About how many elements the inputs of a benchmark's task may have together where it is proved.",
-            reading.number(1, whole=True),
-            "NUMBER",
-        ),
+    strategy: str = _row(
+        "",
+        "How to search: reflexion (draft, repair, better the best), best-of-n (independent drafts) or sweep (a "
+        "compiler's variants, then the tuner: no language model).",
+        reading.text,
+        "STRATEGY",
+        shown="reflexion; sweep where no language model is asked",
     )
-    goal: str = field(
-        default="",
-        metadata=_row(
-            "When to stop: correct (at the first kernel that is accepted) or best (after all rounds); faster (than the "
-            "best baseline), 1.2x and sol:0.9 want a GPU whose times are measured.",
-            reading.text,
-            "GOAL",
-            shown="faster on a GPU, else correct; best where no language model is asked",
-        ),
+    samples: int | None = _row(
+        None,
+        "Lineages, chains of candidates, that are developed side by side.",
+        _COUNT,
+        "NUMBER",
+        shown=f"1; {VARIANTS} where no language model is asked",
     )
-    max_case_loss: float | None = field(
-        default=None,
-        metadata=_row(
-            "With a speed as goal: how much slower than the baseline a kernel may be in any one case: 0.05 is 5 %.",
-            reading.number(0, 1, none=True),
-            "SHARE",
-            shown="no bound",
-        ),
+    rounds: int = _row(10, "Candidates of each lineage, one after another.", _COUNT, "NUMBER")
+    repairs: int = _row(3, "Repairs in a row before a lineage begins anew.", _COUNT_OR_NOUGHT, "NUMBER")
+    ancestors: int = _row(4, "How many of the best candidates the optimizer reads.", _COUNT, "NUMBER")
+    seed: Literal["", "inductor"] = _row(
+        "",
+        "Begin the first lineage with a compiler's kernel: inductor, what torch.compile emits.",
+        reading.one_of("inductor"),
+        "COMPILER",
     )
-    objective: Objective = field(
-        default="time",
-        metadata=_row(
-            "What makes a kernel better: time, energy or pareto (neither worse); the last two want a GPU whose energy "
-            "is measured.",
-            reading.one_of(*OBJECTIVES),
-            "OBJECTIVE",
-        ),
+    tune: int | None = _row(
+        None,
+        "Configurations that the tuner may try of each kernel that was accepted, for each target.",
+        _COUNT_OR_NOUGHT,
+        "NUMBER",
+        shown=f"0; {CONFIGURATIONS} where no language model is asked",
     )
-    strategy: str = field(
-        default="",
-        metadata=_row(
-            "How to search: reflexion (draft, repair, better the best), best-of-n (independent drafts) or sweep (a "
-            "compiler's variants, then the tuner: no language model).",
-            reading.text,
-            "STRATEGY",
-            shown="reflexion; sweep where no language model is asked",
-        ),
+    usd: float | None = _row(2.0, "Dollars that may be spent, or none for no cap.", _CAP, "DOLLARS")
+    tokens: int | None = _row(None, "Tokens that may be used.", _WHOLE_CAP, "NUMBER", shown="no cap")
+    minutes: float | None = _row(None, "Minutes after which nothing more is begun.", _CAP, "NUMBER", shown="no cap")
+    calls: int | None = _row(None, "Calls that may be made.", _WHOLE_CAP, "NUMBER", shown="no cap")
+    hint: str = _row("", "Advice for the models, in words.", reading.text)
+    judge: tuple[str, ...] = _row(
+        (),
+        'A command that starts a judge elsewhere, such as "ssh box python3 geak_judge.pyz serve", or local; runs '
+        "use several if it is repeated.",
+        reading.texts("\n"),
+        "COMMAND",
+        shown="here",
+        separator="\n",
     )
-    samples: int | None = field(
-        default=None,
-        metadata=_row(
-            "Lineages, chains of candidates, that are developed side by side.",
-            _COUNT,
-            "NUMBER",
-            shown=f"1; {VARIANTS} where no language model is asked",
-        ),
+    executor: Literal["local", "ray"] = _row(
+        "local",
+        "Where judges run: local (here, or where --judge says) or ray (on the machines of a Ray cluster: one for "
+        "each GPU, or else for each processor).",
+        reading.one_of("local", "ray"),
+        "EXECUTOR",
     )
-    rounds: int = field(default=10, metadata=_row("Candidates of each lineage, one after another.", _COUNT, "NUMBER"))
-    repairs: int = field(
-        default=3,
-        metadata=_row("Repairs in a row before a lineage begins anew.", reading.number(0, whole=True), "NUMBER"),
+    address: str = _row(
+        "auto", "The Ray cluster: auto (the one that this machine belongs to) or HOST:PORT.", reading.text, "ADDRESS"
     )
-    ancestors: int = field(
-        default=4, metadata=_row("How many of the best candidates the optimizer reads.", _COUNT, "NUMBER")
+    allow_weak_sandbox: bool = _row(
+        False,
+        "Go on where the sandbox cannot confine foreign code as it should (docs/security.md).",
+        reading.yes_or_no,
+        "",
     )
-    seed: Literal["", "inductor"] = field(
-        default="",
-        metadata=_row(
-            "Begin the first lineage with a compiler's kernel: inductor, what torch.compile emits.",
-            reading.one_of("inductor"),
-            "COMPILER",
-        ),
+    gpu_ids: str = _row(
+        "",
+        "Which of this machine's visible GPUs may be used, by numbers or UUIDs: 0,2.",
+        reading.text,
+        "IDS",
+        shown="all that the variables of ROCm and CUDA leave",
     )
-    tune: int | None = field(
-        default=None,
-        metadata=_row(
-            "Configurations that the tuner may try of each kernel that was accepted, for each target.",
-            reading.number(0, whole=True),
-            "NUMBER",
-            shown=f"0; {CONFIGURATIONS} where no language model is asked",
-        ),
-    )
-    usd: float | None = field(
-        default=2.0,
-        metadata=_row("Dollars that may be spent, or none for no cap.", _ROOM, "DOLLARS"),
-    )
-    tokens: int | None = field(
-        default=None, metadata=_row("Tokens that may be used.", _COUNT_OR_NONE, "NUMBER", shown="no cap")
-    )
-    minutes: float | None = field(
-        default=None,
-        metadata=_row(
-            "Minutes after which nothing more is begun.", reading.number(0, none=True), "NUMBER", shown="no cap"
-        ),
-    )
-    calls: int | None = field(
-        default=None, metadata=_row("Calls that may be made.", _COUNT_OR_NONE, "NUMBER", shown="no cap")
-    )
-    hint: str = field(default="", metadata=_row("Advice for the models, in words.", reading.text))
-    judge: tuple[str, ...] = field(
-        default=(),
-        metadata=_row(
-            'A command that starts a judge elsewhere, such as "ssh box python3 geak_judge.pyz serve", or local; runs '
-            "use several if it is repeated.",
-            reading.texts("\n"),
-            "COMMAND",
-            shown="here",
-            separator="\n",
-        ),
-    )
-    executor: Literal["local", "ray"] = field(
-        default="local",
-        metadata=_row(
-            "Where judges run: local (here, or where --judge says) or ray (on the machines of a Ray cluster: one for "
-            "each GPU, or else for each processor).",
-            reading.one_of("local", "ray"),
-            "EXECUTOR",
-        ),
-    )
-    address: str = field(
-        default="auto",
-        metadata=_row(
-            "The Ray cluster: auto (the one that this machine belongs to) or HOST:PORT.", reading.text, "ADDRESS"
-        ),
-    )
-    allow_weak_sandbox: bool = field(
-        default=False,
-        metadata=_row(
-            "Go on where the sandbox cannot confine foreign code as it should (docs/security.md).",
-            reading.yes_or_no,
-            "",
-        ),
-    )
-    gpu_ids: str = field(
-        default="",
-        metadata=_row(
-            "Which of this machine's visible GPUs may be used, by numbers or UUIDs: 0,2.",
-            reading.text,
-            "IDS",
-            shown="all that the variables of ROCm and CUDA leave",
-        ),
-    )
-    runs: Path = field(default=Path("runs"), metadata=_row("The folder that runs are kept in.", reading.path, "FOLDER"))
-    prompts: Path | None = field(
-        default=None,
-        metadata=_row(
-            "A folder of prompt templates; each goes before GEAK's own of its name.",
-            reading.path,
-            "FOLDER",
-            shown="GEAK's own",
-        ),
+    runs: Path = _row(Path("runs"), "The folder that runs are kept in.", reading.path, "FOLDER")
+    prompts: Path | None = _row(
+        None,
+        "A folder of prompt templates; each goes before GEAK's own of its name.",
+        reading.path,
+        "FOLDER",
+        shown="GEAK's own",
     )
     models: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """The tables [models.NAME] of geak.toml."""
@@ -334,129 +271,5 @@ _NO_MODEL = (
     "(--model scripted:FILE)"
 )
 
-TABLE: dict[str, Setting] = {
-    f.name: Setting(**{"name": f.name, **f.metadata, "shown": f.metadata["shown"] or written(f.default)})
-    for f in fields(Settings)
-    if f.metadata
-}
+TABLE: dict[str, Setting] = {f.name: Setting(f.name, **f.metadata) for f in fields(Settings) if f.metadata}
 """Every setting but the models' tables, by name."""
-
-
-@dataclass(frozen=True)
-class Resolved:
-    """Settings, and who said each of them."""
-
-    settings: Settings
-    sources: dict[str, str]
-    """By setting: "--model", "GEAK_MODEL", "GEAK_MODEL in .env", "model in geak.toml", "default"."""
-
-
-def load(
-    flags: Mapping[str, object], *, folder: Path | None = None, environ: Mapping[str, str] | None = None
-) -> Resolved:
-    """What counts: a flag, else the environment, else .env, else geak.toml, else the default."""
-    folder, environ = folder or Path.cwd(), os.environ if environ is None else environ
-    file = _dot_env(folder)
-    toml = {name: _toml(folder / name) for name in ("geak.toml", "pyproject.toml")}
-    layers = [
-        ("{0.flag}", _known(flags)),
-        ("{0.variable}", _variables(environ)),
-        ("{0.variable} in .env", _variables(file)),
-        *((f"{{0.name}} in {name}", table) for name, table in toml.items()),
-    ]
-    values: dict[str, Any] = {}
-    sources = dict.fromkeys(TABLE, "default")
-    for name, setting in TABLE.items():
-        for label, layer in layers:
-            if name in layer:
-                sources[name] = label.format(setting)
-                values[name] = _value(setting, layer[name], sources[name])
-                break
-    for name in reversed(toml):
-        for model, table in _tables(toml[name].get("models", {}), name).items():
-            values.setdefault("models", {})[model] = table
-            sources[f"models.{model}"] = name
-    return Resolved(Settings(**values, environment={**file, **environ}), sources)
-
-
-def changed(settings: Settings, options: Mapping[str, object]) -> Settings:
-    """The same but for these, each checked as a flag would be."""
-    values = {name: _value(TABLE[name], raw, name) for name, raw in _known(options).items()}
-    return replace(settings, **values)  # type: ignore[arg-type]
-
-
-def _value(setting: Setting, raw: object, source: str) -> object:
-    try:
-        return setting.read(raw)
-    except ValueError as error:
-        raise UsageError(f"{source}: {error}") from None
-
-
-def _variables(environ: Mapping[str, str]) -> dict[str, object]:
-    """Settings among variables; an empty one says nothing."""
-    return {name: text for name, setting in TABLE.items() if (text := environ.get(setting.variable))}
-
-
-def _known(table: Mapping[str, object], where: str = "") -> Mapping[str, object]:
-    names = [*TABLE, *["models"] * bool(where)]
-    for name in table:
-        if name not in names:
-            near = difflib.get_close_matches(name, names, 1)
-            hint = f"did you mean {near[0]}?" if near else "geak config show lists those that there are"
-            raise UsageError(f"{where}{where and ': '}there is no setting {name!r}; {hint}")
-    return table
-
-
-def _tables(raw: object, where: str) -> dict[str, Mapping[str, Any]]:
-    if not isinstance(raw, dict) or not all(isinstance(table, dict) for table in raw.values()):
-        raise UsageError(f"{where}: models holds tables, as in [models.NAME]")
-    return raw
-
-
-def _toml(path: Path) -> Mapping[str, object]:
-    text = _read(path)
-    ours = path.name == "geak.toml"
-    if not ours and "tool.geak" not in text:
-        return {}
-    import tomllib
-
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        said = str(error)
-        raise UsageError(f"{path.name} is no TOML: {said[:1].lower()}{said[1:]}") from None
-    if not ours:
-        tool = data.get("tool")
-        data = tool.get("geak", {}) if isinstance(tool, dict) else {}
-    if not isinstance(data, dict):
-        raise UsageError(f"{path.name}: tool.geak is a table of settings, as in [tool.geak]")
-    return _known(data, path.name)
-
-
-def _dot_env(folder: Path) -> dict[str, str]:
-    text = _read(folder / ".env")
-    if not text:
-        return {}
-    from dotenv.parser import parse_stream
-
-    found: dict[str, str] = {}
-    for binding in parse_stream(io.StringIO(text)):
-        if binding.error:
-            said = binding.original.string
-            number = binding.original.line + said[: len(said) - len(said.lstrip())].count("\n")
-            raise UsageError(f".env, line {number}: NAME=VALUE is wanted")  # without the line: it may be a key
-        if binding.key is not None and binding.value is not None:
-            found[binding.key] = binding.value
-    return found
-
-
-def _read(path: Path) -> str:
-    """A settings file's text; one that is not there says nothing."""
-    if not path.is_file():  # `.env` may be the folder of an environment
-        return ""
-    try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        raise UsageError(f"{path.name} cannot be read: it is not UTF-8") from None
-    except OSError as error:
-        raise UsageError(f"{path.name} cannot be read: {(error.strerror or str(error)).lower()}") from None

@@ -68,3 +68,17 @@ def test_energy_without_a_device_is_said_before_anything_is_spent() -> None:
     must_be_measurable("pareto", measures=True)
     with pytest.raises(MachineError, match=r"--objective energy needs a GPU .*--objective time"):
         must_be_measurable("energy", measures=False)
+
+
+def test_of_several_timed_cases_each_counts() -> None:
+    other = Case({"N": 8192})
+
+    def both(first: Verdict, us: float, joules: float | None) -> Verdict:
+        return replace(first, timings=(*first.timings, replace(verdict(us, joules).timings[0], case=other)))
+
+    thrifty, hungry = verdict(10, 0.01), verdict(10, 0.02)
+    assert surely_better(both(thrifty, 10, 0.01), both(hungry, 10, 0.02), "energy") is True
+    assert surely_better(both(thrifty, 10, 0.03), both(hungry, 10, 0.02), "energy") is False  # worse at one size
+    assert surely_better(both(thrifty, 5, 0.02), both(hungry, 10, 0.02), "pareto") is True
+    assert surely_better(both(thrifty, 10, 0.01), hungry, "energy") is None  # measured at one size only
+    assert surely_better(both(thrifty, 10, None), both(hungry, 10, 0.02), "energy") is None  # not known at one size

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geak.errors import UsageError
-from geak.settings import TABLE, Settings, changed, load
+from geak.settings import TABLE, Settings
+from geak.sources import changed, load
 from geak_evaluator.schema.verdict import Policy
 
 LAYERS = ("flag", "variable", ".env", "geak.toml", "pyproject.toml")

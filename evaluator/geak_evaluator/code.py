@@ -29,18 +29,19 @@ def compiled(compiler: Compiler, handed: Sequence[Handed], target: str, *, eight
         for one in results:
             if one.failure is not None and (one.failure.why in _CAUSES) is cause_first:
                 cause = _cause(one.failure, eight_bit)
-                return Code(target, cause=cause, message=f"kernel {one.kernel}: {one.failure.message}")
+                where = f" (line {one.failure.line})" if one.failure.line else ""
+                return Code(target, cause=cause, message=f"kernel {one.kernel}: {one.failure.message}{where}")
     figures = {repr(one.figures): one.figures for one in results if one.figures is not None}
     return Code(target, tuple(figures.values()))
 
 
-def refusal(handed: Handed, *, eight_bit: bool) -> str:
-    """Triton's own words where its front end refuses a kernel; a kernel that does not compile cannot be right."""
+def refusal(handed: Handed, *, eight_bit: bool) -> Failure | None:
+    """What Triton's front end has against a kernel; one that does not compile cannot be right."""
     for lowered in handed.kernels:
         failure = lowered.failure
         if failure is not None and failure.why is Why.FRONT_END and _cause(failure, eight_bit) is Cause.COMPILE_ERROR:
-            return f"kernel {lowered.kernel}: {failure.message}"
-    return ""
+            return replace(failure, message=f"kernel {lowered.kernel}: {failure.message}")
+    return None
 
 
 def _cause(failure: Failure, eight_bit: bool) -> Cause:

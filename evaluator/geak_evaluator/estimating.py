@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from geak_evaluator.candidate import Candidate, Traced, Untraced
+from geak_evaluator.candidate import Candidate
 from geak_evaluator.estimate.inner import between
 from geak_evaluator.estimate.model import estimate
 from geak_evaluator.machine_code.compile import Compiler
@@ -17,6 +17,7 @@ from geak_evaluator.schema.exchange import Replayed
 from geak_evaluator.schema.machine_code import Figures
 from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Case, Spec
+from geak_evaluator.tracing import Traced, Untraced
 
 MOST_CASES = 2
 """Of a spec's bench cases, each with the first of its types."""

@@ -8,14 +8,19 @@ from dataclasses import replace
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.machine_code.cache import Kept, Store
 from geak_evaluator.machine_code.compile import Compiler
+from geak_evaluator.measure.lent import DeviceLost
 from geak_evaluator.measuring import Stopwatch
 from geak_evaluator.oracle import Oracle, SpecFile
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import Limits
+from geak_evaluator.schema.device import Launched
 from geak_evaluator.schema.spec import UNREVIEWED, Description
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import DRAFTED, Policy, Tier, Verdict
 from geak_evaluator.trial import Trial
+
+_PATIENCE_S = 20.0
+"""How long a person who asks whether a device works waits for another who has it."""
 
 
 class Judge:
@@ -98,6 +103,17 @@ class Judge:
     def measures(self) -> bool:
         """Whether it was given a device."""
         return self._stopwatch is not None
+
+    def launched(self) -> Launched:
+        """What a real launch on its device comes to, in a child like all others there."""
+        if self._stopwatch is None:
+            return Launched(trouble="there is no device here that could be launched on")
+        lent = self._stopwatch.lent
+        try:
+            with lent.leased(_PATIENCE_S):
+                return Launched(lent.identity.name, widened=lent.widened)
+        except DeviceLost as error:
+            return Launched(trouble=str(error))
 
     def candidate(self, oracle: Oracle, kernel: bytes, target: str, policy: Policy) -> Candidate:
         """One kernel file on one target, to be recorded and lowered without a verdict."""

@@ -9,7 +9,7 @@ from geak_evaluator.sandbox.child import Child, Reply
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.sandbox.policy import GIB, Limits
 from geak_evaluator.schema import codec, domain
-from geak_evaluator.schema.exchange import RunRequest
+from geak_evaluator.schema.exchange import Argument, Replay, RunRequest
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.spec import Case, Scalar, Spec
 
@@ -84,13 +84,13 @@ def request(spec: Spec, case: Case, slots: tuple[Slot, ...], wanted: tuple[Slot,
         scalars={n: domain.scalar(s, n, sizes) for n, s in spec.inputs.items() if isinstance(s, Scalar)},
         outputs=wanted,
         destination=destination,
-        init={name: domain.scalar(item, name, case.sizes) for name, item in spec.init.items()},
+        init={name: Argument.plain(value) for name, value in domain.initial(spec, sizes).items()},
         wrt=spec.wrt,
     )
 
 
-def run(child: Child, kernel: Kernel, request: RunRequest) -> Reply:
-    """Loads the kernel and calls it once; afterwards all of the child stands still."""
+def run(child: Child, kernel: Kernel, request: RunRequest | Replay) -> Reply:
+    """Loads the kernel and asks for one thing; afterwards all of the child stands still."""
     reply = child.ask(kernel.source)
     if reply.ok:
         reply = child.ask(codec.dumps(request).encode())

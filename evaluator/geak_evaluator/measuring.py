@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
 from geak_evaluator.candidate import Candidate
-from geak_evaluator.measure import baseline, floor
+from geak_evaluator.measure import baseline, floor, steady
 from geak_evaluator.measure.clock import Alone, Clock, NoGraph, Outcome, Rules, Unmeasured
+from geak_evaluator.measure.energy import NoSensor, Watcher
 from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measure.sides import DeviceSide
 from geak_evaluator.oracle import Answer, Oracle, SpecProblem, TooBig
@@ -32,6 +33,8 @@ class Stopwatch:
     lent: Lent
     rules: Rules = field(default_factory=Rules)
     book: baseline.Book = field(default_factory=baseline.Book)
+    sensor: Callable[[], Watcher] | None = None
+    """Makes an observer of its energy, or raises NoSensor; None where the device itself tells, or nothing does."""
 
 
 class Measuring:
@@ -50,6 +53,9 @@ class Measuring:
         self._spec: Spec = oracle.about.spec
         self._estimates = {str(one.case): one for one in estimates if one.target == candidate.target}
         self._clock = Clock(self._rules)
+        self._joules: dict[tuple[str, str], float | None] = {}
+        self.remarks: list[str] = []
+        """What a reader should know besides: why something was not measured."""
 
     def timings(self, cases: Sequence[Case]) -> tuple[Timing, ...]:
         """One for each case and baseline; a case that goes wrong spoils no other."""
@@ -67,7 +73,7 @@ class Measuring:
         try:
             # A plan that follows integers stands for the draw that it was recorded on alone.
             pools = 1 if self._spec.launches == "by_value" else self._rules.pools
-            answers = [self._oracle.case(case, self._candidate.target, native=True) for _ in range(pools)]
+            answers = [self._oracle.case(case, self._candidate.target, native=True, patient=True) for _ in range(pools)]
             captured = self._captured(self._candidate, case, answers)
             with self._lent.leased():  # not before: a host's work holds up nobody else
                 chosen = self._baselines(case, identity, answers)
@@ -98,10 +104,32 @@ class Measuring:
                 every = [side, *([base] if base is not None else [])]
                 graph, solo = self._clock.graphs(every, solo)
                 outcome = self._clock.compare(side, base, solo, graph=graph)
+                if outcome.state is State.MEASURED:
+                    blank = self._with_energy(replace(blank, configuration=configuration), outcome, side, base)
         except Unmeasured as error:
             return replace(blank, state=error.state, message=str(error), configuration=configuration)
         timing = self._told(replace(blank, configuration=configuration), outcome)
         return self._called(timing, captured, answers) if timing.state is State.MEASURED else timing
+
+    def _with_energy(self, blank: Timing, outcome: Outcome, side: DeviceSide, base: DeviceSide | None) -> Timing:
+        """Joules of the very plan that was timed, and of what it was timed beside; each once for a case."""
+        graph = outcome.launched == "graph"
+        mine = self._energy(blank, f"candidate {blank.configuration}", side, outcome.candidate_us, graph=graph)
+        theirs = None
+        if base is not None:
+            theirs = self._energy(blank, blank.baseline, base, outcome.baseline_us, graph=graph)
+        return replace(blank, joules=mine, baseline_joules=theirs)
+
+    def _energy(self, blank: Timing, name: str, side: DeviceSide, us: float, *, graph: bool) -> float | None:
+        key = str(blank.case), name
+        if key not in self._joules:
+            self._joules[key] = None
+            try:
+                watcher = self._watch.sensor() if self._watch.sensor is not None else None
+                self._joules[key] = steady.joules(side, us, watcher, graph=graph)
+            except (NoSensor, steady.Unknown) as error:
+                self.remarks.append(f"energy is not known at [{blank.case}]: {error}")
+        return self._joules[key]
 
     def _called(self, timing: Timing, captured: Captured, answers: list[Answer]) -> Timing:
         """With the calls as their users make them: last, since it is the candidate's own Python that runs."""
@@ -146,8 +174,6 @@ class Measuring:
             calls=outcome.calls,
             checked=outcome.checked,
             conditions=outcome.conditions,
-            joules=outcome.joules,
-            baseline_joules=outcome.baseline_joules,
         )
         if 0 < outcome.candidate_us < least:
             text = f"{outcome.candidate_us:.3g} us, and its own bytes and operations need {least:.3g} us at the least"

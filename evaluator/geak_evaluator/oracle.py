@@ -27,6 +27,8 @@ from geak_evaluator.schema.spec import Case, Description
 STATE_SPACE = 256 * MIB
 
 _ROLE = "geak_evaluator.children.spec"
+_PATIENCE = 3
+"""So many times what another case may take is there for a reference at a size that is timed: one core computes it."""
 
 
 class SpecProblem(ValueError):
@@ -117,6 +119,16 @@ class Answer:
         return replace(self, given=bytes(given))
 
     @property
+    def laid(self) -> tuple[Slot, ...]:
+        """All that lies in the first memory."""
+        return (*self.slots, *self.reply.state, *self.reply.gradients)
+
+    @property
+    def returned(self) -> tuple[Slot, ...]:
+        """Those of the wanted that a kernel returns: the others are inputs that it changes."""
+        return tuple(slot for slot in self.wanted if not slot.path.startswith("changed."))
+
+    @property
     def wanted(self) -> tuple[Slot, ...]:
         """Where a kernel's outputs go, in their own formats."""
         outputs = self.reply.outputs
@@ -137,9 +149,8 @@ class Oracle:
                 raise SpecProblem(self.file.path, str(error).removeprefix(f"{self.file.path.name}: ")) from None
             self._inputs = stack.enter_context(SharedMemory(SPACE))
             self._truth = stack.enter_context(SharedMemory(SPACE))
-            shared = (self._inputs.fd, self._truth.fd)
-            job = {"name": self.file.name}
-            self._child = stack.enter_context(self._box.spawn(_ROLE, job, limits=self._limits, shared=shared))
+            self._children = stack.enter_context(contextlib.ExitStack())
+            self._begin()
             self.about = self._described()
             """What the spec declares."""
             self._stack = stack.pop_all()
@@ -149,6 +160,23 @@ class Oracle:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def _begin(self) -> None:
+        shared = (self._inputs.fd, self._truth.fd)
+        spawned = self._box.spawn(_ROLE, {"name": self.file.name}, limits=self._limits, shared=shared)
+        self._child, self._over = self._children.enter_context(spawned), False
+
+    def _asked(self, request: CaseRequest, *, patient: bool = False) -> Reply:
+        """Its child's answer; one that a case before was too much for is begun anew, and that case alone has none."""
+        if self._over:
+            self._children.close()
+            self._begin()
+            if not (reply := self._child.ask(self.file.data)).ok:
+                raise self._problem(reply)
+        wall_s = _PATIENCE * self._limits.wall_s if patient else None
+        reply = self._child.ask(codec.dumps(request).encode(), wall_s=wall_s)
+        self._over = reply.fault is not None
+        return reply
 
     def case(
         self,
@@ -160,12 +188,15 @@ class Oracle:
         examine: bool = False,
         native: bool = False,
         like: Answer | None = None,
+        patient: bool = False,
     ) -> Answer:
-        """Inputs under a secret seed, and the truth about them.
+        """Inputs under a secret seed, and the truth about them; with `patient` at a size that is timed and takes long.
 
-        An original kernel is not run again where only inputs are wanted, `like` those of another draw of the case.
+        Where only inputs are wanted, `like` those of another draw of the case, neither an original kernel nor a
+        reference is run again, unless it is what draws parameters and gradients.
         """
         spec = self.about.spec
+        drawn = spec.oracle != "peer" and spec.contract in ("module", "gradient")
         slots = layout.inputs(spec, case, target)
         if layout.extent(slots) + STATE_SPACE > SPACE:
             raise TooBig("its inputs are larger than a case may be here")
@@ -181,14 +212,15 @@ class Oracle:
             fills=fills or {},
             examine=examine,
             native=native,
+            expect=like is None or drawn,
         )
-        answer = self._child.ask(codec.dumps(request).encode())
+        answer = self._asked(request, patient=patient)
         if not answer.ok:
             raise self._problem(answer, f"case {case}: ")
         reply = read(CaseReply, answer)
         if reply is None:
             raise SpecProblem(self.file.path, f"case {case}: its child did not keep to the protocol")
-        if spec.oracle == "peer" and like is not None:
+        if like is not None and not drawn:
             inputs = self._inputs.read(0, layout.extent(slots))
             return Answer(slots, replace(reply, outputs=like.reply.outputs), inputs, b"")
         if spec.oracle == "peer":
@@ -215,7 +247,7 @@ class Oracle:
         sizes = domain.with_scalars(spec, case.sizes)
         seed = secrets.randbits(62)
         asked = CaseRequest(sizes, slots, seed, target, without=case.without, expect=False, sketch=True)
-        answer = self._child.ask(codec.dumps(asked).encode())
+        answer = self._asked(asked)
         if not answer.ok:
             raise self._problem(answer, f"case {case}: ")
         reply = read(CaseReply, answer)

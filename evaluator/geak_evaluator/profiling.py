@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from geak_evaluator import source
-from geak_evaluator.candidate import Traced, Untraced
 from geak_evaluator.estimate.model import estimate
 from geak_evaluator.judge import Judge
 from geak_evaluator.measure import devices, planfile
@@ -28,6 +27,7 @@ from geak_evaluator.schema.profile import Profile
 from geak_evaluator.schema.spec import Case, Spec
 from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
+from geak_evaluator.tracing import Traced, Untraced
 
 _ENERGY_S = 2.0
 """How long energy is measured at the least."""
@@ -52,6 +52,7 @@ def profile(
     gpus: Sequence[Gpu] | None = None,
     taking: Taking = take,
     device: str = "torch",
+    energy: bool = True,
 ) -> Profile:
     """Everything that can be known here of one case, each part with the word of where it comes from."""
     present = devices.visible(devices.gpus() if gpus is None else gpus)
@@ -87,7 +88,7 @@ def profile(
                 known = replace(known, launches=taken.launches, tools=taken.tools)
                 if taken.lost:
                     suspect(gpu, taken.lost)
-                else:
+                elif energy:
                     known = _with_energy(known, replay)
         except (Busy, Unfit) as error:
             return replace(known, trouble=str(error))
@@ -130,10 +131,8 @@ def counted(judge: Judge, file: SpecFile, kernel: bytes, verdict: Verdict, polic
     worth = verdict.status is Status.ACCEPTED and verdict.tier is Tier.FULL and verdict.oracle != "tests"
     if not worth or lacking(devices.visible(devices.gpus()), verdict.target):
         return verdict
-    found = profile(judge, file, kernel, target=verdict.target, policy=policy)
-    joules = found.energy.joules if found.energy is not None else None
-    timings = tuple(replace(one, joules=joules) if one.case == found.case else one for one in verdict.timings)
-    return replace(verdict, counters=found.launches, timings=timings)
+    found = profile(judge, file, kernel, target=verdict.target, policy=policy, energy=False)  # which the clock measures
+    return replace(verdict, counters=found.launches)
 
 
 def lacking(present: Sequence[Gpu], target: str) -> str:

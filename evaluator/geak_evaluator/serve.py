@@ -20,6 +20,7 @@ from geak_evaluator.machine_code.cache import Cache, CacheError
 from geak_evaluator.measure import present
 from geak_evaluator.measure.baseline import Book
 from geak_evaluator.measure.devices import gpus, software, visible
+from geak_evaluator.measure.energy import observer
 from geak_evaluator.measure.lent import Lent
 from geak_evaluator.measuring import Stopwatch
 from geak_evaluator.observing import observe, tried
@@ -102,12 +103,15 @@ def serve(box: Sandbox, requests: TextIO, answers: TextIO, device: str = "", *, 
 
 
 def _stopwatch(box: Sandbox, device: str) -> Stopwatch | None:
-    metal = present.simulated(device) if device else present.first()
+    if device:
+        return Stopwatch(Lent(box, present.simulated(device), Limits()))
+    metal = present.first()
     if metal is None:
         return None
+    gpu = next(gpu for gpu in gpus() if gpu.uuid == metal.uuid)
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    folder = Path(base).expanduser() / "geak" / "baselines" if not device else None
-    return Stopwatch(Lent(box, metal, Limits()), book=Book(folder))
+    book = Book(Path(base).expanduser() / "geak" / "baselines")
+    return Stopwatch(Lent(box, metal, Limits()), book=book, sensor=functools.partial(observer, gpu))
 
 
 def _simulated(device: str) -> dict[str, Any]:
@@ -157,6 +161,8 @@ def _answer(judge: Judge, line: str) -> Response:
 
 
 def _result(judge: Judge, request: Request) -> Any:
+    if request.op == "launch":
+        return judge.launched()
     file = SpecFile(Path(request.path), _bytes(request.source))
     if request.op == "describe":
         return judge.describe(file)

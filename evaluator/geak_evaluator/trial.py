@@ -45,6 +45,7 @@ _GATE_ELEMENTS = 1 << 14
 _IN_TURN = 3
 """Among how many of the smallest cases other values and configurations take turns."""
 
+_INTERPRETED = "what its own tests call is interpreted: neither proved nor timed on the device here"
 _RACES = "races not examined: programs were run one after another"
 
 
@@ -106,7 +107,10 @@ class Trial:
 
     def _device(self) -> Lent | None:
         """The device that the first target is proved on, if it is that target, and works."""
-        if self._stopwatch is None or self._spec.oracle == "tests":
+        if self._stopwatch is None:
+            return None
+        if self._spec.oracle == "tests":
+            self._remarks.append(_INTERPRETED)
             return None
         target = self._targets[0]
         try:
@@ -151,9 +155,9 @@ class Trial:
             if ran.captured is not None:
                 self._captured[str(case)] = ran.captured
             self._handed.append(ran.handed)
-            if words := refusal(ran.handed, eight_bit=self._eight_bit):
-                text = f"does not compile for {self._targets[0]}: {words}"
-                ran = replace(ran, result=CaseResult(case, Cause.COMPILE_ERROR, text))
+            if refused := refusal(ran.handed, eight_bit=self._eight_bit):
+                text = f"does not compile for {self._targets[0]}: {refused.message}"
+                ran = replace(ran, result=CaseResult(case, Cause.COMPILE_ERROR, text, refused.line))
             yield self._told(ran)
         if (code := self._compile()).cause not in (None, *UNDECIDABLE):
             text = f"does not compile for {code.target}: {code.message}"
@@ -248,7 +252,9 @@ class Trial:
             # Whatever its author did: it is only to be beaten, and says nothing of a policy.
             beaten = Candidate(self._box, self._limits, self._oracle, source, target, Policy.OPEN, entry=entry)
         measuring = Measuring(self._stopwatch, self._oracle, self._candidate, beaten, estimates)
-        return measuring.timings(wanted(self._spec, self._shown, target))
+        timings = measuring.timings(wanted(self._spec, self._shown, target))
+        self._remarks += measuring.remarks
+        return timings
 
     def _on(self, target: str) -> Candidate:
         lent = self._lent if target == self._targets[0] else None

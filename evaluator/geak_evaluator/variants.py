@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import log2
 
-from geak_evaluator.candidate import Traced, Untraced
 from geak_evaluator.code import compiled
 from geak_evaluator.estimating import tiles, timed
 from geak_evaluator.judge import Judge
@@ -17,6 +16,7 @@ from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.tuning import SPILLS, Configuration
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Policy, Tier, Verdict
+from geak_evaluator.tracing import Traced, Untraced
 from geak_evaluator.tune import order
 from geak_evaluator.tune.cases import ordinary, shown, wider
 from geak_evaluator.tune.knobs import Space, Values
@@ -191,6 +191,7 @@ class _Remembered(Oracle):
         examine: bool = False,
         native: bool = False,
         like: Answer | None = None,
+        patient: bool = False,
     ) -> Answer:
         """The inputs of a case, the same every time."""
         key = (str(case), target)

@@ -15,7 +15,7 @@ from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Policy
 from geak_evaluator.schema.wire import Hello
 
-VERSION = 1
+VERSION = 2
 """Raised with every change that an older GEAK would misread."""
 CARD, KERNELS, SKIPPED, SUMMARY, SPECS = "dataset.json", "kernels", "skipped.jsonl", "summary.json", "spec"
 """What lies in a dataset run's folder; `spec` in a kernel's, where a format made one."""
@@ -69,7 +69,6 @@ class Card:
 
     version: int
     dataset: str
-    path: str
     format: str
     dataset_sha256: str
     """Over the names and hashes of the chosen tasks, whatever their order."""

@@ -186,7 +186,6 @@ def _card(dataset: Dataset, place: Workplace, asked: Conditions, wanted: Wanted,
     return Card(
         version=VERSION,
         dataset=dataset.name,
-        path=str(dataset.path.resolve()),
         format=dataset.format,
         dataset_sha256=dataset_hash(tasks),
         judge=room(hello),
@@ -220,7 +219,7 @@ def _fits(folder: Path, card: Card) -> None:
         return
     before = read_card(folder)
     if before.dataset_sha256 != card.dataset_sha256 and not _only_mended(folder, before, card):
-        what = "another choice of tasks" if before.path == card.path else f"the dataset {before.dataset}"
+        what = "another choice of tasks" if before.dataset == card.dataset else f"the dataset {before.dataset}"
         raise RunError(f"{folder} holds a run of {what} ({len(before.tasks):,} tasks); choose another --out")
     may_differ = replace(before, caps=card.caps, geak=card.geak, dataset_sha256=card.dataset_sha256)
     if found := [*unequal(may_differ, card), *changed(may_differ, card)]:

@@ -10,7 +10,8 @@ import typer
 
 from geak.cli.display import document, say
 from geak.cli.options import AsJson
-from geak.settings import TABLE, Resolved, load, written
+from geak.settings import TABLE, written
+from geak.sources import Resolved, load
 
 app = typer.Typer(help="See what is settled.", no_args_is_help=True, rich_markup_mode=None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import typer
@@ -10,10 +11,11 @@ import typer
 from geak.cli.display import document, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import JudgeError
-from geak.settings import load
+from geak.sources import load
 from geak.version import __version__
 
 if TYPE_CHECKING:
+    from geak_evaluator.schema.device import Launched
     from geak_evaluator.schema.wire import Hello
 
 _GET = {
@@ -36,6 +38,8 @@ def doctor(json: AsJson = False, *, flags: Flags) -> None:
     try:
         with Judge(judge_of(load({**flags, "allow_weak_sandbox": True}).settings)) as room:
             hello = room.hello
+            if hello.measures and not hello.missing:
+                hello = replace(hello, launched=room.launched())
     except JudgeError as error:
         say(f"judge      does not start: {error}", error=True)
         raise typer.Exit(3) from None
@@ -61,6 +65,18 @@ def _devices(hello: Hello) -> list[str]:
     return lines
 
 
+def _launched(found: Launched) -> list[str]:
+    """Whether a kernel ran in a confined child: nothing less shows that proofs and times can be native here."""
+    if found.trouble:
+        lines = [f"launch     no: {found.trouble}"]
+        return [*lines, "           kernels are proved by an interpreter and never timed until that is mended"]
+    lines = [f"launch     a kernel ran in a confined child on {found.device}"]
+    if found.widened:
+        lines.append(f"           its children may open other GPUs' files too: {found.widened}")
+        lines.append("           to wall GPUs off from each other, give a container one of them (docs/security.md)")
+    return lines
+
+
 def report(hello: Hello) -> list[str]:
     """The page that a person reads."""
     lines = [f"geak       {__version__}, Python {platform.python_version()}"]
@@ -71,6 +87,8 @@ def report(hello: Hello) -> list[str]:
             lines.append(f"           it does not load: {hello.missing[name]}")
     lines += [f"{name:<10} {version}" for name, version in hello.software.items()]
     lines += _devices(hello)
+    if hello.launched is not None:
+        lines += _launched(hello.launched)
     lines.append(f"sandbox    {hello.sandbox}: {_LEVELS.get(hello.sandbox, 'a level that this agent does not know')}")
     lines += [f"           leak: {leak}" for leak in hello.leaks]
     lines += [f"           broken: {broken}" for broken in hello.broken]

@@ -10,7 +10,8 @@ import typer
 from geak.cli.display import document, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import MachineError, UsageError
-from geak.settings import DEFAULT_TARGETS, Settings, load
+from geak.settings import DEFAULT_TARGETS, Settings
+from geak.sources import load
 from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 
 if TYPE_CHECKING:

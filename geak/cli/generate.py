@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from geak.cli.options import RUN, AsJson, DryRun, Flags, Out, Quiet, Yes, settles
-from geak.settings import load
+from geak.sources import load
 
 
 @settles(*RUN, "drafter_model")

@@ -12,7 +12,7 @@ import typer
 from geak.cli.display import document, say
 from geak.cli.options import AsJson
 from geak.errors import ModelError
-from geak.settings import load
+from geak.sources import load
 
 if TYPE_CHECKING:
     from geak.models.base import Model, Price, Reply

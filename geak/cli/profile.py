@@ -10,7 +10,7 @@ import typer
 
 from geak.cli.display import document, flat, plural, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
-from geak.settings import load
+from geak.sources import load
 from geak_evaluator.schema.profile import METRICS, Counters, Metric, Profile, Roofline, number
 from geak_evaluator.schema.verdict import Code
 

@@ -10,7 +10,7 @@ import typer
 
 from geak.cli.options import AsJson, Flags, Quiet, Yes, settles
 from geak.errors import UsageError
-from geak.settings import load
+from geak.sources import load
 
 _MAY_CHANGE = ("usd", "tokens", "minutes", "calls", "rounds", "goal")
 

@@ -12,7 +12,7 @@ from geak.cli import listing
 from geak.cli.display import document, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import SpecError, UsageError
-from geak.settings import load
+from geak.sources import load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
 

@@ -45,7 +45,7 @@ def export_traces(
     """Write what models were asked and answered, with verdict and reward, for training."""
     from geak import traces
     from geak.models.config import read, secrets
-    from geak.settings import load
+    from geak.sources import load
 
     if concise is not None and not 0 < concise <= 1:
         raise UsageError(f"--concise {concise:g}: a share lies above 0 and not above 1")

@@ -15,7 +15,8 @@ import typer
 from geak.cli.display import document, duration, flat, plural, say
 from geak.cli.options import AsJson, Flags, Quiet, judge_of, settles
 from geak.errors import UsageError
-from geak.settings import DEFAULT_TARGETS, load
+from geak.settings import DEFAULT_TARGETS
+from geak.sources import load
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.tuning import Configuration, Ranking, Tuning
 

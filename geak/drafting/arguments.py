@@ -12,10 +12,10 @@ from geak.drafting.hints import Hint, hints
 from geak.drafting.source import Function, Source, dotted
 from geak.drafting.usage import FLOATS, by_name, is_name, is_tensor
 
-Kind = Literal["tensor", "int", "float", "bool", "bound", "bundle"]
+Kind = Literal["tensor", "int", "float", "bool", "numbers", "bound", "bundle"]
 
 _CONFIGS = frozenset(["config", "cfg", "conf", "args", "opts", "options", "hparams", "params"])
-_RANDOM = re.compile(r"dropout|drop_p|^p_drop|drop_rate")
+RANDOM = re.compile(r"dropout|drop_p|^p_drop|drop_rate")
 
 
 @dataclass
@@ -28,7 +28,7 @@ class Argument:
     optional: bool = False
     hint: Hint = field(default_factory=Hint)
     passed: str = ""
-    """For `bound` and `bundle`: the expression that stands in; "" leaves the default."""
+    """For `numbers`, `bound` and `bundle`: the expression that stands in; "" leaves the default."""
     fields: tuple[Argument, ...] = ()
     question: str = ""
     keyword_only: bool = False
@@ -94,7 +94,7 @@ def _classified(source: Source, function: Function, arg: ast.arg, default: ast.e
         return _bound(made, "", "")
     if "Tensor" in said or hint.shape is not None:
         return made
-    if _RANDOM.search(name) and not said.startswith(("torch", "Optional")):
+    if RANDOM.search(name) and not said.startswith(("torch", "Optional")):
         return _bound(made, "" if default is not None else "0.0", f"{name} is left at nothing random")
     base = re.sub(r"Optional\[(.*)\]|\s*\|\s*None|None\s*\|\s*", lambda m: m.group(1) or "", said)
     value = made.literal

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from geak.drafting.sizes import AxisDraft
-from geak_evaluator.schema.spec import Scalar, Tensor
+from geak_evaluator.schema.spec import Numbers, Scalar, Tensor
 
 _FEW = 8
 """Sizes up to here stay as they are: channels of an image, a handful of heads."""
 
 
 def by_example(
-    axes: list[AxisDraft], declared: Mapping[str, Tensor | Scalar], own: Mapping[str, int | tuple[int, ...]]
+    axes: list[AxisDraft], declared: Mapping[str, Tensor | Scalar | Numbers], own: Mapping[str, int | tuple[int, ...]]
 ) -> dict[str, str] | None:
     """The declarations anew, as source, and the axes that they need; None where the example does not show them all."""
     made: dict[int, AxisDraft] = {}
@@ -35,10 +35,21 @@ def by_example(
             more = f', fill="{fill}"' if fill else ""
             texts[name] = f'Tensor("{", ".join(map(size, value))}", "{item.dtype}"{more})'
     for name, item in declared.items():
+        value = own.get(name)
         if isinstance(item, Scalar):
-            texts[name] = _scalar(item, own.get(name), made)
+            texts[name] = _scalar(item, value, made)
+        elif isinstance(item, Numbers):
+            if not isinstance(value, tuple):
+                return None
+            texts[name] = numbers_text([made[one].name if one in made else str(one) for one in value], item.type)
     axes[:] = made.values()
     return texts
+
+
+def numbers_text(items: Sequence[str], kind: str) -> str:
+    """The source of a tuple or list of numbers."""
+    inner = ", ".join(item if item.isdigit() else f'"{item}"' for item in items)
+    return f"[{inner}]" if kind == "list" else f"({inner}{',' * (len(items) == 1)})"
 
 
 def _scalar(item: Scalar, value: object, made: Mapping[int, AxisDraft]) -> str:

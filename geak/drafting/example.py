@@ -6,8 +6,9 @@ import ast
 import re
 from collections.abc import Iterator
 
-from geak.drafting.arguments import Argument
+from geak.drafting.arguments import RANDOM, Argument
 from geak.drafting.dims import Dim, parse
+from geak.drafting.infer import several
 from geak.drafting.shapes import Reader
 from geak.drafting.source import Source, value_of
 from geak.drafting.values import Arr, Known, Num, Seq, Value
@@ -31,14 +32,16 @@ def follow(source: Source, built: list[Argument], given: list[Argument]) -> None
     for argument, node in pairs:
         if not isinstance(_literal(source, node), int | float):
             _bind(source, argument, node, called)
-    for argument in built[len(pairs) :]:
-        argument.fixed = "get_init_inputs" in source.functions
+    for argument in built[len(pairs) :] if "get_init_inputs" in source.functions else ():
+        if argument.default is not None:  # it is called without
+            argument.kind, argument.passed, argument.question, argument.optional = "bound", "", "", False
     for argument in built:
         if argument.kind == "tensor" and not argument.optional and "a tensor" in argument.question:
             number = re.search(r"factor|slope|value|rate|prob|_min|_max|scale", argument.name)
             argument.kind = "float" if number else "int"
             argument.question = f"the constructor's {argument.name} is taken for one {argument.kind}"
-    _shapes(source, given, called)
+    fixed = {node.id for argument, node in pairs if argument.fixed and isinstance(node, ast.Name)}
+    _shapes(source, given, called, fixed)
 
 
 def _number(argument: Argument, node: ast.expr, value: float, called: dict[str, str]) -> None:
@@ -48,20 +51,24 @@ def _number(argument: Argument, node: ast.expr, value: float, called: dict[str, 
         argument.kind, argument.default, argument.question = "int", None, ""
         if isinstance(node, ast.Name):
             called.setdefault(node.id, argument.name)
-    elif not argument.passed and not (isinstance(value, bool) and argument.kind == "bound"):  # nothing random comes in
-        if isinstance(value, bool | float) or argument.kind != "float":
-            argument.kind = "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "float"
-        argument.default, argument.question, argument.fixed = ast.Constant(value), "", True
+        return
+    value = 0.0 if RANDOM.search(argument.name) else value  # nothing random comes in
+    argument.kind = "bool" if isinstance(value, bool) else "int" if isinstance(value, int) else "float"
+    argument.default, argument.passed, argument.question, argument.fixed = ast.Constant(value), "", "", True
 
 
 def _bind(source: Source, argument: Argument, node: ast.expr, called: dict[str, str]) -> None:
-    """A tuple of sizes, or what no spec can pass: it stands in the constructor's call."""
+    """A tuple or list of numbers, or what no spec can pass: that stands in the constructor's call."""
     fields: list[Argument] = []
-    text = ast.unparse(_Inlined(source, called, fields).visit(ast.parse(ast.unparse(node), mode="eval").body))
-    names = {n.id for n in ast.walk(ast.parse(text)) if isinstance(n, ast.Name)}
-    argument.kind = "bundle" if names & {*called.values()} else "bound"
-    argument.passed, argument.fields, argument.optional = text, tuple(fields), False
-    argument.question = f"the constructor's {argument.name} is left at {text}" if argument.kind == "bound" else ""
+    given = _Inlined(source, called, fields).visit(ast.parse(ast.unparse(node), mode="eval").body)
+    several = isinstance(given, ast.Tuple | ast.List) and all(map(_is_size, given.elts))
+    argument.kind = "numbers" if several else "bound"
+    argument.passed, argument.fields, argument.optional = ast.unparse(given), tuple(fields) if several else (), False
+    argument.question = "" if several else f"the constructor's {argument.name} is left at {argument.passed}"
+
+
+def _is_size(node: ast.expr) -> bool:
+    return parse(ast.unparse(node), lambda _: Dim()) is not None
 
 
 class _Inlined(ast.NodeTransformer):
@@ -104,7 +111,7 @@ class _Inlined(ast.NodeTransformer):
         return ast.List(parts) if isinstance(sizes, list) else ast.Tuple(parts)
 
 
-def _shapes(source: Source, given: list[Argument], called: dict[str, str]) -> None:
+def _shapes(source: Source, given: list[Argument], called: dict[str, str], fixed: set[str]) -> None:
     """The inputs' shapes and kinds, by the names of the sizes that they are made with."""
     example = source.functions.get("get_inputs")
     if example is None:
@@ -120,6 +127,9 @@ def _shapes(source: Source, given: list[Argument], called: dict[str, str]) -> No
     names = {id(dim): dim.name for dim in sizes.values()}
     for name in source.constants:
         value = _literal(source, ast.Name(name))
+        if name in fixed and name not in sizes and type(value) is int:  # the module is made for it
+            known[name] = Num(stays := Dim())
+            names[id(stays)] = str(value)
         if isinstance(value, tuple) and all(type(size) is int for size in value):
             parts = [Dim() for _ in value]
             known[name] = Seq([Num(part) for part in parts])
@@ -137,14 +147,19 @@ def _shapes(source: Source, given: list[Argument], called: dict[str, str]) -> No
 
 def own_sizes(source: Source, built: list[Argument], given: list[Argument]) -> dict[str, int | tuple[int, ...]]:
     """What the file itself passes: numbers by argument, and the shapes of tensors, as far as they can be read."""
-    found: dict[str, int | tuple[int, ...]] = {}
+    numbers: dict[str, int] = {}
     for argument, node in zip(built, _returned(source, "get_init_inputs"), strict=False):
         for inner, part in [(argument, node), *((f, ast.Name(f.name)) for f in argument.fields)]:
             value = _literal(source, part)
             if value is None and (layer := re.fullmatch(r"\w+_(\d+)", inner.name)):
                 value = int(layer[1])
             if type(value) is int:
-                found[inner.name] = value
+                numbers[inner.name] = value
+    found: dict[str, int | tuple[int, ...]] = {**numbers}
+    for argument in (one for one in built if one.kind == "numbers"):
+        items = [dim.root().value for dim in several(argument, lambda name: Dim(numbers.get(name)))]
+        if None not in items:
+            found[argument.name] = tuple(item for item in items if item is not None)
     example = source.functions.get("get_inputs")
     if example is None:
         return found
@@ -180,6 +195,9 @@ def _literal(source: Source, node: ast.expr) -> object:
         if isinstance(node, ast.Name) and (given := value_of(source, node.id)) is not None:
             node = given
     if isinstance(node, ast.BinOp):
+        left, right = _literal(source, node.left), _literal(source, node.right)
+        if isinstance(left, list | tuple) and type(right) is int and isinstance(node.op, ast.Mult):
+            return left * right if len(left) * right <= _LAYERS else None
         size = parse(
             ast.unparse(node), lambda name: Dim(n if type(n := _literal(source, ast.Name(name))) is int else None)
         )

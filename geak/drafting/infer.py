@@ -48,8 +48,8 @@ class Reading:
 
 
 def flat(arguments: list[Argument]) -> list[Argument]:
-    """The arguments with bundles replaced by what they hold."""
-    return [inner for a in arguments for inner in (flat(list(a.fields)) if a.kind == "bundle" else [a])]
+    """The arguments with bundles and tuples replaced by what they hold."""
+    return [inner for a in arguments for inner in (flat(list(a.fields)) if a.kind in ("bundle", "numbers") else [a])]
 
 
 def read(
@@ -198,8 +198,6 @@ def _value(argument: Argument, ranks: dict[str, int], named: Callable[[str], Dim
         return Config({f.name: _value(f, ranks, named, reading) for f in argument.fields})
     if argument.kind == "bundle":
         inner = {f.name: _value(f, ranks, named, reading) for f in argument.fields}
-        if all(f.kind == "int" for f in argument.fields) and argument.passed[:1] in ("(", "["):
-            return _tuple(argument.passed, named)
         return Seq(list(inner.values())) if argument.passed[:1] in "[(" else Config(inner)
     if argument.kind == "tensor":
         array = Arr(origin=argument.name, dtype=argument.hint.dtype)
@@ -219,14 +217,16 @@ def _value(argument: Argument, ranks: dict[str, int], named: Callable[[str], Dim
         return Num(dim if dim is not None else Dim(int(str(argument.literal))))
     if argument.kind in ("float", "bool"):
         return Known(0.5 if argument.kind == "float" else argument.literal)
-    return _tuple(argument.passed, named) if argument.passed[:1] == "(" else constant(argument.default)
+    if argument.kind == "numbers":
+        return Seq([Num(dim) for dim in several(argument, named)])
+    return constant(argument.default)
 
 
-def _tuple(text: str, named: Callable[[str], Dim]) -> Value:
-    """What stands for a tuple of sizes."""
-    node = ast.parse(text, mode="eval").body
+def several(argument: Argument, named: Callable[[str], Dim]) -> list[Dim]:
+    """What a tuple or list of numbers holds."""
+    node = ast.parse(argument.passed, mode="eval").body
     parts = node.elts if isinstance(node, ast.Tuple | ast.List) else []
-    return Seq([Num(parse(ast.unparse(part), named) or Dim()) for part in parts])
+    return [parse(ast.unparse(part), named) or Dim() for part in parts]
 
 
 def names(reading: Reading, order: list[str], taken: set[str]) -> dict[int, str]:

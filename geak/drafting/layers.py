@@ -25,7 +25,14 @@ def made(kind: str, args: list[Value], keywords: dict[str, Value]) -> Value:
     if kind in ("ModuleList", "Sequential"):
         inner = args[0].items if len(args) == 1 and isinstance(args[0], Seq) else args
         return Seq(list(inner)) if kind == "ModuleList" else Layer(kind, list(inner))
-    return Layer(kind, args, keywords)
+    layer = Layer(kind, args, keywords)
+    if kind in _CONVOLUTIONS:  # asked where it is made, whether it is ever called or only lends its weights
+        groups = layer.arg(6 + ("Transpose" in kind), "groups")
+        _divided(_size(layer, 1, "out_channels"), groups)
+        _divided(_size(layer, 0, "in_channels"), groups)
+    if kind == "GroupNorm":
+        _divided(_size(layer, 1, "num_channels"), layer.arg(0, "num_groups"))
+    return layer
 
 
 def built(reader: Reader, node: ast.ClassDef, args: list[Value], keywords: dict[str, Value]) -> Value:
@@ -80,8 +87,6 @@ def applied(reader: Reader, layer: Layer, args: list[Value], keywords: dict[str,
     if layer.kind in _CONVOLUTIONS:
         x.rank(_CONVOLUTIONS[layer.kind])
         _channels(x, _size(layer, 0, "in_channels"))
-        _divided(_size(layer, 1, "out_channels"), layer.arg(6 + ("Transpose" in layer.kind), "groups"))
-        _divided(_size(layer, 0, "in_channels"), layer.arg(6 + ("Transpose" in layer.kind), "groups"))
         return windows.convolved(layer, x, _size(layer, 1, "out_channels"))
     if layer.kind in _NORMS:
         x.rank(_NORMS[layer.kind])
@@ -95,7 +100,6 @@ def applied(reader: Reader, layer: Layer, args: list[Value], keywords: dict[str,
         return windows.pooled(layer, x, _POOLS[layer.kind] - 2)
     if layer.kind == "GroupNorm":
         x.least = max(x.least, 2)
-        _divided(_size(layer, 1, "num_channels"), layer.arg(0, "num_groups"))
         _channels(x, _size(layer, 1, "num_channels"))
         _several(x)
         return x.like()
@@ -133,6 +137,9 @@ def parameter(layer: Layer, name: str) -> Value:
     if layer.kind == "Linear" and name in ("weight", "bias"):
         out = _size(layer, 1, "out_features")
         return Arr([out, _size(layer, 0, "in_features")] if name == "weight" else [out])
+    if layer.kind in _CONVOLUTIONS and name == "weight":
+        kernel = windows.each(layer.arg(2, "kernel_size"), _CONVOLUTIONS[layer.kind] - 2, None)
+        return Arr([Dim(), Dim(), *(Dim(size) for size in kernel)])
     if layer.kind == "Embedding" and name == "weight":
         return Arr([_size(layer, 0, "num_embeddings"), _size(layer, 1, "embedding_dim")])
     if layer.kind in ("LayerNorm", "RMSNorm") and name in ("weight", "bias"):

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from geak.drafting.arguments import Argument
-from geak.drafting.by_example import by_example
+from geak.drafting.by_example import by_example, numbers_text
 from geak.drafting.dims import Dim
-from geak.drafting.infer import Reading, flat, names
+from geak.drafting.infer import Reading, flat, names, several
 from geak.drafting.sizes import AxisDraft, Sizes, cases, fits, variants
 from geak.drafting.values import Arr, Seq, Value
 from geak_evaluator.schema import expr
-from geak_evaluator.schema.spec import Axis, Scalar, Spec, SpecError, Tensor
+from geak_evaluator.schema.spec import Axis, Numbers, Scalar, Spec, SpecError, Tensor
 from geak_evaluator.schema.spec import Value as Size
 
 TYPES = frozenset(["fp16", "bf16", "fp32"])
@@ -107,8 +107,12 @@ def sketch(
     for argument in [*arguments, *init]:
         if argument.kind == "bundle" and argument.question:
             result.ask(flat([argument])[0].name if argument.fields else "inputs", argument.question)
-    for argument in flat(init):
-        _scalar(result, result.init, argument, reading, called, pinned)
+    for argument in init:
+        if argument.kind == "numbers":
+            result.init[argument.name] = _numbers(result, argument, reading, called)
+            continue
+        for inner in flat([argument]):
+            _scalar(result, result.init, inner, reading, called, pinned)
     for argument in items:
         if argument.kind == "tensor":
             _tensor(result, argument, reading, called)
@@ -291,6 +295,19 @@ def _scalar(
         place[name] = f'Scalar("float", {float(value)!r})'
 
 
+def _numbers(result: Sketch, argument: Argument, reading: Reading, called: dict[int, str]) -> str:
+    """A tuple or list as it is declared."""
+    known = {a.name for a in result.axes}
+    texts = []
+    for dim in several(argument, lambda name: reading.numbers.get(name, Dim())):
+        if not all(called.get(id(v)) in known for v in dim.variables()):
+            result.ask(argument.name, f"the numbers in {argument.name} are a guess")
+            texts.append("1")
+        else:
+            texts.append(dim.text(called))
+    return numbers_text(texts, "list" if argument.passed[:1] == "[" else "tuple")
+
+
 def _outputs(result: Sketch, reading: Reading, called: dict[int, str]) -> str:
     known = {a.name for a in result.axes}
 
@@ -308,10 +325,12 @@ def _outputs(result: Sketch, reading: Reading, called: dict[int, str]) -> str:
     return one(reading.returned[0]) if len(reading.returned) == 1 else ""
 
 
-def _build(text: str) -> Tensor | Scalar:
+def _build(text: str) -> Tensor | Scalar | Numbers:
     """The declaration behind its source, which is ours and holds literals only."""
     node = ast.parse(text, mode="eval").body
-    assert isinstance(node, ast.Call)
+    if not isinstance(node, ast.Call):
+        given = ast.literal_eval(node)
+        return Numbers(tuple(map(str, given)), "list" if isinstance(given, list) else "tuple")
     args = [ast.literal_eval(a) for a in node.args]
     keywords = {k.arg: ast.literal_eval(k.value) for k in node.keywords if k.arg}
     return Tensor(*args, **keywords) if text.startswith("Tensor") else Scalar(*args, **keywords)
@@ -338,8 +357,9 @@ def _own(result: Sketch, own: Mapping[str, int | tuple[int, ...]]) -> None:
         declared, value = _build(text), own.get(name)
         if isinstance(declared, Scalar) and isinstance(value, int) and isinstance(declared.value, str):
             shapes.append(((declared.value,), (value,)))
-        elif isinstance(declared, Tensor) and isinstance(value, tuple) and len(value) == len(declared.shape):
-            shapes.append((declared.shape, value))
+        elif isinstance(value, tuple) and not isinstance(declared, Scalar):
+            texts = declared.shape if isinstance(declared, Tensor) else declared.items
+            shapes += [(texts, value)] if len(texts) == len(value) else []
     every = [pair for names, values in shapes for pair in zip(names, values, strict=True)]
     sizes |= {name: value for name, value in every if name in axes}
     try:
@@ -359,8 +379,9 @@ def _cases(result: Sketch) -> None:
             axis.choices = ()
         axes[axis.name] = axis.axis
     inputs = {n: _build(t) for n, t in {**result.init, **result.inputs}.items()}
+    plain = {n: item for n, item in inputs.items() if not isinstance(item, Numbers)}
     try:
-        spec = Spec(axes=axes, inputs=inputs, cases=(), where=tuple(result.where))
+        spec = Spec(axes=axes, inputs=plain, cases=(), where=tuple(result.where))
         small, large = cases(result.axes, spec, result.wanted.elements)
         small, large = _fewer(result, small, large)
         axes |= {axis.name: axis.axis for axis in result.axes}

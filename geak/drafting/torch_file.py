@@ -119,6 +119,8 @@ def _module(source: Source, node: ast.ClassDef, entry: str, wanted: Wanted) -> D
     if forward is None:
         raise DraftError(f"{source.path}:{node.lineno}: {node.name} has no forward")
     given = arguments(source, forward, skip=1, also=(node,))
+    if init is not None and "get_init_inputs" in source.functions:  # it passes nothing beyond the arguments with names
+        init.args.vararg = init.args.kwarg = None
     built = arguments(source, init, skip=1) if init is not None else []
     follow(source, built, given)
     for argument in built:
@@ -130,12 +132,18 @@ def _module(source: Source, node: ast.ClassDef, entry: str, wanted: Wanted) -> D
         if argument.kind == "tensor" and argument.optional and argument.name not in own:
             argument.kind, argument.passed, argument.question = "bound", "", ""  # the example leaves it out
     made = sketch(read(source, forward, given, node, built), given, built, wanted, own)
-    simple = all(a.kind not in ("bound", "bundle") for a in [*given, *built]) and not _strange(node)
+    plain = all(a.kind not in ("bound", "bundle") for a in given) and not any(map(_settled, built))
+    simple = plain and not _strange(node)
     body, imports, missing = _needed(source, node, [*given, *built])
     texts = [_definition(source, s, node if simple else None, "Reference") for s in body]
     if not simple:
         texts.append(_subclass(node.name, given, built, made))
     return _draft(source, node, made, imports, missing, texts, ['contract="module"'], entry)
+
+
+def _settled(argument: Argument) -> bool:
+    """Whether an argument of the constructor has a value that no spec can pass."""
+    return argument.kind == "bundle" or (argument.kind == "bound" and bool(argument.passed))
 
 
 def _needed(source: Source, node: Definition, given: list[Argument]) -> tuple[list[ast.stmt], list[str], set[str]]:
@@ -175,7 +183,7 @@ def _wrapper(name: str, given: list[Argument], made: Sketch) -> str:
 def _subclass(name: str, given: list[Argument], built: list[Argument], made: Sketch) -> str:
     taken = "".join(f", {n}" for n in made.init)
     lines = [f"class Reference({name}):"]
-    if any(a.kind in ("bound", "bundle") for a in built):
+    if any(map(_settled, built)):
         lines += [f"    def __init__(self{taken}):", f"        super().__init__({_call(built)})", ""]
     if any(a.kind in ("bound", "bundle") for a in given):
         inputs = "".join(f", {n}" for n in made.inputs)

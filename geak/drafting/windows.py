@@ -12,12 +12,12 @@ def convolved(layer: Layer, x: Arr, channels: Dim) -> Arr:
     """The output of a convolution."""
     assert x.dims is not None
     count = len(x.dims) - 2
-    kernel, stride, padding = (_each(layer.arg(i, n), count, d) for i, n, d in _CONVOLUTION[:3])
+    kernel, stride, padding = (each(layer.arg(i, n), count, d) for i, n, d in _CONVOLUTION[:3])
     if "Transpose" in layer.kind:
-        more, dilation = _each(layer.arg(5, "output_padding"), count, 0), _each(layer.arg(8, "dilation"), count, 1)
+        more, dilation = each(layer.arg(5, "output_padding"), count, 0), each(layer.arg(8, "dilation"), count, 1)
         sides = zip(x.dims[2:], kernel, stride, padding, dilation, more, strict=True)
         return x.like([x.dims[0], channels, *(_spread(*side) for side in sides)])
-    dilation = _each(layer.arg(5, "dilation"), count, 1)
+    dilation = each(layer.arg(5, "dilation"), count, 1)
     whole = layer.arg(2, "kernel_size")
     if isinstance(whole, Num) and whole.dim.root().value is None:
         for size in x.dims[2:]:
@@ -33,13 +33,13 @@ def pooled(layer: Layer, x: Arr, count: int) -> Arr:
         return Arr()
     before, over = dims[:-count], dims[-count:]
     if layer.kind.startswith("Adaptive"):
-        sizes = _each(layer.arg(0, "output_size"), count, None)
+        sizes = each(layer.arg(0, "output_size"), count, None)
         return x.like([*before, *(Dim(size) for size in sizes)])
     whole = layer.arg(0, "kernel_size")
-    kernel, padding = _each(whole, count, None), _each(layer.arg(2, "padding"), count, 0)
+    kernel, padding = each(whole, count, None), each(layer.arg(2, "padding"), count, 0)
     given = layer.arg(1, "stride")
-    stride = kernel if given is None or (isinstance(given, Known) and given.value is None) else _each(given, count, 1)
-    dilation = _each(layer.arg(3, "dilation") if layer.kind.startswith("Max") else None, count, 1)
+    stride = kernel if given is None or (isinstance(given, Known) and given.value is None) else each(given, count, 1)
+    dilation = each(layer.arg(3, "dilation") if layer.kind.startswith("Max") else None, count, 1)
     for size, width in zip(over, kernel, strict=True):
         size.at_least(width or 1)  # torch asks it of some, whatever the padding
     sides = zip(over, kernel, stride, padding, dilation, strict=True)
@@ -49,7 +49,7 @@ def pooled(layer: Layer, x: Arr, count: int) -> Arr:
 _CONVOLUTION = ((2, "kernel_size", None), (3, "stride", 1), (4, "padding", 0))
 
 
-def _each(value: Value | None, count: int, default: int | None) -> list[int | None]:
+def each(value: Value | None, count: int, default: int | None) -> list[int | None]:
     """A setting for each dimension; None where it is not known."""
     if value is None:
         return [default] * count

@@ -50,9 +50,10 @@ async def drafted(
             why = error if isinstance(error, DraftError) else f"{listed.file} is nested too deeply to be read"
             raise UsageError(f"{listed.name} cannot be made a spec: {why}") from None
         except SpecError as error:
-            first = first or error
             if _SLOW in str(error):
+                first = error
                 break  # what is smaller takes as long: its weights do
+            first = first or error
             continue
         return keep(spec, made.text, listed, findings, single_shape=made.fixed)
     misfit = "what its example passes does not fit what its code was read to take"

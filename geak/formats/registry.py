@@ -24,15 +24,17 @@ GROUP = "geak.formats"
 """Entry points of other packages: each an object, or a class without arguments, that is a `Format`."""
 SEPARATOR = "::"
 READ_AT = {
-    "kernelbench": "423217d9",
-    "multikernelbench": "460a972c",
-    "robust-kbench": "078f5bab",
-    "tritonbench-g": "603e28a5",
-    "tritonbench-t": "603e28a5",
-    "geak-rocm": "453b0218",
-    "agentkernelarena": "d6f7c8a4",
+    "kernelbench": ("423217d9",),
+    "multikernelbench": ("460a972c",),
+    "robust-kbench": ("078f5bab",),
+    "tritonbench-g": ("603e28a5",),
+    "tritonbench-t": ("603e28a5",),
+    "geak-rocm": ("453b0218",),
+    "agentkernelarena": ("d6f7c8a4",),
+    "flashinfer-bench": ("ecafa9c2",),
+    "backendbench": ("66e0dbc0", "db2155c8"),
 }
-"""The commit of each benchmark that its format was tried on."""
+"""The commits that each format was tried on; traces are kept in a repository of their own."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,10 @@ class Checkout:
         """What is uncertain of it: a version that nobody has tried here may hold other tasks, or other sizes."""
         read = [(one.name, READ_AT[one.name]) for one, _ in self.found if one.name in READ_AT]
         return tuple(
-            f"this is commit {self.commit[:8]}, and {name} was tried at {at}: tasks and sizes may be others"
-            for name, at in dict.fromkeys(read)
-            if self.commit and not self.commit.startswith(at)
+            f"this is commit {self.commit[:8]}, and {name} was tried at {' and '.join(tried)}: "
+            "tasks and sizes may be others"
+            for name, tried in dict.fromkeys(read)
+            if self.commit and not self.commit.startswith(tried)
         )
 
     def task(self, name: str) -> Listed:

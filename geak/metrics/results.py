@@ -79,7 +79,6 @@ def card_of(run: Run) -> Card:
         **_alike(asked),
         version=CARD_VERSION,
         dataset=asked.spec,
-        path=asked.spec_path,
         format="native",
         dataset_sha256=dataset_hash(chosen),
         judge=room(begun.judge),

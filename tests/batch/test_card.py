@@ -39,7 +39,6 @@ TASKS = (
 ONE = Card(
     version=VERSION,
     dataset="starter",
-    path="/datasets/starter",
     format="native",
     dataset_sha256=dataset_hash(TASKS),
     judge=Room("c" * 64, "3.11", "isolated", {"torch": "2.13"}),

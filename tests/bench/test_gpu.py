@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import importlib.util
 import json
 import subprocess
 import sys
+import threading
+import types
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from geak_evaluator.schema.profile import Counters, Metric, Profile
+from geak_evaluator.schema.spec import Case
+from geak_evaluator.schema.timing import Timing
 
 ROOT = Path(__file__).parents[2]
 NEVER, LONG_AGO = 1e18, 0.0
@@ -57,8 +66,129 @@ def test_a_step_that_goes_wrong_costs_no_other(
     todo = [("repeat:matmul", broken), ("kernel:softmax", lambda: {"us": 1.0})]
     assert gpu.work(shard(gpu, tmp_path), todo, NEVER) == 1
     out = capsys.readouterr().out
-    assert "MISSED repeat:matmul               the case does not fit" in out
+    assert "MISSED repeat:matmul                the case does not fit" in out
     assert "ok     kernel:softmax" in out
+
+
+def hurried(gpu: ModuleType, place: Path, *, seconds: float) -> tuple[int, list[str], Any]:
+    """Steps of which the first is ended by the watch; the code, what was begun, and the shard."""
+    begun: list[str] = []
+    kept = shard(gpu, place)
+
+    def step(name: str) -> Any:
+        return name, lambda: begun.append(name) or {"us": 1.0}
+
+    @contextlib.contextmanager
+    def watch(left: float) -> Iterator[list[bool]]:
+        ended: list[bool] = []
+        yield ended
+        ended += [True] * (begun == ["kernel:long"])
+
+    todo = [step("kernel:long"), step("kernel:short")]
+    return gpu.work(kept, todo, NEVER, seconds=seconds, watch=watch), begun, shard(gpu, place)
+
+
+def test_a_step_that_was_ended_is_the_first_of_the_next_time(gpu: ModuleType, tmp_path: Path) -> None:
+    code, begun, kept = hurried(gpu, tmp_path, seconds=480)
+    assert (code, begun) == (4, ["kernel:long", "kernel:short"])
+    assert (list(kept.known["steps"]), kept.known["unfinished"]) == (["kernel:short"], ["kernel:long"])
+    asked: list[str] = []
+    todo = [(name, lambda name=name: asked.append(name) or {}) for name in ("kernel:new", "kernel:long")]
+    assert gpu.work(kept, todo, NEVER) == 0
+    assert asked == ["kernel:long", "kernel:new"]
+    assert shard(gpu, tmp_path).known["unfinished"] == []
+
+
+def test_a_step_that_had_all_of_the_time_and_was_ended_is_missed(gpu: ModuleType, tmp_path: Path) -> None:
+    code, _, kept = hurried(gpu, tmp_path, seconds=0)
+    assert code == 1
+    assert kept.known["steps"]["kernel:long"]["missed"] == ["it did not finish in 0 s"]
+
+
+def test_the_watch_ends_what_a_step_waits_for(gpu: ModuleType) -> None:
+    class Made:
+        over = threading.Event()
+
+        def end(self) -> None:
+            self.over.set()
+
+    with gpu.watched(Made(), 0.0) as ended:
+        assert Made.over.wait(60)
+    assert ended == [True]
+    with gpu.watched(Made(), 3600.0) as ended:
+        pass
+    assert ended == []
+
+
+def test_a_process_of_a_step_is_ended_with_all_that_it_started(gpu: ModuleType, tmp_path: Path) -> None:
+    class Room:
+        killed = 0
+        hello = types.SimpleNamespace(present=())
+
+        def kill(self) -> None:
+            self.killed += 1
+
+    room = Room()
+    made = gpu.gpu_steps.Steps(room, [], tmp_path, 1.0)
+    with gpu.watched(made, 0.2):
+        code, _, _ = made._ran(["sh", "-c", "sleep 600 & wait"])
+    assert (code, room.killed) == (-9, 1)
+
+
+def test_a_profiler_that_may_not_count_is_absent_and_one_that_may_is_compared(gpu: ModuleType, tmp_path: Path) -> None:
+    case = Case({"N": 4})
+
+    class Room:
+        hello = types.SimpleNamespace(present=("sm_90",))
+        profiled = Profile("softmax", case, "sm_90", trouble="ncu: NVIDIA's driver keeps performance counters")
+
+        def profile(self, spec: Path, kernel: Path, *, target: str, tool: str) -> Profile:
+            assert (target, tool) == ("sm_90", "ncu")
+            return self.profiled
+
+        def evaluate(self, spec: Path, kernel: Path, **asked: Any) -> Any:
+            return types.SimpleNamespace(timings=(Timing(case, "NVIDIA H200", "sm_90", candidate_us=220.0),))
+
+    made = gpu.gpu_steps.Steps(Room(), [], tmp_path, 1.0)
+    told = made.profiler("softmax")
+    assert told == {"absent": "ncu: NVIDIA's driver keeps performance counters"}
+    assert gpu.line("profiler:softmax", told).startswith("absent profiler:softmax             ncu: ")
+    metric = Metric("duration", 100.0, "us", "ncu", "gpu__time_duration.sum")
+    Room.profiled = Profile(
+        "softmax", case, "sm_90", launches=(Counters("a", 0, (metric,)), Counters("b", 1, (metric,)))
+    )
+    told = made.profiler("softmax")
+    assert (told["ncu_us"], told["ratio"], told["missed"]) == (200.0, pytest.approx(1.1), [])
+    metric = Metric("duration", 110.0, "us", "ncu", "gpu__time_duration.sum")
+    Room.profiled = Profile("softmax", case, "sm_90", launches=(Counters("a", 0, (metric,)),))
+    assert made.profiler("softmax")["missed"] == ["220 us by us, 110 us by ncu"]
+
+
+def test_the_devices_tests_are_steps_and_need_pytest(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "test_the_device_goes_on_after_a_fault" in gpu.gpu_steps.tests()
+    made = gpu.gpu_steps.Steps(types.SimpleNamespace(hello=types.SimpleNamespace(present=())), [], ROOT, 1.0)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert made.test("test_the_device_goes_on_after_a_fault") == {"absent": "pytest is not installed here"}
+
+
+_BARE = """
+import runpy, sys
+for name in "typer click rich httpx2 openai anthropic jinja2 yaml dotenv tenacity pytest".split():
+    sys.modules[name] = None
+sys.argv = [sys.argv[1], "--out", sys.argv[2]]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def test_nothing_that_the_agent_installs_is_needed(tmp_path: Path) -> None:
+    """The judge's own packages and the standard library: a vendor's container has no more."""
+    argv = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(ROOT / 'bench')!r})\n{_BARE}"]
+    hidden = {"ROCR_VISIBLE_DEVICES": "", "CUDA_VISIBLE_DEVICES": "", "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [*argv, str(ROOT / "bench/gpu.py"), str(tmp_path)], capture_output=True, text=True, env=hidden
+    )
+    assert done.returncode == 3, done.stderr
+    assert done.stderr.startswith("there is no GPU here")
 
 
 def test_nothing_is_tried_where_the_sandbox_does_not_hold(gpu: ModuleType, tmp_path: Path) -> None:
@@ -135,7 +265,7 @@ def test_all_of_it_on_a_simulated_device(tmp_path: Path) -> None:
         "--out",
         str(tmp_path),
         "--only",
-        "doctor|launch|repeat|cheat:(remembers|side)|kernel",
+        "doctor|launch|repeat|cheat:(remembers|side)|kernel:|profiler|test:test_triton",
         "--minutes",
         "60",
         "--seconds",
@@ -153,7 +283,12 @@ def test_all_of_it_on_a_simulated_device(tmp_path: Path) -> None:
         "cheat:side_stream",
         "cheat:remembers",
         "kernel:softmax",
+        "profiler:softmax",
+        "test:test_triton_measures_the_same",
     }
+    assert steps["doctor"]["launched"] == "simulated gfx942"
+    assert steps["test:test_triton_measures_the_same"]["absent"] == "it is for a real device"
+    assert "there is no GPU here" in steps["profiler:softmax"]["absent"]
     assert steps["kernel:softmax"]["us"] > 0
     assert steps["launch"]["how"] == "simulated gfx942"
 

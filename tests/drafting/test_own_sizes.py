@@ -65,8 +65,9 @@ def test_the_files_own_sizes_are_timed_and_in_the_domain():
 
 def test_sizes_of_layers_in_a_list_are_axes_and_small_numbers_stay():
     made = drafted(LAYERS)
-    assert "inner=[inner_2048, inner_2048, 3]" in made.text
-    assert '"inner_2048": Scalar("int", "INNER_2048")' in made.text
+    assert '"inner": ["INNER_2048", "INNER_2048", 3],' in made.text
+    assert '"inner": ["N2048", "N2048", 3],' in drafted(LAYERS, by_example=True).text
+    assert '"inner": ["INNER_64", "INNER_64"],' in drafted(LAYERS.replace("[2048, 2048, 3]", "[64] * 2")).text
 
 
 def test_by_example_equal_sizes_are_one_axis_and_few_stay_as_they_are():
@@ -105,3 +106,57 @@ def test_by_example_what_the_example_leaves_out_is_left_out():
     assert made.own is not None
     assert "mask" not in made.text.split("contract=")[0]
     assert "super().forward(x=x, y=y)" in made.text
+
+
+LENT = """
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+class Model(nn.Module):
+    def __init__(self, in_channels, out_channels, kernel_size, groups, training, dropout_p, mode="zeros", **kwargs):
+        super().__init__()
+        conv = nn.Conv2d(in_channels, out_channels, kernel_size, groups=groups)
+        self.weight = nn.Parameter(conv.weight.clone())
+        self.groups = groups
+
+    def forward(self, x):
+        return F.conv2d(x, self.weight, None, groups=self.groups)
+
+batch = 32
+in_channels = 8
+out_channels = 64
+kernel_size = (3, 5)
+
+def get_inputs():
+    return [torch.rand(batch, in_channels, 40, 40)]
+
+def get_init_inputs():
+    return [in_channels, out_channels, kernel_size, 4, True, 0.2]
+"""
+
+
+def test_a_constructor_is_called_as_the_file_calls_it_but_for_what_is_random():
+    made = drafted(LENT)
+    assert made.questions == ()
+    init = made.text.split("init={\n")[1].split("    },")[0]
+    assert " ".join(init.split()) == (
+        '"in_channels": Scalar("int", 8), "out_channels": Scalar("int", "O"), "kernel_size": (3, 5), '
+        '"groups": Scalar("int", 4), "training": Scalar("bool", True), "dropout_p": Scalar("float", 0.0),'
+    )
+    assert "class Reference(nn.Module)" in made.text
+    assert "**kwargs" in made.text
+
+
+def test_a_convolution_that_lends_its_weight_tells_of_sizes_and_so_does_a_small_number_of_an_input():
+    text = drafted(LENT).text
+    assert '"x": Tensor("batch, 8, S, D", "T")' in text
+    assert '"S": Axis(3, ' in text
+    assert '"D": Axis(5, ' in text
+    assert '"O": Axis(4, 8192, multiple_of=4)' in text
+
+
+def test_what_no_spec_can_pass_is_settled_and_asked():
+    made = drafted(LENT.replace("(3, 5)\n", "(3, None)\n"))
+    assert made.questions == ("the constructor's kernel_size is left at (3, None)",)
+    assert "kernel_size=(3, None)" in made.text

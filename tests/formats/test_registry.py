@@ -247,3 +247,7 @@ def test_another_version_of_a_benchmark_is_listed_with_a_note(tmp_path):
     (git / "packed-refs").write_text("# pack-refs\n423217d9" + "0" * 32 + " refs/heads/main\n")
     assert checkout(tmp_path).commit.startswith("423217d9")
     assert checkout(tmp_path).notes == ()
+    shutil.copytree(HERE / "backendbench", tmp_path, dirs_exist_ok=True)  # whose traces have a repository of their own
+    assert "backendbench was tried at 66e0dbc0 and db2155c8" in checkout(tmp_path).notes[-1]
+    (git / "packed-refs").write_text("# pack-refs\n" + "db2155c8" * 5 + " refs/heads/main\n")
+    assert not any("backendbench" in note for note in checkout(tmp_path).notes)

@@ -3,6 +3,7 @@
 import pytest
 from trial import IMPORTS, a_spec, accepted, changed, rejected, verdict_on
 
+from geak_evaluator.oracle import SpecProblem
 from geak_evaluator.schema.verdict import Cause
 
 ADD = f"""{IMPORTS}
@@ -156,6 +157,37 @@ def test_a_destination_that_is_not_taken(judge):
 
 def test_a_module(judge):
     accepted(verdict_on(judge, MODULE, SHIFT))
+    accepted(verdict_on(judge, MODULE, changed(SHIFT, ("__init__(self, dim)", "__init__(self, n)"), ("(dim)", "(n)"))))
+
+
+@pytest.mark.parametrize("several", ['("D", 1)', '["D", 1]'])
+def test_a_constructor_takes_a_tuple_or_a_list_as_it_is_declared(judge, several):
+    kind = "tuple" if several[0] == "(" else "list"
+    spec = changed(MODULE, ('Scalar("int", "D")', several), ("(dim)", "(dim[0] * dim[1])"))
+    takes = ("torch.zeros(dim)", f"torch.zeros(dim[0] if type(dim) is {kind} and dim[1] == 1 else 0)")
+    accepted(verdict_on(judge, spec, changed(SHIFT, takes)))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "sentence"),
+    [
+        ([('Scalar("int", "D")', "3")], "init: dim is 3; it must be a Scalar, or a tuple or list of numbers"),
+        ([('Scalar("int", "D")', '("D", 0.5)')], "init: dim holds 0.5; it may hold whole numbers, and expressions"),
+        ([('Scalar("int", "D")', '("D", (1, 2))')], "init: dim holds (1, 2); it may hold whole numbers"),
+        ([('Scalar("int", "D")', '("D", True)')], "init: dim holds True; it may hold whole numbers"),
+        ([('Scalar("int", "D")', '("E",)')], "init dim: no axis is named E"),
+        ([('Scalar("int", "D")', '("D / 2",)')], "'D / 2' is 8.5, which is not a whole number"),
+        ([('"dim": ', '"size": ')], "Reference takes no size, which init declares; it takes dim"),
+        (
+            [('{"dim":', '{"more": Scalar("int", 1), "dim":'), ("__init__(self, dim)", "__init__(self, dim, more=1)")],
+            "init is in the order of Reference's arguments: dim, more",
+        ),
+    ],
+)
+def test_an_init_that_cannot_be_meant_is_told_in_a_sentence(judge, pairs, sentence):
+    with pytest.raises(SpecProblem) as told:
+        verdict_on(judge, changed(MODULE, *pairs), SHIFT)
+    assert sentence in str(told.value)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +201,7 @@ def test_a_module(judge):
         ),
         ([("torch.nn.Parameter(torch.zeros(dim))", "torch.zeros(dim)")], Cause.WRONG_STATE, ("missing shift",)),
         ([("(torch.nn.Module)", ""), ("super().__init__()", "pass")], Cause.WRONG_STATE, ("missing shift",)),
-        ([("def __init__(self, dim)", "def __init__(self, size)"), ("(dim)", "(size)")], Cause.RAISED, ("'dim'",)),
+        ([("def __init__(self, dim)", "def __init__(self)"), ("(dim)", "(17)")], Cause.RAISED, ("takes 1 positional",)),
         ([("x, self.shift, out", "x, x, out")], Cause.WRONG_VALUES, ("51 of 51",)),
         ([("class Shift", "class Other")], Cause.MISSING_ENTRY, ("it defines no Shift",)),
     ],

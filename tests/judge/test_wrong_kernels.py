@@ -5,7 +5,7 @@ import re
 import pytest
 from trial import KERNEL, SPEC, accepted, changed, rejected, verdict_on
 
-from geak_evaluator.schema.verdict import Cause, Status
+from geak_evaluator.schema.verdict import Cause, Status, Tier
 
 pytestmark = pytest.mark.usefixtures("honest_afterwards")
 
@@ -111,6 +111,27 @@ def test_the_line_of_a_fault_is_told(judge):
     line = source.splitlines().index("    raise KeyError('why')") + 1
     assert verdict.failure.line == line
     assert f"(line {line})" in verdict.line()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ("    tl.store(y + at, value @ 2, mask=at < n)", "MatMult"),
+        ("    tl.store(y + at, tl.nothing(value), mask=at < n)", "has no attribute 'nothing'"),
+        ("    tl.store(y + at, helped(value), mask=at < n)", "undefined_name is not defined"),
+        ("    tl.store(y + at, tl.sum(value, 3), mask=at < n)", "axis"),  # found inside Triton's own library
+    ],
+)
+def test_the_line_that_does_not_compile_is_told_as_the_file_counts(judge, wrong, why):
+    helper = "\n\n@triton.jit\ndef helped(v):\n    return v + undefined_name\n"
+    source = changed(KERNEL, ("    tl.store(y + at, value * 2 + 1, mask=at < n)", wrong)) + helper
+    failure = verdict_on(judge, SPEC, source, tier=Tier.GATE).failure
+    assert failure.cause is Cause.COMPILE_ERROR
+    told = "    return v + undefined_name" if "helped" in wrong else wrong
+    assert failure.line == source.splitlines().index(told) + 1
+    assert failure.message.startswith("does not compile for gfx942: kernel _scale: ")
+    assert why in failure.message
+    assert failure.message.endswith(f", in `{told.strip()}`")
 
 
 def test_what_triton_finds_too_large_for_the_target_is_told(judge):

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 
 from geak_evaluator.measure.clock import Alone, Clock, NoGraph, Outcome, Rules, Unmeasured
 from geak_evaluator.measure.metal import NoGraph as Unrecorded
-from geak_evaluator.measure.metal import Observer
 from geak_evaluator.measure.metal.runner import Place, Runner
 from geak_evaluator.measure.metal.simulated import SimulatedMetal, World
 from geak_evaluator.schema.measuring import Block, Prepare, Timed
@@ -52,11 +50,9 @@ class Near:
         us: float,
         *,
         steps: int = 1,
-        observers: Sequence[Observer] = (),
         **behaviour: Any,
     ) -> None:
         self.metal = Bare(world=world, costs=f"{name}={us}", **behaviour)
-        self.metal.observers += observers
         self.steps, self._name = steps, name
         self._runner = Runner(self.metal, Prepare(), self._make)
         nowhere: Any = None

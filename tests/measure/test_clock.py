@@ -10,16 +10,17 @@ from geak_evaluator.schema.timing import State
 from tests.measure.sides import QUICK, measured
 
 TRUTH = 1.25
-RUNS = 30
+RUNS = 12
+"""Enough that a bias shows: with blocks in the order CCBB a drift puts all of them on one side."""
 
 
 @pytest.mark.parametrize(
     ("world", "covered"),
     [
-        ({}, 30),
-        ({"noise": 0.05, "wander": 0.02}, 30),
-        ({"drift": 0.5}, 30),
-        ({"throttled": 0.7, "hot_after": 0.02}, 30),
+        ({}, 12),
+        ({"noise": 0.05, "wander": 0.02}, 12),
+        ({"drift": 0.5}, 12),
+        ({"throttled": 0.7, "hot_after": 0.02}, 12),
     ],
     ids=["quiet", "noisy", "drifting", "throttled"],
 )
@@ -90,16 +91,3 @@ def test_clocks_are_told() -> None:
     found = measured(throttled=0.7, hot_after=0.2)
     assert found.conditions.first_mhz == 2000.0
     assert found.conditions.last_mhz == 1400.0
-
-
-def test_what_observers_see_is_told_of_one_call() -> None:
-    class Meter:
-        def start(self) -> None:
-            pass
-
-        def stop(self, calls: int) -> dict[str, float]:
-            return {"joules": 0.5 * calls}
-
-    found = measured(candidate={"observers": [Meter()]})
-    assert found.joules == 0.5
-    assert found.baseline_joules is None

@@ -11,11 +11,14 @@ import pytest
 from geak_evaluator.judge import Judge
 from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measuring import Stopwatch
+from geak_evaluator.oracle import SpecProblem
+from geak_evaluator.outcome import Captured
 from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.child import Child, Reply
 from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.timing import State
-from geak_evaluator.schema.verdict import Cause, Status, Tier, Verdict
+from geak_evaluator.schema.verdict import Cause, Policy, Status, Tier, Verdict
 from tests.judge.trial import changed, rejected
 from tests.measure import scene
 
@@ -45,6 +48,36 @@ def test_a_kernel_is_proved_and_timed_on_the_device(box: Sandbox) -> None:
     assert codec.from_json(Verdict, codec.loads(codec.dumps(verdict))) == verdict
 
 
+def test_a_module_is_timed_beside_one_whose_constructor_names_its_tuple_otherwise(box: Sandbox) -> None:
+    spec = changed(
+        scene.SPEC,
+        ("cases=", 'contract="module", entry="Scale", init={"shape": (1, "N")}, cases='),
+        (
+            "def reference(x):\n    return x * 2 + 1",
+            "class Reference(torch.nn.Module):\n    def __init__(self, shape):\n        super().__init__()\n"
+            "        assert type(shape) is tuple\n\n    def forward(self, x):\n        return x * 2 + 1",
+        ),
+    )
+
+    def module(kernel: str) -> str:
+        return f"""{kernel}
+class Scale(torch.nn.Module):
+    def __init__(self, size):
+        super().__init__()
+        assert type(size) is tuple
+
+    def forward(self, x):
+        return scale(x)
+"""
+
+    judge = scene.measuring_judge(box)
+    verdict = judge.evaluate(
+        scene.file(spec), module(scene.KERNEL).encode(), time=True, original=module(scene.ORIGINAL).encode()
+    )
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+    assert {(one.baseline, one.message) for one in verdict.timings} == {("original", ""), ("eager", "")}
+
+
 def test_the_gate_is_proved_natively_and_not_timed(box: Sandbox) -> None:
     verdict = evaluated(scene.measuring_judge(box), tier=Tier.GATE, time=True)
     assert (verdict.how, verdict.timings) == (DEVICE, ())
@@ -59,7 +92,7 @@ def test_a_time_counts_for_no_other_target(box: Sandbox) -> None:
 
 def test_what_the_interpreter_sees_is_not_let_onto_the_device(box: Sandbox) -> None:
     kernel = scene.KERNEL.replace("y + at, value * 2 + 1, mask=at < n", "y + at, value * 2 + 1")
-    rejected(evaluated(scene.measuring_judge(box, trick="hang"), kernel), Cause.OUT_OF_BOUNDS)
+    rejected(evaluated(scene.measuring_judge(box, trick="hang", liar="_scale"), kernel), Cause.OUT_OF_BOUNDS)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +115,25 @@ def test_what_goes_wrong_on_the_device_is_one_candidates_verdict(
     assert device.suspect is (trick != "lazy")  # what was only wrong casts no doubt on the device
     assert evaluated(judge, scene.ORIGINAL, tier=Tier.GATE).how == DEVICE  # it was tested, and goes on
     assert not device.suspect
+
+
+def test_a_driver_that_is_reset_leaves_the_interpreters_verdict(box: Sandbox) -> None:
+    """It says nothing of the kernel; the device is tested before it is used again, and that it then works is seen."""
+    device = scene.lent(box, trick="reset", liar="_scale")
+    judge = Judge(box, limits=Limits(60), estimates=False, stopwatch=Stopwatch(device, scene.QUICK))
+    verdict = evaluated(judge, tier=Tier.GATE)
+    assert (verdict.status, verdict.how) == (Status.ACCEPTED, "interpreter")
+    assert "not proved on the device [M=3, N=70]: the device's driver was reset while it ran" in " ".join(verdict.notes)
+    assert device.suspect
+    assert evaluated(judge, scene.ORIGINAL, tier=Tier.GATE).how == DEVICE
+    (timing,) = scene.timings(box, trick="reset", liar="_scale")
+    assert (timing.state, timing.message[:35]) == (State.FAILED, "the device's driver was reset while")
+
+
+def test_a_kernel_for_another_architecture_is_not_called_wrong(box: Sandbox) -> None:
+    verdict = evaluated(scene.measuring_judge(box, trick="other_target", liar="_scale"), tier=Tier.GATE)
+    assert verdict.status is Status.UNDECIDED
+    assert "the kernel was compiled for another architecture than this device's" in verdict.line()
 
 
 def test_a_case_that_does_not_fit_is_said_and_spoils_nothing(box: Sandbox) -> None:
@@ -121,3 +173,51 @@ def test_the_winner_of_an_autotuner_is_found_before_the_clock(box: Sandbox) -> N
     (timing,) = scene.timings(box, tuned)
     assert timing.state is State.MEASURED, timing.message
     assert "BLOCK" in timing.configuration
+
+
+TWO = scene.SPEC.replace('bench=[{"M": 64, "N": 256}]', 'bench=[{"M": 64, "N": 256}, {"M": 3, "N": 256}]')
+
+
+def test_a_reference_that_a_size_is_too_much_for_costs_no_other_size(box: Sandbox) -> None:
+    """Its process ends, by a limit or by itself: that case has neither proof nor time, and the others have both."""
+    dies = TWO.replace("    return", "    if x.shape == (64, 256):\n        import os; os._exit(1)\n    return")
+    judge = scene.measuring_judge(box)
+    verdict = judge.evaluate(scene.file(dies), scene.KERNEL.encode(), time=True)
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+    assert [(str(one.case), one.state) for one in verdict.timings] == [
+        ("M=64, N=256", State.FAILED),
+        ("M=3, N=256", State.MEASURED),
+    ]
+    assert "M=3, N=256" in {str(case.case) for case in verdict.cases}
+    (note,) = [note for note in verdict.notes if note.startswith("not proved at [M=64, N=256]")]
+    assert "its process died" in note
+    assert "measured" not in verdict.line()  # a mean over the others would flatter
+
+
+def test_a_size_that_is_timed_has_more_time_for_its_reference(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float | None] = []
+    ask = Child.ask
+
+    def noted(child: Child, body: bytes = b"", *, wall_s: float | None = None) -> Reply:
+        given.extend([wall_s] * (b'"seed"' in body))
+        return ask(child, body, wall_s=wall_s)
+
+    monkeypatch.setattr(Child, "ask", noted)
+    with scene.measuring_judge(box).oracle(scene.file()) as oracle:
+        for patient in (False, True):
+            oracle.case(oracle.about.spec.bench[0], "gfx942", patient=patient)
+    assert given == [None, 180.0]
+
+
+def test_a_reference_is_not_run_where_only_inputs_are_wanted(box: Sandbox) -> None:
+    """At a size that is timed one core computes it: once for a proof, and not again for what a wrapper is shown."""
+    spec = scene.SPEC.replace("def reference(x):\n", "calls = []\n\n\ndef reference(x):\n    calls.append(x)\n")
+    spec = spec.replace("    return", "    assert len(calls) == 1, 'called again'\n    return")
+    judge = scene.measuring_judge(box)
+    with judge.oracle(scene.file(spec)) as oracle:
+        (case,) = oracle.about.spec.bench
+        answer = oracle.case(case, "gfx942")
+        captured = judge.candidate(oracle, scene.KERNEL.encode(), "gfx942", Policy.PURE).capture(case, answer)
+        assert isinstance(captured, Captured), captured.result.message
+        with pytest.raises(SpecProblem, match="called again"):
+            oracle.case(case, "gfx942")

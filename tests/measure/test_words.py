@@ -45,6 +45,8 @@ def test_K50_a_mean_is_of_all_cases_or_of_none() -> None:
     assert found.interval.low < found.ratio < found.interval.high
     assert "2 cases, worst case 0.50x" in found.brief
     assert speedup([timing(2.0, n=1), timing(n=2, state=State.NOISY)]) is None
+    lost = replace(timing(n=2, state=State.FAILED), baseline="")
+    assert speedup([timing(2.0, n=1), lost]) is None  # it went wrong before anything was there to be beaten
 
 
 def test_of_several_baselines_the_hardest_counts() -> None:

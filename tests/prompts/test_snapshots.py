@@ -35,7 +35,8 @@ spec = Spec(axes={"N": Axis(1, 4096)}, inputs={"x": Tensor("N"), "y": Tensor("N"
 MODULE = '''"""A module that scales."""
 from geak_evaluator import Axis, Scalar, Spec, Tensor
 spec = Spec(axes={"D": Axis(1, 512)}, inputs={"x": Tensor("4, D")}, outputs=Tensor("4, D"), contract="module",
-            init={"dim": Scalar("int", "D")}, entry="Scale", launches="by_value", cases=[{"D": 7}])
+            init={"dim": Scalar("int", "D"), "shape": ("4", "D")}, entry="Scale", launches="by_value",
+            cases=[{"D": 7}])
 '''
 GRADIENT = '''"""The square, with its gradient; count is raised in place."""
 from geak_evaluator import Axis, Spec, Tensor

@@ -85,7 +85,10 @@ MESSAGES = [
     exchange.CaseRequest({"M": 3, "T": "fp16", "s": 0.5, "b": True}, (SLOT,), 7, fills={"x": "ones"}, examine=True),
     exchange.CaseReply((exchange.Expected("0", "fp16", SLOT),), (SLOT,), (SLOT,), ("aten.add",), ("0",)),
     exchange.RunRequest((SLOT,), ("x", "s"), {"s": 1, "t": 1.0, "u": True}, None),
-    exchange.RunRequest((), (), outputs=(), destination=(SLOT,), init={"dim": 3}, wrt=("x",)),
+    exchange.RunRequest(
+        (), (), outputs=(), destination=(SLOT,), init={"dim": exchange.Argument.plain([3, 4])}, wrt=("x",)
+    ),
+    Spec({}, {}, (), contract="module", init={"k": Scalar("int", 3), "a": ("C // 2", 1), "b": ["C"], "c": ()}),
     exchange.RunReply((SLOT,), 3),
     exchange.Trouble("raised", "no\x1b[31m \ud800 \udcff", 3, "trace"),
     exchange.Call((SLOT,), (exchange.Argument("tuple", items=(exchange.Argument("tensor", slot=0),)),)),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.expr import ExprError
-from geak_evaluator.schema.spec import Axis, Case, Description, Scalar, Spec, Tensor
+from geak_evaluator.schema.spec import Axis, Case, Description, Scalar, Spec, SpecError, Tensor
 
 AXES = {"M": Axis(1, 64), "N": Axis(16, 128, multiple_of=16)}
 CASE = {"M": 3, "N": 32}
@@ -20,6 +20,35 @@ def spec(**fields):
 def problems(doc="A title.", arguments=None, **fields):
     made = spec(**fields)
     return domain.problems(Description("f", doc, made, tuple(made.inputs) if arguments is None else arguments))
+
+
+def test_what_a_module_is_made_with_follows_the_sizes_in_the_constructor_s_order():
+    init = {
+        "n": Scalar("int", "M"),
+        "bias": ("N // 2", 1, 1),
+        "layers": ["M", "M + 1"],
+        "none": (),
+        "on": Scalar("bool", True),
+    }
+    made = spec(init=init, contract="module")
+    assert [str(item) for item in made.init.values()][1:4] == ["(N // 2, 1, 1)", "[M, M + 1]", "()"]
+    found = domain.initial(made, CASE)
+    assert list(found.items()) == [("n", 3), ("bias", (16, 1, 1)), ("layers", [3, 4]), ("none", ()), ("on", True)]
+    assert domain.initial(made, CASE | {"N": 64})["bias"] == (32, 1, 1)
+
+
+@pytest.mark.parametrize("wrong", [(1.5,), ("M", None), [True], ((1, 2), 3)])
+def test_a_constructor_s_tuple_holds_whole_numbers_and_expressions(wrong):
+    with pytest.raises(
+        SpecError, match=r"init: n holds .*; it may hold whole numbers, and expressions such as 'C // 2'"
+    ):
+        spec(init={"n": wrong}, contract="module")
+
+
+@pytest.mark.parametrize("wrong", [3, "M", None, {"a": 1}])
+def test_a_constructor_s_argument_is_a_scalar_a_tuple_or_a_list(wrong):
+    with pytest.raises(SpecError, match=r"init: n is .*; it must be a Scalar, or a tuple or list of numbers"):
+        spec(init={"n": wrong}, contract="module")
 
 
 def test_a_sound_declaration_has_no_problems():
@@ -58,6 +87,11 @@ def test_a_sound_declaration_has_no_problems():
         ({"contract": "gradient", "wrt": "y"}, "wrt names y, which is no tensor input"),
         ({"contract": "destination"}, "contract 'destination' needs outputs={'out': Tensor(...)}: the tensors"),
         ({"init": {"n": Scalar("int", 1)}}, "init=... belongs to contract 'module'"),
+        ({"init": {"n": ("M", "V")}, "contract": "module"}, "init n: no axis is named V; declared are M, N"),
+        ({"init": {"n": ["m"]}, "contract": "module"}, "init n: no axis is named m; did you mean M?"),
+        ({"init": {"n": Scalar("int", "V")}, "contract": "module"}, "init n: no axis is named V; declared are M, N"),
+        ({"init": {"n": ("M[0]",)}, "contract": "module"}, "init n: 'M[0]' is not arithmetic over axis names"),
+        ({"init": {"n": ("M / 2",)}, "contract": "module"}, "case 1 (M=3, N=32): 'M / 2' is 1.5, which is not a whole"),
         ({"oracle": "peer"}, "oracle 'peer' needs peer='FILE:FUNCTION', the original kernel"),
         ({"oracle": "tests"}, "oracle 'tests' needs tests='pytest ...'"),
         ({"files": "a.py"}, "files=... are named relative to project=..., which is not given"),

@@ -57,6 +57,19 @@ def test_a_size_of_1_is_a_constant_to_triton_and_does_no_harm(judge: Judge) -> N
     assert verdict.status is Status.ACCEPTED, verdict.line()
 
 
+def test_a_module_s_sizes_may_come_in_a_tuple(judge: Judge) -> None:
+    declared = f'{ROWS}, contract="module", init={{"shape": (1, "N")}}, outputs=Tensor("M, N")'
+    body = (
+        "class Reference(torch.nn.Module):\n    def __init__(self, shape):\n        super().__init__()\n"
+        "        assert type(shape) is tuple\n        self.scale = torch.nn.Parameter(torch.ones(shape))\n"
+        "    def forward(self, x):\n        return x * self.scale\n"
+    )
+    file = SpecFile(Path("wanted.py"), f'"""Scaled."""\n{HEAD}spec = Spec({declared})\n{body}'.encode())
+    found = seed(judge, file)
+    assert "N = shape[1]" in found.seeds[0].source
+    assert judge.evaluate(file, found.seeds[0].source.encode(), tier=Tier.FULL).status is Status.ACCEPTED
+
+
 TROUBLES = {
     "a loop over a size": (
         "def reference(x):\n    for i in range(x.shape[1]):\n        x = x + i\n    return x\n",

@@ -35,6 +35,15 @@ def test_a_divided_size_is_known_by_its_multiple() -> None:
     assert lines(packed, "K_32") == ["K_32 = t0.shape[0] // 16"]
 
 
+def test_a_part_of_a_size_tells_it_where_it_is_a_multiple() -> None:
+    grouped = spec("M", M=Axis(1, 9), C=Axis(4, 64, multiple_of=4))
+    sizes = Sizes(grouped, branches(grouped)[0], {"weight.shape": ["M", "C//4"]})
+    assert sizes.lines({"C"}) == ["C = 4 * weight.shape[1]"]
+    odd = spec("M", M=Axis(1, 9), C=Axis(6, 66, multiple_of=6))
+    with pytest.raises(CannotSeed, match="the size C cannot be told"):
+        Sizes(odd, branches(odd)[0], {"weight.shape": ["M", "C//4"]}).lines({"C"})
+
+
 def test_a_size_may_be_told_by_strides_alone() -> None:
     padded = spec("M, N", strides="N + PAD, 1", M=Axis(1, 9), N=Axis(1, 9), PAD=Axis(0, 4))
     assert lines(padded, "N", "PAD") == ["_, N = t0.shape", "PAD = t0.stride()[0] - N"]

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from geak_evaluator.children.loading import load, raised
+from geak_evaluator.children.loading import load, place, raised
 from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.exchange import Call, RunRequest, Trouble
@@ -115,7 +115,13 @@ def trouble(error: BaseException, name: str) -> Trouble:
     message = told.message if cause != "raised" else told.text
     if root is not error:
         message = raised(root, name).message
-    return Trouble(cause, message, told.line, told.trace)
+    line = 0
+    if cause == "compile_error":
+        from geak_evaluator.device.refusals import refusal
+
+        with contextlib.suppress(Exception):  # it may be one of the candidate's own making
+            message, line = refusal(root, str(place(name)))
+    return Trouble(cause, message, line or told.line, told.trace)
 
 
 def _cause(error: BaseException) -> str:

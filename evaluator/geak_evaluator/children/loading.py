@@ -28,9 +28,8 @@ class Raised:
 
 def load(source: bytes, name: str, project: str = "", relative: str = "") -> types.ModuleType:
     """Imports a source as a module from a file of its own, so that its text can be looked up."""
-    folder = Path.cwd() / "source"
-    folder.mkdir(exist_ok=True)
-    path = folder / f"{name}.py"
+    path = place(name)
+    path.parent.mkdir(exist_ok=True)
     path.write_bytes(source)
     if project:
         sys.path.insert(0, project)
@@ -47,9 +46,14 @@ def load(source: bytes, name: str, project: str = "", relative: str = "") -> typ
     return module
 
 
+def place(name: str) -> Path:
+    """Where this child keeps the file of a source."""
+    return Path.cwd() / "source" / f"{name}.py"
+
+
 def raised(error: BaseException, name: str) -> Raised:
     """What a person needs to know of an exception, with the paths of this child taken out."""
-    here = str(Path.cwd() / "source") + "/"
+    here = f"{place(name).parent}/"
     file = f"{name}.py"
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename.startswith(here)]
     line = frames[-1].lineno or 0 if frames else 0

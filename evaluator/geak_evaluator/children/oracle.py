@@ -72,7 +72,7 @@ def _sketch(module: types.ModuleType, spec: Spec, request: CaseRequest) -> CaseR
     state: list[Slot] = []
     gradients: list[Slot] = []
     if spec.contract == "module":
-        init = {name: domain.scalar(item, name, request.sizes) for name, item in spec.init.items()}
+        init = domain.initial(spec, request.sizes)
         with torch.device("meta"):  # initial values would take longer than all else
             state = [_slot(name, value) for name, value in reference(module, spec)(**init).state_dict().items()]
     if spec.contract == "gradient":
@@ -112,7 +112,7 @@ class _Run:
     def __init__(self, module: types.ModuleType, spec: Spec, request: CaseRequest, arguments: Values, rng: Any) -> None:
         self._spec, self._arguments = spec, arguments
         self._reference = reference(module, spec)
-        self._init = {name: domain.scalar(item, name, request.sizes) for name, item in spec.init.items()}
+        self._init = domain.initial(spec, request.sizes)
         self._rng = rng
         self.watch: lifting.NarrowWatch | None = None
         self.state: dict[str, torch.Tensor] = {}
@@ -196,8 +196,9 @@ def _random_state(module: torch.nn.Module, rng: torch.Generator) -> dict[str, to
     for name, value in module.state_dict().items():
         if value.is_floating_point():
             spread = float(value.std()) if value.numel() > 1 else 0.0
-            noise = torch.randn(value.shape, generator=rng) * (spread if spread > 0 else 0.25)
-            value = value + noise.to(value.dtype)
+            noise = (torch.randn(value.shape, generator=rng) * (spread if spread > 0 else 0.25)).to(value.dtype)
+            # A number on its own may be an epsilon or a variance: it keeps its sign and its order.
+            value = value * noise.exp() if value.dim() == 0 and value != 0 else value + noise
         state[name] = value.detach().clone()
     return state
 

@@ -51,7 +51,7 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
         if asked.lower:
             from geak_evaluator.machine_code import frontend
 
-            handed = frontend.lower(launches, (asked.target, *asked.also))
+            handed = frontend.lower(launches, (asked.target, *asked.also), str(kernels.own.__file__))
         works = tuple(observer.work() for observer in observers)
         channel.reply(codec.dumps(Replayed(wrong, handed, _conflicts(launches), works)).encode())
 

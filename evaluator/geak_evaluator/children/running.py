@@ -88,7 +88,7 @@ def _check(path: str, value: Any, slot: Slot) -> None:
 
 def _module(entry: Callable[..., Any], request: RunRequest, state: dict[str, torch.Tensor]) -> Callable[..., Any]:
     with torch.device("meta") if request.sketch else contextlib.nullcontext():
-        built = entry(**request.init)
+        built = entry(*(unpack(argument, ()) for argument in request.init.values()))
     own = built.state_dict() if hasattr(built, "state_dict") else {}
     missing, extra = sorted(set(state) - set(own)), sorted(set(own) - set(state))
     if missing or extra:

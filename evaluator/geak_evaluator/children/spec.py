@@ -77,6 +77,8 @@ def describe(module: types.ModuleType, name: str, source: bytes) -> Description:
     arguments: tuple[str, ...] = ()
     if spec.oracle not in ("peer", "tests"):
         arguments = _arguments(reference(module, spec))
+    if spec.contract == "module":
+        _check_init(reference(module, spec), spec)
     return Description(
         name=name,
         doc=(module.__doc__ or "").strip(),
@@ -96,6 +98,17 @@ def reference(module: types.ModuleType, spec: Spec) -> Callable[..., Any]:
         raise Refusal(f"it defines no `{name}`, which says what is right")
     function: Callable[..., Any] = found
     return function
+
+
+def _check_init(function: Callable[..., Any], spec: Spec) -> None:
+    """A kernel's class is given `init` by its order, and so it must be the order of the reference's constructor."""
+    taken = list(inspect.signature(function).parameters.values())
+    names = [parameter.name for parameter in taken if parameter.kind is not parameter.VAR_KEYWORD]
+    if len(names) == len(taken) and (unknown := [name for name in spec.init if name not in names]):
+        raise Refusal(f"Reference takes no {', '.join(unknown)}, which init declares; it takes {', '.join(names)}")
+    order = sorted(spec.init, key=lambda name: names.index(name) if name in names else len(names))
+    if order != list(spec.init):
+        raise Refusal(f"init is in the order of Reference's arguments: {', '.join(order)}")
 
 
 def _arguments(function: Callable[..., Any]) -> tuple[str, ...]:

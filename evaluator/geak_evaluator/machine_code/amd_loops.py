@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 
 from geak_evaluator.machine_code.cores import Core
-from geak_evaluator.machine_code.loops import TURNS, Played, innermost, left_over, per_turn
+from geak_evaluator.machine_code.loops import Played, innermost, left_over
 from geak_evaluator.schema.machine_code import Counts, Loop
 
 _LABEL = re.compile(r"(\.LBB\d+_\d+):")
@@ -49,40 +48,22 @@ def matrix_shape(name: str) -> tuple[int, int, str]:
 def loops(core: Core, assembly: str, counts: Callable[[str], Counts]) -> tuple[Loop, ...]:
     """Every inner loop of a kernel."""
     bodies = innermost(assembly.splitlines(), _LABEL, _BRANCH)
-    return tuple(_loop(core, body, counts("\n".join(body))) for body in bodies)
+    return tuple(_Wave(core).loop(_instructions(body), counts("\n".join(body))) for body in bodies)
 
 
-def _loop(core: Core, body: Sequence[str], counts: Counts) -> Loop:
-    code = [(found[1], found[2].strip()) for line in body if (found := _LINE.match(line))]
-    wave = _Wave(core)
-    ends = []
-    for _ in range(TURNS):
-        wave.tally, wave.busy = Counter(), defaultdict(float)
-        for name, operands in code:
-            wave.step(name, operands)
-        ends.append(wave.now)
-    return Loop(
-        counts=counts,
-        vector=wave.tally["vector"],
-        special=wave.tally["special"],
-        scalar=wave.tally["scalar"],
-        waits=wave.tally["waits"],
-        operations=wave.tally["operations"],
-        area=wave.area,
-        span=round(per_turn(ends), 2),
-        busy={unit: round(wave.busy[unit], 2) for unit in ("issue", "vector", "matrix", "shared", "memory")},
-    )
+def _instructions(body: Sequence[str]) -> list[tuple[str, str]]:
+    return [(found[1], found[2].strip()) for line in body if (found := _LINE.match(line))]
 
 
 class _Wave(Played):
-    """One wave on one core."""
-
     def __init__(self, core: Core) -> None:
-        super().__init__()
-        self._core = core
-        self.tally: Counter[str] = Counter()
-        self.busy: defaultdict[str, float] = defaultdict(float)
-        self.area = 0
+        super().__init__(core)
+        self._memory: list[float] = []
+        """When each access that is on its way will be there, in the order in which they were issued."""
+        self._near: list[float] = []
+        """The same of shared memory and of scalars."""
+        self._passed: dict[str, float] = {}
+        """When a unit is through with the last of them."""
 
     def step(self, name: str, operands: str) -> None:
         """One instruction."""
@@ -98,7 +79,7 @@ class _Wave(Played):
             self._issue(operands)
             found = _WIDTH.search(name)
             bits = _BITS[found[1]] * int(found[2] or 1) if found else 32
-            self._send("memory", self.memory, bits * _LANES / 8 / self._core.near, self._core.load)
+            self._send("memory", self._memory, bits * _LANES / 8 / self._core.near, self._core.load)
 
     def _issue(self, operands: str, cost: float = 0.0) -> None:
         """A place in the queue, once its operands are there."""
@@ -110,7 +91,7 @@ class _Wave(Played):
         if name == "s_waitcnt":
             self.tally["waits"] += 1
             for what, most in _WAIT.findall(operands):
-                queue = self.memory if what == "vmcnt" else self.shared
+                queue = self._memory if what == "vmcnt" else self._near
                 self.now = max(self.now, left_over(queue, int(most)))
         elif name == "s_barrier":
             self.now += core.barrier
@@ -121,41 +102,32 @@ class _Wave(Played):
             self.now += core.issue
             self.busy["issue"] += core.issue
             if name.startswith("s_load"):
-                self.shared.append(self.now + core.shared_load)
+                self._near.append(self.now + core.shared_load)
 
     def _vector(self, name: str, operands: str) -> None:
-        kind = "special" if _SPECIAL.match(name) else "vector"
-        cost = self._core.special if kind == "special" else self._core.vector
-        self.tally[kind] += 1
-        self.busy["vector"] += cost
-        self._issue(operands, cost)
+        self._issue(operands, self.compute(special=bool(_SPECIAL.match(name))))
 
     def _matrix(self, name: str, operands: str) -> None:
         core = self._core
-        operations, self.area, words = matrix_shape(name)
-        cost = operations / core.matrix.get(words, core.matrix["fp16"])
         result, *rest = _split(operands)
         # A sum goes on from the sum before it: the unit hands it to itself.
         inputs = _registers(",".join(rest[:2] if rest[2:] == [result] else rest))
-        self.now = max(self.now, self.value_of(inputs), self.matrix_free)
-        self.matrix_free = self.now + cost
+        self.now = self.multiply(max(self.now, self.value_of(inputs)), matrix_shape(name))
         self.write(_registers(result), self.matrix_free + core.matrix_latency)
         self.now += core.issue
         self.busy["issue"] += core.issue
-        self.busy["matrix"] += cost
-        self.tally["operations"] += operations
 
     def _shared(self, name: str, operands: str) -> None:
         found = _SHARED.match(name)
         bits = int(found[2]) * (2 if found[1] else 1) if found else 32
         self._issue(operands)
-        self._send("shared", self.shared, bits * _LANES / 8 / self._core.shared, self._core.shared_load)
+        self._send("shared", self._near, bits * _LANES / 8 / self._core.shared, self._core.shared_load)
 
     def _send(self, unit: str, queue: list[float], cost: float, latency: float) -> None:
         """An access gets under way once those before it have passed."""
         self.busy[unit] += cost
-        self.passed[unit] = max(self.now, self.passed.get(unit, 0.0)) + cost
-        queue.append(self.passed[unit] + latency)
+        self._passed[unit] = max(self.now, self._passed.get(unit, 0.0)) + cost
+        queue.append(self._passed[unit] + latency)
 
 
 def _split(operands: str) -> list[str]:

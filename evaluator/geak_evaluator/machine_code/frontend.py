@@ -13,6 +13,7 @@ import triton.compiler
 from triton._C.libtriton import ir
 
 from geak_evaluator.device.driver import Launch, gpu_target
+from geak_evaluator.device.refusals import refusal
 from geak_evaluator.device.simulated import SETTLED, activate, chosen_options, plain
 from geak_evaluator.schema.machine_code import (
     MAX_KERNELS,
@@ -28,14 +29,15 @@ from geak_evaluator.schema.target import Target, find
 
 MAX_TOTAL = 3 << 20
 """Characters of all texts together: they must fit into one reply."""
-_MESSAGE = 2000
 
 _IN_THE_IR = frozenset(["debug", "sanitize_overflow"])
 """Options that are of no account once the front end is through."""
 
 
-def lower(launches: Iterable[Launch], targets: Sequence[str]) -> Handed:
+def lower(launches: Iterable[Launch], targets: Sequence[str], file: str = "") -> Handed:
     """The IR of every launch for every target; launches of one specialisation count once.
+
+    Lines that the front end refuses are told as they lie in `file`.
 
     Best of launches that were recorded without compiling: on sm_100 a compiled kernel that specialises its warps names
     their final number as if it had been asked for.
@@ -48,7 +50,7 @@ def lower(launches: Iterable[Launch], targets: Sequence[str]) -> Handed:
         for target in targets:
             if len(kernels) == MAX_KERNELS:
                 return Handed(tuple(texts), tuple(kernels))
-            text, lowered = _lowered(launch, find(target))
+            text, lowered = _lowered(launch, find(target), file)
             if text and text not in texts:
                 if len(text) > min(MAX_TEXT, room):
                     message = f"its IR is {len(text)} characters long"
@@ -62,7 +64,7 @@ def lower(launches: Iterable[Launch], targets: Sequence[str]) -> Handed:
     return Handed(tuple(texts), tuple(kernels))
 
 
-def _lowered(launch: Launch, target: Target) -> tuple[str, Lowered]:
+def _lowered(launch: Launch, target: Target, file: str) -> tuple[str, Lowered]:
     try:
         # Uncompiled, so that binding and specialising is all that happens.
         with activate(target, compile=False, execute=False):
@@ -76,22 +78,13 @@ def _lowered(launch: Launch, target: Target) -> tuple[str, Lowered]:
             if text is None:
                 return "", _failed(launch, target.name, Why.UNSUPPORTED, "it is not written in Triton but in Gluon")
     except Exception as error:  # the kernel's own code can raise anything
-        return "", _failed(launch, target.name, Why.FRONT_END, _words(error))
+        words, line = refusal(error, file)
+        return "", _failed(launch, target.name, Why.FRONT_END, words, line)
     return text, Lowered(launch.kernel, target.name, _taken_over(options))
 
 
-def _failed(launch: Launch, target: str, why: Why, message: str) -> Lowered:
-    return Lowered(launch.kernel, target, failure=Failure(why, message))
-
-
-def _words(error: BaseException) -> str:
-    # The outermost says where; the innermost says why.
-    words = [f"{type(error).__name__}: {error}"]
-    while error.__cause__ is not None:
-        error = error.__cause__
-    if str(error) and str(error) not in words[0]:
-        words.append(f"{type(error).__name__}: {error}")
-    return "\n".join(words)[:_MESSAGE]
+def _failed(launch: Launch, target: str, why: Why, message: str, line: int = 0) -> Lowered:
+    return Lowered(launch.kernel, target, failure=Failure(why, message, line))
 
 
 def _strange(backend: Any, options: Any) -> str:

@@ -7,8 +7,11 @@ the compiler wrote; `nvidia_loops` as the registers of the PTX ask for it, since
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from geak_evaluator.machine_code.cores import Core
+from geak_evaluator.schema.machine_code import Counts, Loop
 
 TURNS, TIMED = 8, 4
 """Turns that are played, and how many of the last are timed: those before fill the pipeline."""
@@ -16,24 +19,21 @@ MOST = 16
 """Loops of one kernel that are looked at."""
 
 
-@dataclass
 class Played:
-    """Where one wave is while its loop is played."""
+    """One wave or warp on one core, while its loop is played."""
 
-    now: float = 0.0
-    ready: dict[str, float] = field(default_factory=dict)
-    """When a register has its value."""
-    matrix_free: float = 0.0
-    memory: list[float] = field(default_factory=list)
-    """When each access that is on its way will be there, in the order in which they were issued."""
-    shared: list[float] = field(default_factory=list)
-    passed: dict[str, float] = field(default_factory=dict)
-    """When a unit is through with the last of them."""
-    groups: list[float] = field(default_factory=list)
-    """The same of groups of asynchronous copies; and what is in the group that is open."""
-    copying: float = 0.0
-    products: list[float] = field(default_factory=list)
-    """Of groups of asynchronous products."""
+    def __init__(self, core: Core) -> None:
+        self._core = core
+        self.now = 0.0
+        self.ready: dict[str, float] = {}
+        """When a register has its value."""
+        self.matrix_free = 0.0
+        """When the matrix unit is."""
+        self.area = 0
+        """Elements of the result of its last matrix instruction."""
+        self.tally: Counter[str] = Counter()
+        self.busy: defaultdict[str, float] = defaultdict(float)
+        """Of this turn: what it issued, and the cycles for which a unit was kept busy."""
 
     def value_of(self, registers: Sequence[str]) -> float:
         """When all of these registers have their values."""
@@ -44,10 +44,52 @@ class Played:
         for name in registers:
             self.ready[name] = when
 
+    def compute(self, *, special: bool) -> int:
+        """How long an instruction on the lanes keeps them busy."""
+        cost = self._core.special if special else self._core.vector
+        self.tally["special" if special else "vector"] += 1
+        self.busy["vector"] += cost
+        return cost
 
-def per_turn(ends: Sequence[float]) -> float:
-    """Cycles from one turn to the next, by when each of the turns ended."""
-    return (ends[-1] - ends[-1 - TIMED]) / TIMED
+    def multiply(self, start: float, shape: tuple[int, int, str]) -> float:
+        """When a matrix instruction begins: not before the unit is free."""
+        operations, self.area, words = shape
+        cost = operations / self._core.matrix.get(words, self._core.matrix["fp16"])
+        start = max(start, self.matrix_free)
+        self.matrix_free = start + cost
+        self.busy["matrix"] += cost
+        self.tally["operations"] += operations
+        return start
+
+    def step(self, name: str, operands: str) -> None:
+        """One instruction."""
+        raise NotImplementedError
+
+    def turn(self) -> None:
+        """What is to be done when the loop turns."""
+
+    def loop(self, code: Sequence[tuple[str, str]], counts: Counts) -> Loop:
+        """Its loop, by the instructions with their operands."""
+        ends = []
+        for _ in range(TURNS):
+            self.tally.clear()
+            self.busy.clear()
+            for name, operands in code:
+                self.step(name, operands)
+            self.turn()
+            ends.append(self.now)
+        span = max((ends[-1] - ends[-1 - TIMED]) / TIMED, self.busy["issue"])
+        return Loop(
+            counts=counts,
+            vector=self.tally["vector"],
+            special=self.tally["special"],
+            scalar=self.tally["scalar"],
+            waits=self.tally["waits"],
+            operations=self.tally["operations"],
+            area=self.area,
+            span=round(span, 2),
+            busy={unit: round(self.busy[unit], 2) for unit in ("issue", "vector", "matrix", "shared", "memory")},
+        )
 
 
 def left_over(queue: list[float], most: int) -> float:

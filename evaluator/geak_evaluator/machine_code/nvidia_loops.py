@@ -6,11 +6,10 @@ ptxas puts instructions in another order, so only barriers and waits hold back w
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 
 from geak_evaluator.machine_code.cores import PARTS, Core
-from geak_evaluator.machine_code.loops import TURNS, Played, innermost, left_over, per_turn
+from geak_evaluator.machine_code.loops import Played, innermost, left_over
 from geak_evaluator.schema.machine_code import Counts, Loop
 
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/|^[ \t]*\.(?:loc|file)\b[^\n]*", re.DOTALL | re.MULTILINE)
@@ -52,7 +51,7 @@ def loops(core: Core, ptx: str, counts: Callable[[str], Counts]) -> tuple[Loop, 
     """Every inner loop of a kernel."""
     code = list(_statements(_COMMENT.sub("", ptx)))
     bodies = innermost(code, _LABEL, _BRANCH)
-    return tuple(_loop(core, body, counts(";\n".join((*body, "")))) for body in bodies)
+    return tuple(_Warp(core).loop(_instructions(body), counts(";\n".join((*body, "")))) for body in bodies)
 
 
 def _statements(ptx: str) -> Iterator[str]:
@@ -65,39 +64,20 @@ def _statements(ptx: str) -> Iterator[str]:
         yield text[at:].strip().lstrip("{}").strip()
 
 
-def _loop(core: Core, body: Sequence[str], counts: Counts) -> Loop:
-    warp = _Warp(core)
-    ends = []
-    for _ in range(TURNS):
-        warp.tally, warp.busy = Counter(), defaultdict(float)
-        for text in body:
-            if found := _PARTS.match(text):
-                warp.step(found[1], found[2])
-        warp.turn()
-        ends.append(warp.now)
-    return Loop(
-        counts=counts,
-        vector=warp.tally["vector"],
-        special=warp.tally["special"],
-        scalar=warp.tally["scalar"],
-        waits=warp.tally["waits"],
-        operations=warp.tally["operations"],
-        area=warp.area,
-        span=round(max(per_turn(ends), warp.busy["issue"]), 2),
-        busy={unit: round(warp.busy[unit], 2) for unit in ("issue", "vector", "matrix", "shared", "memory")},
-    )
+def _instructions(body: Sequence[str]) -> list[tuple[str, str]]:
+    return [(found[1], found[2]) for text in body if (found := _PARTS.match(text))]
 
 
 class _Warp(Played):
-    """One warp on one core."""
-
     def __init__(self, core: Core) -> None:
-        super().__init__()
-        self._core = core
-        self.tally: Counter[str] = Counter()
-        self.busy: defaultdict[str, float] = defaultdict(float)
-        self.area = 0
+        super().__init__(core)
         self._last = 0.0
+        """When the last instruction began."""
+        self._copies: list[float] = []
+        """When each group of asynchronous copies will be there; and what is in the group that is open."""
+        self._copy = 0.0
+        self._products: list[float] = []
+        """The same of asynchronous products."""
         self._product = 0.0
 
     def turn(self) -> None:
@@ -138,10 +118,10 @@ class _Warp(Played):
 
     def _asynchronous(self, parts: Sequence[str], operands: str) -> bool:
         """Whether it commits or waits for copies or products."""
-        queue = self.groups if parts[0] == "cp" else self.products
+        queue = self._copies if parts[0] == "cp" else self._products
         if "commit_group" in parts:
-            queue.append(self.copying if parts[0] == "cp" else self._product)
-            self.copying = self.copying if parts[0] == "wgmma" else 0.0
+            queue.append(self._copy if parts[0] == "cp" else self._product)
+            self._copy = self._copy if parts[0] == "wgmma" else 0.0
         elif "wait_group" in parts or "wait_all" in parts:
             self.tally["waits"] += 1
             digits = re.match(r"\d+", operands.split(",")[-1].strip() if parts[0] == "cp" else _last(operands))
@@ -151,27 +131,22 @@ class _Warp(Played):
         return True
 
     def _matrix(self, name: str, operands: str) -> None:
-        core = self._core
-        operations, self.area, words = matrix_shape(name)
+        core, shape = self._core, matrix_shape(name)
         result, inputs = _split(operands)
-        cost = operations / core.matrix.get(words, core.matrix["fp16"])
         grouped = name.startswith("wgmma")
         # A sum goes on from the sum before it.
         start = max(self.now, self.value_of([one for one in inputs if one not in result]))
-        start = max(start, self.matrix_free, 0.0 if grouped else self.value_of(result) - core.matrix_latency)
-        self.matrix_free = start + cost
+        start = self.multiply(max(start, 0.0 if grouped else self.value_of(result) - core.matrix_latency), shape)
         end = self.matrix_free + core.matrix_latency
         self.write(result, end)
         if grouped:
             self._product = end
-            bytes_ = _BITS.get(words, 16) // 8
+            bytes_ = _BITS.get(shape[2], 16) // 8
             rows, columns, depth = (int(n) for n in _SHAPE.findall(name)[0])
             in_registers = "{" in operands.split("}", 1)[-1]
             self.busy["shared"] += ((0 if in_registers else rows) + columns) * depth * bytes_ / core.shared / PARTS
         self._last = max(self._last, start)
         self.busy["issue"] += 1
-        self.busy["matrix"] += cost
-        self.tally["operations"] += operations
 
     def _access(self, name: str, parts: Sequence[str], operands: str) -> None:
         core = self._core
@@ -185,20 +160,15 @@ class _Warp(Played):
         self.busy["shared" if shared else "memory"] += moved / (core.shared if shared else core.near)
         if parts[0] == "cp":
             self.busy["shared"] += moved / core.shared
-            self.copying = max(self.copying, start + core.load)
+            self._copy = max(self._copy, start + core.load)
         elif parts[0] in ("ld", "ldmatrix", "atom"):
             result, _ = _split(operands)
             self.write(result, start + (core.shared_load if shared else core.load) + moved / core.shared)
 
     def _compute(self, first: str, operands: str) -> None:
-        core = self._core
         result, inputs = _split(operands)
-        kind = "special" if first in _SPECIAL else "vector"
-        cost = core.special if kind == "special" else core.vector
         start = self._begin(" ".join(inputs))
-        self.tally[kind] += 1
-        self.busy["vector"] += cost
-        self.write(result, start + core.latency + cost)
+        self.write(result, start + self._core.latency + self.compute(special=first in _SPECIAL))
 
 
 def _split(operands: str) -> tuple[list[str], list[str]]:

@@ -108,8 +108,6 @@ class Outcome:
     calls: int = 0
     checked: int = 0
     conditions: Conditions = field(default_factory=Conditions)
-    joules: float | None = None
-    baseline_joules: float | None = None
 
 
 class Clock:
@@ -232,7 +230,6 @@ class _Comparison:
         self._solo = dict(zip(self._sides, solo, strict=True))
         self._calls = {name: _calls(alone.us, rules.most_calls) for name, alone in self._solo.items()}
         self._medians: dict[str, list[float]] = {name: [] for name in self._sides}
-        self._joules: dict[str, list[float]] = {name: [] for name in self._sides}
         self._differences: list[float] = []
         self._tainted = self._taken = self._checked = self._timed_calls = 0
         self._first: Conditions | None = None
@@ -301,8 +298,6 @@ class _Comparison:
             self._timed_calls += calls
             self._first = self._first or timed.conditions
         self._last = timed.conditions
-        if "joules" in timed.observed:
-            self._joules[name].append(timed.observed["joules"] / calls)
         return max(median(timed.cold), 1e-6), self._busy(name, timed)
 
     def _busy(self, name: str, timed: Timed) -> bool:
@@ -336,7 +331,6 @@ class _Comparison:
                 self._clock.drawn(side, self._calls[name], graph=self._graph, warm=True) for _ in range(_WARM_BLOCKS)
             ]
             values[name] = median([median(self._clock.ask(side, one)[0].warm) for one in asked])
-        joules = {name: median(seen) if seen else None for name, seen in self._joules.items()}
         first = self._first or Conditions()
         return replace(
             found,
@@ -347,8 +341,6 @@ class _Comparison:
             calls=self._timed_calls,
             checked=self._checked,
             conditions=replace(self._last, first_mhz=first.first_mhz),
-            joules=joules["C"],
-            baseline_joules=joules.get("B"),
         )
 
     def _judged(self, found: Outcome) -> Outcome:

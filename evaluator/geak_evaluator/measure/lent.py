@@ -37,6 +37,8 @@ class Lent:
         )
         self.suspect = True
         self._spawned = 0
+        self.widened = ""
+        """Why children may open more of its vendor's files than its own; nothing where its own do."""
         self._identity: Identity | None = None
 
     @property
@@ -48,14 +50,14 @@ class Lent:
         return self._identity
 
     @contextlib.contextmanager
-    def leased(self) -> Iterator[None]:
+    def leased(self, wait_s: float = _WAIT_S) -> Iterator[None]:
         """Nobody else who asks for a lease has the device meanwhile; DeviceLost where somebody has it all the time."""
         if self.metal.kind == "simulated":
             yield
             return
         with contextlib.ExitStack() as held:
             try:
-                held.enter_context(lease([self._named], wait_s=_WAIT_S, test=self._fault))
+                held.enter_context(lease([self._named], wait_s=wait_s, test=self._fault))
             except (Busy, Unfit) as error:
                 raise DeviceLost(str(error)) from None
             yield
@@ -95,6 +97,22 @@ class Lent:
         )
 
     def _tested(self) -> Identity:
+        """By its own files, and where it never worked by those alone, by all that its vendor's driver has."""
+        try:
+            return self._launched()
+        except DeviceLost as error:
+            if self._identity is not None or not self.metal.more:
+                raise
+            narrow, self.metal = self.metal, replace(self.metal, nodes=self.metal.nodes + self.metal.more, more=())
+            try:
+                found = self._launched()
+            except DeviceLost:
+                self.metal = narrow
+                raise error from None
+            self.widened = f"{error}; with {', '.join(narrow.more)} it does"
+            return found
+
+    def _launched(self) -> Identity:
         with self.spawn() as child:
             reply = child.ask(b"")
             if reply.ok:

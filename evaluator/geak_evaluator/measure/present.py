@@ -16,15 +16,20 @@ from geak_evaluator.schema.target import find
 def first(environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> Metal | None:
     """The first device that the user's variables leave and may open."""
     every = gpus(root)
-    return next((metal(gpu, every) for gpu in visible(every, environment) if gpu.usable), None)
+    return next((metal(gpu, every, root) for gpu in visible(every, environment) if gpu.usable), None)
 
 
-def metal(gpu: Gpu, every: Sequence[Gpu] = ()) -> Metal:
+def metal(gpu: Gpu, every: Sequence[Gpu] = (), root: Path = ROOT) -> Metal:
     """How a child reaches this device of all that there are."""
     # ROCm opens each render node that the kernel lists before it looks at which device it may use, and gives up where
     # one is there and is refused to it (libhsakmt, topology.c): only its variable keeps it to one device.
     others = [node for one in every if one.vendor == gpu.vendor == "amd" for node in one.nodes]
-    return Metal("torch", handle(gpu), tuple(dict.fromkeys((*gpu.nodes, *others))), uuid=gpu.uuid)
+    nodes = tuple(dict.fromkeys((*gpu.nodes, *others)))
+    # CUDA should open what it is let see and no more; where a launch shows otherwise, it is given all of its files.
+    found = sorted((root / "dev").glob("nvidia*")) if gpu.vendor == "nvidia" else []
+    files = [one for path in found for one in (sorted(path.glob("*")) if path.is_dir() else [path])]
+    names = [f"/{path.relative_to(root)}" for path in files]
+    return Metal("torch", handle(gpu), nodes, uuid=gpu.uuid, more=tuple(name for name in names if name not in nodes))
 
 
 def simulated(text: str) -> Metal:

@@ -10,7 +10,7 @@ from typing import Any
 
 from geak_evaluator.kernel_child import SPACE
 from geak_evaluator.measure.clock import NoGraph, Unmeasured
-from geak_evaluator.measure.lent import Lent
+from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.oracle import Answer
 from geak_evaluator.proof import numbers
 from geak_evaluator.replies import FAULTS, read
@@ -18,7 +18,7 @@ from geak_evaluator.sandbox.child import Fault, Reply
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.schema import codec, layout
 from geak_evaluator.schema.exchange import Trouble
-from geak_evaluator.schema.measuring import Asked, Block, Draw, Prepare, Prepared, Timed
+from geak_evaluator.schema.measuring import LOST, Asked, Block, Draw, Prepare, Prepared, Timed
 from geak_evaluator.schema.timing import State
 
 Judged = Callable[[Answer, SharedMemory, SharedMemory], str]
@@ -75,7 +75,7 @@ class DeviceSide:
         self.steps = len(asked.plan.steps) if asked.plan else _STEPS
         made = self._ask(Prepared, Asked(prepare=self._asked))
         if made.trouble is not None:
-            raise _unmeasured(made.trouble)
+            raise self._unmeasured(made.trouble)
         if made.rotations < 1:
             text = f"the case needs {made.needed >> 20} MiB on the device, and {made.free >> 20} MiB may be used"
             raise Unmeasured(State.TOO_BIG_HERE, text, "too_big_here")
@@ -99,7 +99,7 @@ class DeviceSide:
         timed = self._read(Timed, reply)
         if timed.trouble is not None:
             self._lent.suspect |= timed.trouble.cause != "no_graph"
-            raise _unmeasured(timed.trouble)
+            raise self._unmeasured(timed.trouble)
         return timed, timed.seconds if self._lent.metal.kind == "simulated" else reply.seconds
 
     def check(self, asked: Block) -> str:
@@ -117,7 +117,7 @@ class DeviceSide:
     def _timed(self, asked: Asked) -> None:
         told = self._ask(Timed, asked)
         if told.trouble is not None:
-            raise _unmeasured(told.trouble)
+            raise self._unmeasured(told.trouble)
 
     def _ask(self, kind: type[codec.T], asked: Asked) -> codec.T:
         return self._read(kind, self._child.ask(codec.dumps(asked).encode()))
@@ -135,11 +135,13 @@ class DeviceSide:
         if reply.fault is not None:
             self._lent.doubt(FAULTS[reply.fault])
             raise Unmeasured(State.FAILED, f"on the device: {FAULTS[reply.fault]}", reply.fault.value)
-        raise _unmeasured(read(Trouble, reply) or Trouble("protocol", FAULTS[Fault.PROTOCOL]))
+        raise self._unmeasured(read(Trouble, reply) or Trouble("protocol", FAULTS[Fault.PROTOCOL]))
 
-
-def _unmeasured(trouble: Trouble) -> Exception:
-    if trouble.cause == "no_graph":
-        return NoGraph(trouble.message)
-    state = State.TOO_BIG_HERE if trouble.cause == "out_of_memory" else State.FAILED
-    return Unmeasured(state, trouble.message, trouble.cause)
+    def _unmeasured(self, trouble: Trouble) -> Exception:
+        if trouble.cause == "no_graph":
+            return NoGraph(trouble.message)
+        if trouble.cause == LOST:
+            self._lent.doubt(trouble.message)
+            return DeviceLost(trouble.message)
+        state = State.TOO_BIG_HERE if trouble.cause == "out_of_memory" else State.FAILED
+        return Unmeasured(state, trouble.message, trouble.cause)

@@ -20,6 +20,7 @@ from typing import Any
 
 from geak_evaluator.sandbox import folder, landlock, policy, seccomp, watchdog
 from geak_evaluator.sandbox.child import Child
+from geak_evaluator.sandbox.confine import OF_DEVICES
 from geak_evaluator.sandbox.errors import SandboxError, WeakSandbox
 from geak_evaluator.sandbox.policy import LAYERS, Level, Limits, Policy
 from geak_evaluator.sandbox.selftest import Report, examine
@@ -292,7 +293,7 @@ class Sandbox:
 
 def _libraries() -> dict[str, str]:
     """Where a vendor's container says that its driver lies: the loader reads it once, when a process starts."""
-    return {name: os.environ[name] for name in ("LD_LIBRARY_PATH", "ROCM_PATH", "CUDA_HOME") if name in os.environ}
+    return {name: os.environ[name] for name in OF_DEVICES if name in os.environ}
 
 
 def _removed(path: str) -> None:

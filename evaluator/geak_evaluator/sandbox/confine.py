@@ -37,11 +37,17 @@ def descriptors(channel: int, log: int, shared: Sequence[int]) -> None:
     close_from(len(high))
 
 
-def environment(workdir: str) -> None:
+OF_DEVICES = ("LD_LIBRARY_PATH", "ROCM_PATH", "CUDA_HOME", "CC", "TRITON_LIBCUDA_PATH", "TRITON_LIBHIP_PATH")
+"""Where a machine says that its driver and its C compiler lie: Triton looks there when it launches."""
+
+
+def environment(workdir: str, *, device: bool = False) -> None:
     """Replaces whatever the parent's environment held by the few names that a child needs."""
+    kept = {name: os.environ[name] for name in OF_DEVICES if device and name in os.environ}
     os.chdir(workdir)
     os.umask(0o077)
     os.environ.clear()
+    os.environ.update(kept)
     os.environ.update(
         PATH="/usr/bin:/bin",
         LANG="C.UTF-8",
@@ -71,7 +77,8 @@ def confine(policy: Policy) -> None:
         prctl(PR_SET_KEEPCAPS, 1)
         _drop_user(policy)
         _die_with_parent()  # the kernel forgets it when the user changes
-    set_capabilities(kept)
+    # On a device Triton has a C compiler build its driver's stub, out of headers that lie where the interpreter does.
+    set_capabilities(kept, inherited=bool(policy.devices))
     prctl(PR_SET_DUMPABLE, 0)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     if "landlock" in policy.layers:

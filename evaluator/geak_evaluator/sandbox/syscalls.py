@@ -18,6 +18,7 @@ PR_CAPBSET_DROP = 24
 PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
 PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 CAP_DAC_READ_SEARCH = 2
@@ -72,12 +73,15 @@ def bound_capabilities(kept: tuple[int, ...]) -> None:
     _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
 
 
-def set_capabilities(kept: tuple[int, ...]) -> None:
-    """Gives up every capability but these."""
+def set_capabilities(kept: tuple[int, ...], *, inherited: bool = False) -> None:
+    """Gives up every capability but these; if they are `inherited`, programs that it starts have them too."""
     low = sum(1 << c for c in kept)
     header = (ctypes.c_uint32 * 2)(0x20080522, 0)
-    sets = (ctypes.c_uint32 * 6)(low, low, 0, 0, 0, 0)  # effective, permitted, inheritable; then the upper halves
+    # Effective, permitted, inheritable; then the upper halves.
+    sets = (ctypes.c_uint32 * 6)(low, low, low if inherited else 0, 0, 0, 0)
     syscall(_CAPSET, header, sets)
+    for capability in kept if inherited else ():
+        _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0)
 
 
 def open_beneath(folder: int, path: str) -> int:

@@ -115,7 +115,7 @@ def _child(control: socket.socket, request: Message, policy: Policy, fds: list[i
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):  # what Python or we changed
             signal.signal(number, signal.SIG_DFL)
         _greet()
-        environment(policy.workdir)
+        environment(policy.workdir, device=bool(policy.devices))
         _reseed()
         role = importlib.import_module(request["role"])
         # Through the channel, not by way of the warm process, whose memory every later child inherits.

@@ -9,6 +9,17 @@ Vendor = Literal["amd", "nvidia"]
 
 
 @dataclass(frozen=True)
+class Launched:
+    """What a real launch in a confined child came to."""
+
+    device: str = ""
+    """The name that its own driver has for it; empty where nothing could be launched."""
+    trouble: str = ""
+    widened: str = ""
+    """Why children may open more device files than this device's own; nothing where its own do."""
+
+
+@dataclass(frozen=True)
 class Gpu:
     """One GPU of a machine."""
 

@@ -10,10 +10,13 @@ from dataclasses import replace
 from math import prod
 
 from geak_evaluator.schema import dtypes, expr
-from geak_evaluator.schema.spec import Axis, Case, Description, Fill, Scalar, Spec, Tensor, Value, leaves
+from geak_evaluator.schema.spec import Axis, Case, Description, Fill, Numbers, Scalar, Spec, Tensor, Value, leaves
 
 MOST_RUNS = 1000
 """How often one case may be run, once for each choice that it leaves open."""
+
+Initial = int | float | bool | tuple[int, ...] | list[int]
+"""An argument of a constructor."""
 
 _RESERVED = frozenset({"min", "max", "abs", "cdiv"})
 
@@ -46,6 +49,16 @@ def scalar(item: Scalar, name: str, sizes: Mapping[str, Value]) -> int | float |
         raise expr.ExprError(f"{name} is {given} here: {error}") from None
 
 
+def initial(spec: Spec, sizes: Mapping[str, Value]) -> dict[str, Initial]:
+    """What a module is made with in one case, in the constructor's order."""
+    return {
+        name: (tuple if item.type == "tuple" else list)(expr.integer(text, sizes) for text in item.items)
+        if isinstance(item, Numbers)
+        else scalar(item, name, sizes)
+        for name, item in spec.init.items()
+    }
+
+
 def shape(texts: tuple[str, ...], sizes: Mapping[str, Value]) -> tuple[int, ...]:
     """The sizes behind a tuple of expressions."""
     result = tuple(expr.integer(text, sizes) for text in texts)
@@ -63,7 +76,7 @@ def holds(spec: Spec, sizes: Mapping[str, Value]) -> bool:
 
 
 def draw(spec: Spec, rng: random.Random, *, tries: int = 2000) -> dict[str, Value] | None:
-    """Sizes from the domain, spread over orders of magnitude; None where the relations leave none to be found."""
+    """Numbers from the domain, spread over orders of magnitude; None where the relations leave none to be found."""
     for _ in range(tries):
         sizes: dict[str, Value] = {name: _draw(axis, rng) for name, axis in spec.axes.items()}
         sizes |= {name: rng.choice(choices) for name, choices in spec.dtypes.items()}
@@ -122,6 +135,10 @@ def _problems(about: Description) -> Iterator[str]:
     outputs = [(f"output {path or '0'}", item) for path, item in leaves(spec.outputs) if item is not None]
     for label, item in [*((f"input {n}", t) for n, t in spec.inputs.items()), *outputs]:
         yield from _tensor_problems(spec, label, item, known)
+    for name, init in spec.init.items():
+        for text in init.items if isinstance(init, Numbers) else (init.value,):
+            if isinstance(text, str):
+                yield from _expression_problems(f"init {name}", text, known)
     for relation in spec.where:
         yield from _expression_problems(f"relation {relation!r}", relation, known)
     yield from _argument_problems(about)
@@ -238,6 +255,7 @@ def _place_inputs(spec: Spec, case: Case) -> None:
         shape(item.strides, sizes)
         for text in Fill.parse(item.fill).args if item.fill else ():
             expr.value(text, sizes)
+    initial(spec, sizes)
 
 
 def outputs(spec: Spec) -> list[tuple[str, Tensor]]:

@@ -29,12 +29,13 @@ class Energy:
     def brief(self) -> str:
         """As a person reads it."""
         return (
-            f"{_joules(self.joules)} a call (within {self.error:.0%}), {self.watts:.0f} W "
+            f"{energy(self.joules)} a call (within {self.error:.0%}), {self.watts:.0f} W "
             f"over {self.seconds:.1f} s and {self.calls:,} calls, by {self.source}"
         )
 
 
-def _joules(joules: float) -> str:
+def energy(joules: float) -> str:
+    """Joules as a person reads them."""
     for unit, scale in (("J", 1.0), ("mJ", 1e-3)):
         if joules >= scale:
             return f"{joules / scale:.3g} {unit}"

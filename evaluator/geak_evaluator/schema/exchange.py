@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from geak_evaluator.schema.domain import Initial
 from geak_evaluator.schema.estimate import Work
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.machine_code import Handed
@@ -78,7 +79,8 @@ class RunRequest:
     destination: tuple[Slot, ...] = ()
     """With `destination`: the tensors to be filled, in the second memory, by their names."""
     state: tuple[Slot, ...] = ()
-    init: dict[str, int | float | bool] = field(default_factory=dict)
+    init: dict[str, Argument] = field(default_factory=dict)
+    """What a module's constructor is called with, in its order."""
     wrt: tuple[str, ...] = ()
     gradients: tuple[Slot, ...] = ()
     capture: bool = False
@@ -121,6 +123,13 @@ class Argument:
     """A plain value; for a dtype or a device its name."""
     items: tuple[Argument, ...] = ()
     keys: tuple[str, ...] = ()
+
+    @classmethod
+    def plain(cls, value: Initial) -> Argument:
+        """A number, or a tuple or list of them."""
+        if isinstance(value, tuple | list):
+            return cls("tuple" if isinstance(value, tuple) else "list", items=tuple(map(cls.plain, value)))
+        return cls("value", value=value)
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,8 @@ class Failure:
     why: Why
     message: str
     """For a person: the compiler's own words where it had any."""
+    line: int = 0
+    """In the kernel's file; 0 where it is not known."""
 
 
 @dataclass(frozen=True)

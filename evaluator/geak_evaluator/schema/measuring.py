@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from geak_evaluator.schema.exchange import Trouble
+from geak_evaluator.schema.exchange import Argument, Trouble
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Value
@@ -13,6 +13,8 @@ from geak_evaluator.schema.timing import Conditions
 
 Vendor = Literal["amd", "nvidia", "simulated"]
 
+LOST = "device_lost"
+"""The cause of a trouble that says something of the device, and nothing of a kernel."""
 GUARD = 4096
 """Bytes before and behind each memory of a plan on a device; what is written there is out of bounds."""
 
@@ -47,6 +49,8 @@ class Metal:
     """Of a simulated device: how it behaves."""
     uuid: str = ""
     """By which it is leased."""
+    more: tuple[str, ...] = ()
+    """Files that are opened too where a launch shows that those alone do not do."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ class Prepare:
     arguments: tuple[str, ...] = ()
     """Of a reference: every argument's name, in order."""
     scalars: dict[str, int | float | bool] = field(default_factory=dict)
-    init: dict[str, int | float | bool] = field(default_factory=dict)
+    init: dict[str, Argument] = field(default_factory=dict)
     gradients: tuple[str, ...] = ()
     """Which of the slots are fed into the backward pass."""
 
@@ -107,6 +111,8 @@ class Block:
     """How often the calibrated kernel is timed before and after."""
     timed: bool = True
     """Without it the caches are left alone, and nothing is timed: for proving."""
+    steady: bool = False
+    """Call after call on the first one's addresses and values, with nothing between: for energy."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ class Timed:
     """A simulated device's time for all of it; of a real one the judge's own clock counts."""
     conditions: Conditions = field(default_factory=Conditions)
     observed: dict[str, float] = field(default_factory=dict)
-    """What observers say of the timed calls together: "joules"."""
+    """What observers say of steady calls together: "joules"."""
     spilled: str = ""
     """Which memory was written beside."""
     trouble: Trouble | None = None

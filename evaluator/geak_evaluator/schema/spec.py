@@ -179,8 +179,33 @@ class Scalar:
 
 
 @dataclass(frozen=True)
+class Numbers:
+    """Several whole numbers as one argument of a constructor: a spec's `init` has `("C", 1, 1)`, or a list."""
+
+    items: tuple[str, ...] = ()
+    """Expressions, each of which is a whole number in every case."""
+    type: Literal["tuple", "list"] = "tuple"
+
+    def __str__(self) -> str:
+        items = ", ".join(self.items)
+        return f"({items}{',' * (len(self.items) == 1)})" if self.type == "tuple" else f"[{items}]"
+
+
+def _init(name: str, given: object) -> Scalar | Numbers:
+    """A constructor's argument as it is declared: a `Scalar`, or a tuple or list of numbers."""
+    if isinstance(given, Scalar | Numbers):
+        return given
+    if not isinstance(given, tuple | list):
+        raise SpecError(f"init: {name} is {given!r}; it must be a Scalar, or a tuple or list of numbers")
+    for item in given:
+        if type(item) not in (int, str):
+            raise SpecError(f"init: {name} holds {item!r}; it may hold whole numbers, and expressions such as 'C // 2'")
+    return Numbers(tuple(map(str, given)), "tuple" if isinstance(given, tuple) else "list")
+
+
+@dataclass(frozen=True)
 class Case:
-    """Sizes to run at: `Case({"M": 4, "N": 33}, weight=2, without=("bias",))`."""
+    """Numbers to run at: `Case({"M": 4, "N": 33}, weight=2, without=("bias",))`."""
 
     sizes: dict[str, Value]
     weight: float = 1.0
@@ -245,14 +270,14 @@ class Spec:
     outputs: Tree | None = None
     """A tensor, or a tuple or dict of them; by default whatever `reference` returns."""
     bench: tuple[Case, ...] = ()
-    """Sizes that are timed; by default the largest of `cases`."""
+    """Numbers that are timed; by default the largest of `cases`."""
     dtypes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Type names: `{"T": ("fp16", "bf16")}` makes every case that does not choose run with each."""
     where: tuple[str, ...] = ()
     """Relations between axes, all of which hold: "N % G == 0"."""
     contract: Contract = "function"
-    init: dict[str, Scalar] = field(default_factory=dict)
-    """Constructor arguments of a `module`."""
+    init: dict[str, Scalar | Numbers] = field(default_factory=dict)
+    """Constructor arguments of a `module`, in their order; `Numbers` are written as a tuple or a list."""
     wrt: tuple[str, ...] = ()
     """Inputs whose gradient is asked for, under `gradient`."""
     changes: tuple[str, ...] = ()
@@ -284,6 +309,7 @@ class Spec:
             _set(self, name, (value,) if isinstance(value, str) else tuple(value))
         for name in ("cases", "bench"):
             _set(self, name, tuple(c if isinstance(c, Case) else Case(c) for c in getattr(self, name)))
+        _set(self, "init", {name: _init(name, item) for name, item in self.init.items()})
         _set(self, "dtypes", {k: (v,) if isinstance(v, str) else tuple(v) for k, v in self.dtypes.items()})
         if isinstance(self.outputs, list):
             _set(self, "outputs", tuple(self.outputs))

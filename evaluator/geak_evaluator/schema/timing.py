@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from geak_evaluator.schema.energy import energy
 from geak_evaluator.schema.spec import Case
 
 CONFIDENCE = 0.95
@@ -93,7 +94,7 @@ class Timing:
     """How many of the candidate's timed calls had their outputs compared; none of them was wrong."""
     conditions: Conditions = Conditions()
     joules: float | None = None
-    """Of one call of the candidate, where an observer tells."""
+    """Of one call of the candidate, measured over many without a pause; the whole board's, where a sensor tells."""
     baseline_joules: float | None = None
 
     @property
@@ -129,6 +130,8 @@ class Timing:
             line += f", warm {time(self.warm_us)}"
         if self.call_us:
             line += f", called {time(self.call_us)}"
+        if self.joules is not None:
+            line += f", {energy(self.joules)} a call"
         if self.sol_us > self.candidate_us / 100:
             line += f", {self.sol_us / self.candidate_us:.0%} of the estimated speed of light"
         return f"{line} [{self.case}]"
@@ -177,6 +180,9 @@ def speedup(timings: Iterable[Timing], *, baseline: str = "") -> Speedup | None:
 
     Of several baselines it is the one that is hardest to beat, unless one is named.
     """
+    timings = tuple(timings)
+    if any(not one.baseline and one.state is not State.MEASURED for one in timings):
+        return None  # that case did not come as far as having one
     every = [one for one in timings if one.baseline and (not baseline or one.baseline == baseline)]
     by_name = {one.baseline: [o for o in every if o.baseline == one.baseline] for one in every}
     found = [_together(name, group) for name, group in by_name.items()]

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from geak_evaluator.schema.device import Gpu
+from geak_evaluator.schema.device import Gpu, Launched
 from geak_evaluator.schema.verdict import Policy, Tier
 
-VERSION = 6
+VERSION = 7
 """Raised with every change that an older agent or judge would misread."""
 
 
@@ -39,6 +39,8 @@ class Hello:
     """Every GPU of the machine that the variables leave visible."""
     software: dict[str, str] = field(default_factory=dict)
     """The drivers and ROCm by version, where the machine has them."""
+    launched: Launched | None = None
+    """What a real launch came to, where somebody asked for one: a hello opens no device."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ class Request:
     """One thing asked of the judge."""
 
     id: int
-    op: Literal["describe", "evaluate", "lint", "observe", "profile", "seed", "try", "tune"]
+    op: Literal["describe", "evaluate", "launch", "lint", "observe", "profile", "seed", "try", "tune"]
     path: str
     """Where the spec lies, for messages and for what it names relative to itself."""
     source: str

@@ -24,7 +24,7 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
         about = describe(module, name, source)
         from geak_evaluator.seeds.compiler import seeds  # Inductor takes seconds to load
 
-        found = seeds(module, about, job["target"])
+        found = seeds(module, about, job["target"], job["cpu_s"] / 2)
     except BaseException as error:
         found = Seeds(trouble=sentence(error, name))
     channel.reply(codec.dumps(found).encode())

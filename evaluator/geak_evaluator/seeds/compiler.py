@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import time
 import types
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -33,13 +34,13 @@ _OF_HALVES = frozenset({65504.0, -65504.0, 2.0**-10, 2.0**-14})
 """Numbers in a graph that hold for fp16 alone."""
 
 
-def seeds(module: types.ModuleType, about: Description, target: str) -> Seeds:
-    """Every variant whose text differs, the most promising first."""
+def seeds(module: types.ModuleType, about: Description, target: str, cpu_s: float) -> Seeds:
+    """Every variant whose text differs, the most promising first; after so much of the processor's time, no further."""
     if about.spec.oracle in ("peer", "tests"):
         return Seeds(
             trouble=f"oracle {about.spec.oracle!r} has no reference to compile; begin from the original kernel"
         )
-    return _Author(module, about, target).seeds()
+    return _Author(module, about, target, cpu_s).seeds()
 
 
 _NARROW = "Offsets have 32 bits: no tensor may have 2**31 elements or more."
@@ -59,6 +60,7 @@ class _Author:
     module: types.ModuleType
     about: Description
     target: str
+    cpu_s: float
     baked: frozenset[str] = frozenset()
     found: dict[str, Seed] = field(default_factory=dict)
     trouble: str = ""
@@ -67,6 +69,8 @@ class _Author:
 
     def seeds(self) -> Seeds:
         for options in VARIANTS:
+            if self.found and time.process_time() > self.cpu_s:
+                break  # what is there must not be lost over what might be
             if not self._is_worth(options):
                 continue
             try:

@@ -12,7 +12,7 @@ import torch
 from geak_evaluator.children.spec import reference
 from geak_evaluator.children.tensors import dtype_of, leaves
 from geak_evaluator.schema import domain
-from geak_evaluator.schema.spec import Scalar, Spec
+from geak_evaluator.schema.spec import Numbers, Scalar, Spec
 from geak_evaluator.seeds.branches import Branch, CannotSeed
 from geak_evaluator.seeds.graph import Graph, Part, World, trace
 
@@ -167,7 +167,10 @@ def _built(made: World, build: Callable[..., Any]) -> torch.nn.Module:
     return built
 
 
-def _initial(made: World, item: Scalar) -> Any:
+def _initial(made: World, item: Scalar | Numbers) -> Any:
+    if isinstance(item, Numbers):
+        numbers = [made.value(text) for text in item.items]
+        return tuple(numbers) if item.type == "tuple" else numbers
     value = item.choices[0] if item.value is None else item.value
     return made.value(value) if isinstance(value, str) else value
 

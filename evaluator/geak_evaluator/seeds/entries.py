@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from geak_evaluator.schema import domain
-from geak_evaluator.schema.spec import Description, Spec
+from geak_evaluator.schema.spec import Description, Numbers, Spec
 from geak_evaluator.seeds.branches import CannotSeed
 from geak_evaluator.seeds.graph import Graph
 
@@ -129,7 +129,12 @@ def _sizes(spec: Spec, forward: Graph) -> dict[str, str]:
     """The sizes of a module's tensors in terms of what it is made with."""
     texts = [text for argument, _, _ in forward.state.values() for text in forward.shapes[argument]]
     used = {word for text in texts for word in re.findall(r"[A-Za-z_]\w*", text)}
-    known = {str(item.value): name for name, item in spec.init.items() if isinstance(item.value, str)}
+    given = [
+        (text, f"{name}[{place}]" if isinstance(item, Numbers) else name)
+        for name, item in spec.init.items()
+        for place, text in enumerate(item.items if isinstance(item, Numbers) else (item.value,))
+    ]
+    known = {str(text): argument for text, argument in reversed(given) if isinstance(text, str)}
     found: dict[str, str] = {}
     for variable in sorted(used & set(forward.sizes.values())):
         axis, _, step = variable.rpartition("_") if variable not in spec.axes else (variable, "", "")

@@ -1,4 +1,4 @@
-"""Convolution and attention as operations of our own in a graph, with sizes that have names."""
+"""What some operations are in a graph for seeds: convolution and attention are our own, with sizes that have names."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _LIBRARY.define(
 _LIBRARY.define("attention(Tensor q, Tensor k, Tensor v, Tensor? mask, bool causal, float? scale) -> Tensor")
 CONVOLUTION = torch.ops.geak.convolution.default
 _sdpa = torch.nn.functional.scaled_dot_product_attention
+_POOLED_1D = (torch.max_pool1d, torch.nn.functional.max_pool1d, torch.nn.functional.max_pool1d_with_indices)
 
 
 @torch.library.register_fake("geak::convolution", lib=_LIBRARY)  # type: ignore[untyped-decorator]
@@ -35,7 +36,10 @@ def _(q: Any, k: Any, v: Any, mask: Any, causal: bool, scale: Any):  # type: ign
 
 
 class Whole(TorchFunctionMode):
-    """Keeps attention as one operation, which torch would take apart by what the device can do."""
+    """Keeps attention as one operation, which torch would take apart by what the device can do.
+
+    Pooling in one dimension is pooling in two, as torch's own needs the size as a plain number.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Sequence[type], args: Any = (), kwargs: Any = None
@@ -46,7 +50,29 @@ class Whole(TorchFunctionMode):
                 "the rows that belong together are told by values (tensor_split), and a grouped product "
                 f"over them has no template here; {NEXT}"
             )
+        if func in _POOLED_1D:
+            return _pooled(func, *args, **(kwargs or {}))
         return (_attention if func is _sdpa else func)(*args, **(kwargs or {}))
+
+
+def _pooled(
+    func: Any,
+    x: Any,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    ceil_mode: bool = False,
+    return_indices: bool = False,
+) -> Any:
+    def wide(value: Any, other: int) -> list[Any]:
+        return [other, *(value if isinstance(value, list | tuple) else [value])]
+
+    steps = wide(kernel_size if stride in (None, (), []) else stride, 1)
+    sizes = wide(kernel_size, 1), steps, wide(padding, 0), wide(dilation, 1)
+    two = torch.nn.functional.max_pool2d_with_indices(x.unsqueeze(-2), *sizes, ceil_mode)
+    values, indices = (one.squeeze(-2) for one in two)  # of one row, so that they are the same in two dimensions
+    return (values, indices) if return_indices or func is _POOLED_1D[2] else values
 
 
 def _attention(
@@ -120,4 +146,22 @@ def decompositions(named: Named) -> dict[Any, Callable[..., Any]]:
             )
         return CONVOLUTION(x, weight, bias, stride, padding, dilation, transposed, groups, out)
 
-    return {torch.ops.aten.convolution.default: convolution}
+    return {
+        torch.ops.aten.convolution.default: convolution,
+        torch.ops.aten.native_group_norm.default: _group_norm,
+    }
+
+
+def _group_norm(
+    x: Any, weight: Any, bias: Any, batch: Any, channels: Any, inner: Any, groups: int, eps: float
+) -> tuple[Any, Any, Any]:
+    """As on a GPU: on the CPU, where graphs are traced, torch scales before the mean is subtracted, which cancels."""
+    wide = x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+    rows = wide.reshape(batch, groups, channels // groups, inner)
+    var, mean = torch.var_mean(rows, dim=(2, 3), unbiased=False, keepdim=True)
+    rstd = torch.rsqrt(var + eps)
+    y = ((rows - mean) * rstd).view(x.shape)
+    across = (1, -1, *(1,) * (x.dim() - 2))
+    y = y if weight is None else y * weight.view(across)
+    y = y if bias is None else y + bias.view(across)
+    return y.to(x.dtype), mean.squeeze((2, 3)).to(x.dtype), rstd.squeeze((2, 3)).to(x.dtype)

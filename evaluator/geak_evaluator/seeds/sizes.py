@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +96,11 @@ class Sizes:
         if len(unknown) != 1:
             return None
         (symbol,) = unknown
+        step = 1
+        if told.has(sympy.floor) and (axis := self.spec.axes.get(symbol.name)):
+            # A part of a size that is always a multiple tells it as well: C // 4 of a C that 4 divides.
+            step = math.gcd(*axis.choices) if axis.choices else axis.multiple_of
+            told = sympy.expand(told.subs(symbol, step * symbol))
         factor, rest = told.coeff(symbol, 1), told.coeff(symbol, 0)
         if factor == 0 or sympy.expand(told - factor * symbol - rest) != 0 or factor.has(sympy.floor):
             return None
@@ -107,6 +113,8 @@ class Sizes:
         )
         if factor != 1:
             value = f"{value if rest == 0 else f'({value})'} // {_held(factor)}"
+        if step != 1:
+            value = f"{step} * {value}" if value == source else f"{step} * ({value})"
         return symbol.name, value
 
     def condition(self, axis: str) -> str:

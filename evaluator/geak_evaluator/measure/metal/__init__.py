@@ -25,10 +25,10 @@ class Event(Protocol):
 
 
 class Observer(Protocol):
-    """Somebody who watches the device while something is timed: energy, counters. Runs none of the timed work."""
+    """Somebody who watches a device in its own process while calls follow each other: a simulated one's joules."""
 
     def start(self) -> None:
-        """Called right before a block's timed calls, when the device is idle."""
+        """Called right before a block's steady calls, when the device is idle."""
 
     def stop(self, calls: int) -> dict[str, float]:
         """Called when they are done; what is to be told of `calls` calls, such as {"joules": 0.12} for all of them."""

@@ -7,18 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from geak_evaluator.children import jit_only
 from geak_evaluator.children.candidate import trouble
 from geak_evaluator.children.tensors import Arena
-from geak_evaluator.measure.metal import Metal, NoGraph, open_metal
+from geak_evaluator.measure.metal import Metal, NoGraph, known, open_metal
 from geak_evaluator.measure.metal.runner import Make, PlanWork, Runner, needed
 from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
 from geak_evaluator.sandbox.confine import FIRST_SHARED
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.exchange import Trouble
-from geak_evaluator.schema.measuring import Asked, Prepare, Prepared, Tested, Timed
+from geak_evaluator.schema.measuring import LOST, Asked, Prepare, Prepared, Tested, Timed
 
 _ROOM = 0.9
 """Of the memory that is free, how much a case may take: the runtime wants some itself."""
@@ -96,6 +94,8 @@ def _timed(runner: Runner, asked: Asked, given: Arena, got: Arena) -> Timed:
         return Timed(trouble=device_trouble(error))
 
 
+_LOST = ("gpu reset", "device-side reset", "device was reset", "ecc error", "fallen off the bus", "device lost")
+_OTHER = ("no kernel image", "invalid device function", "nobinaryforgpu")
 _ILLEGAL = ("illegal memory access", "illegal address", "misaligned address", "memory access fault")
 
 
@@ -105,6 +105,11 @@ def device_trouble(error: BaseException) -> Trouble:
     words = f"{type(error).__name__} {error}".lower()
     if "OutOfMemory" in type(error).__name__ or isinstance(error, MemoryError) or "out of memory" in words:
         return Trouble("out_of_memory", f"the device has not enough memory: {told.message}", told.line)
+    if any(word in words for word in _LOST):
+        return Trouble(LOST, f"the device's driver was reset while it ran, or the device was lost: {told.message}")
+    if any(word in words for word in _OTHER):
+        text = "the kernel was compiled for another architecture than this device's"
+        return Trouble("unsupported", f"{text}: {told.message}", told.line)
     if any(word in words for word in _ILLEGAL):
         return Trouble(
             "out_of_bounds", f"the device reports an access outside of its memory: {told.message}", told.line
@@ -113,15 +118,9 @@ def device_trouble(error: BaseException) -> Trouble:
 
 
 def _tested(metal: Metal) -> Tested:
-    """A sum that is known, by way of torch: whether the device computes at all."""
+    """By a real launch, from where every child on it stands: nothing less shows that the device can be reached."""
     try:
-        memory = metal.allocate(4096)
-        memory.fill_(3)
-        metal.flush()
-        total = int(memory[:4096].to(torch.int64).sum())
-        metal.synchronize()
+        wrong = known.fault(metal)
     except Exception as error:
         return Tested(trouble=device_trouble(error))
-    if total != 3 * 4096:
-        return Tested(trouble=Trouble("raised", f"it adds 4096 times 3 up to {total}"))
-    return Tested(metal.identity)
+    return Tested(trouble=Trouble("raised", wrong)) if wrong else Tested(metal.identity)

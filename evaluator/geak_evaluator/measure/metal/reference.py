@@ -13,6 +13,7 @@ import torch
 from geak_evaluator.children import spec as specs
 from geak_evaluator.children.loading import load, raised
 from geak_evaluator.children.tensors import leaves
+from geak_evaluator.children.values import unpack
 from geak_evaluator.measure.metal import Metal, open_metal
 from geak_evaluator.measure.metal.child import device_trouble, serve
 from geak_evaluator.measure.metal.runner import Place
@@ -77,7 +78,8 @@ class _Called:
         self._returned: Any = None
         if self._contract == "module":
             with metal_device(place):
-                built = function(**asked.init)
+                init = {name: unpack(argument, ()) for name, argument in asked.init.items()}
+                built = function(*init.values()) if job["entry"] else function(**init)
             state = {name: tensors[name] for name in built.state_dict() if name in tensors}
             built.load_state_dict(state, assign=True)
             function = built

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import random
 import threading
 from collections.abc import Callable, Iterator
@@ -85,6 +86,21 @@ class _Event:
         self.at, self.lied = self._metal.reached()
 
 
+class _Power:
+    """What it draws while it is busy."""
+
+    def __init__(self, metal: SimulatedMetal, watts: float) -> None:
+        self._metal, self._watts, self._from = metal, watts, 0.0
+
+    def start(self) -> None:
+        """From now on."""
+        self._from = self._metal.seconds()
+
+    def stop(self, calls: int) -> dict[str, float]:
+        """Until now."""
+        return {"joules": self._watts * (self._metal.seconds() - self._from)}
+
+
 class SimulatedMetal:
     """One process's view of the device."""
 
@@ -103,11 +119,18 @@ class SimulatedMetal:
         leaves_load: float = 1.0,
         slow_first: int = 0,
         broken: float = 0.0,
+        opens: str = "",
+        watts: float = 0.0,
         trick: str = "",
         liar: str = "",
         **behaviour: Any,
     ) -> None:
-        """`costs` are cold microseconds by the name of a kernel or step: "rows=20,eager=45"; `us` is of all others."""
+        """`costs` are cold microseconds by the name of a kernel or step: "rows=20,eager=45"; `us` is of all others.
+
+        `opens` is a file that it does not start without, as a driver has its device files.
+        """
+        if opens:
+            os.close(os.open(opens, os.O_RDWR))
         self.world = world or World(**behaviour)
         self._described = find(target)
         torch.use_deterministic_algorithms(True, warn_only=True)  # new memory is NaN
@@ -118,7 +141,7 @@ class SimulatedMetal:
         self._broken = broken
         self._memory, self._allocated = memory, 0
         self._trick, self._liar = trick, liar
-        self.observers: list[Observer] = []
+        self.observers: list[Observer] = [_Power(self, watts)] if watts else []
         self._done = self._host = self.world.now
         self._lied = 0.0
         self._cold, self._replaying = True, False
@@ -298,6 +321,10 @@ class SimulatedMetal:
             return 0.001
         if self._trick == "illegal":
             raise RuntimeError("HIP error: an illegal memory access was encountered")
+        if self._trick == "reset":
+            raise RuntimeError("HIP error: GPU reset begin, all work is lost")
+        if self._trick == "other_target":
+            raise RuntimeError("HIP error: no kernel image is available for execution on the device")
         if self._trick == "out_of_memory":
             raise MemoryError("the device has no memory left")
         if self._trick == "hang":
