@@ -155,7 +155,9 @@ def test_programs_that_store_different_values_at_one_place_are_noted():
 
 
 def test_a_survey_leaves_stray_lanes_out_notes_them_and_goes_on():
-    source, goal = torch.ones(100), torch.full((256,), 7.0)
+    memory = bytearray(16384)  # in which neither is where the other's lanes stray to
+    source = torch.frombuffer(memory, dtype=torch.float32, count=100).fill_(1.0)
+    goal = torch.frombuffer(memory, dtype=torch.float32, count=256, offset=8192).fill_(7.0)
     launches: list = []
     with device.activate("gfx942", on_launch=launches.append, compile=False, strict=False):
         _copy[(2,)](source, goal, 512, 0, BLOCK=256)
