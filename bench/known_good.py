@@ -75,9 +75,10 @@ async def _judged(spec: Path, kernel: str, judges: Judges) -> Record:
             break
         refused[policy.value] = failure.message[:300]
     outcomes = {target: _outcome(verdict, target) for target in TARGETS}
-    if outcomes[TARGETS[0]]["outcome"] in _COMPILING and verdict.status is not Status.ACCEPTED:
-        again = await judges.evaluate(spec, kernel, targets=TARGETS[1:], policy=policy)
-        outcomes[TARGETS[1]] = _outcome(again, TARGETS[1])
+    refusing = [target for target in TARGETS if outcomes[target]["outcome"] in _COMPILING]
+    if verdict.status is not Status.ACCEPTED and len(refusing) == 1:  # which says nothing of the other
+        [other] = (target for target in TARGETS if target not in refusing)
+        outcomes[other] = _outcome(await judges.evaluate(spec, kernel, targets=(other,), policy=policy), other)
     good = [target for target, found in outcomes.items() if found["outcome"] == "accepted"]
     return {"outcome": "judged", "policy": policy.value, "refused": refused, "accepted": good, "targets": outcomes}
 

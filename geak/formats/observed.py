@@ -13,6 +13,7 @@ from pathlib import Path
 from geak.errors import SpecError
 from geak.formats.base import Listed, Scale
 from geak.formats.kept import keep, kept
+from geak.formats.optional import settled
 from geak.formats.written import Material, Plan, Sizes, kernel_text, spec_text
 from geak.journal.store import write
 from geak.judge import text
@@ -104,14 +105,16 @@ async def _fitted(plan: Plan, listed: Listed, trials: _Trying, scale: Scale) -> 
     plan, accepted, why = await trials.some(plan, [(i, first[i]) for i in chosen])
     # Where that is too small for a kernel's tiles and heads, larger; at last as the benchmark has it.
     larger = {i: _scaled(plan.sketch, i, 8 * most, least=64) for i in chosen}
-    for attempt in (larger, {i: plan.sketch.cases[i] for i in chosen}):
+    whole = {i: _in_proportion(plan.sketch, i, 8 * most) for i in chosen}
+    for attempt in (larger, whole, {i: plan.sketch.cases[i] for i in chosen}):
         others = [(i, s) for i, s in attempt.items() if s != first[i] and _elements(plan.sketch, s) <= _LARGEST]
         if not accepted and others:
             plan, accepted, why = await trials.some(plan, others[:2])
     if not accepted:
         what = "its reference has no answer" if plan.material.torch else "its own kernel is not accepted"
         raise SpecError(f"{listed.name}: {what} at any of its sizes: {why}")
-    plan = replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted))
+    plan = settled(replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted)))
+    plan = replace(plan, tied=await trials.tied(plan))
     plan = replace(plan, free=await trials.sure(plan, await trials.freedom(plan)))
     return replace(plan, bench=_bench(plan), trial=False)
 
@@ -156,14 +159,30 @@ class _Trying:
         return {n: _axis(plan, n, "") for n in odd}
 
     async def sure(self, plan: Plan, free: dict[str, str]) -> dict[str, str]:
-        """The freedom that was found, if sizes drawn from it at random are accepted as well; else none."""
-        if not free:
-            return free
+        """The freedom that was found, if sizes drawn from it at random are accepted as well; else what is left of it.
+
+        An axis that may not be large while the others are small is not free: two may have been one, or ordered.
+        """
         number, base = min(zip(plan.cases, plan.sizes, strict=True), key=lambda one: _elements(plan.sketch, one[1]))
         rng = random.Random(plan.name)
-        drawn = [{**base, **{n: _draw(text, base[n], rng) for n, text in free.items()}} for _ in range(3)]
-        tried = (await self.ask(plan, [(number, sizes) for sizes in drawn])).cases
-        return free if not any(one.cause for one in tried) else {}
+        while free:
+            alone = {n: {**base, n: _top(text, base[n])} for n, text in free.items() if len(free) > 1}
+            drawn = [{**base, **{n: _draw(text, base[n], rng) for n, text in free.items()}} for _ in range(3)]
+            tried = (await self.ask(plan, [(number, sizes) for sizes in (*alone.values(), *drawn)])).cases
+            if not any(one.cause for one in tried):
+                return free
+            left = {n: free[n] for n, one in zip(alone, tried, strict=False) if not one.cause}
+            free = left if len(left) < len(free) else {}
+        return free
+
+    async def tied(self, plan: Plan) -> bool:
+        """Whether a number of one call is refused with the sizes of another."""
+        number, base = min(zip(plan.cases, plan.sizes, strict=True), key=lambda one: _elements(plan.sketch, one[1]))
+        seen = {n: {s[n] for s in plan.sketch.cases if n in s} for n, v in base.items() if type(v) is int}
+        others = [{**base, n: v} for n in seen if n not in plan.sketch.axes for v in sorted(seen[n] - {base[n]})]
+        if not others or any(plan.sketch.values):
+            return False
+        return any(one.cause for one in (await self.ask(plan, [(number, s) for s in others[-2 * CASES :]])).cases)
 
     async def ask(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> Trials:
         """What becomes of each case."""
@@ -178,10 +197,25 @@ class _Trying:
 
 
 def _draw(axis: str, size: int, rng: random.Random) -> int:
+    low, _ = _bounds(axis)
+    step = _step(axis)
+    return rng.randint(-(-low // step), _top(axis, size) // step) * step
+
+
+def _top(axis: str, size: int) -> int:
+    """The largest size that is tried."""
+    low, high = _bounds(axis)
+    step = _step(axis)
+    return max(low, min(high, max(2 * size, 64))) // step * step
+
+
+def _bounds(axis: str) -> tuple[int, int]:
     low, high = (int(n) for n in re.findall(r"\d+", axis)[:2])
-    step = 16 if "multiple_of" in axis else 1
-    top = max(low, min(high, max(2 * size, 64)))
-    return rng.randint(-(-low // step), top // step) * step
+    return low, high
+
+
+def _step(axis: str) -> int:
+    return 16 if "multiple_of" in axis else 1
 
 
 def _mended(plan: Plan) -> list[Plan]:
@@ -248,6 +282,18 @@ def _scaled(sketch: Sketch, number: int, most: int, least: int = 16) -> Sizes:
     while _elements(sketch, sizes) > (_NATIVE * most if divisor == 1 else most) and divisor < 1 << 24:
         divisor *= 2
         sizes = {**whole, **{axis: max(least, -(-whole[axis] // divisor)) for axis in loose}}
+    return dict(sizes)
+
+
+def _in_proportion(sketch: Sketch, number: int, most: int) -> Sizes:
+    """The same without a least: each size that can be is divided, so that what was a multiple of another stays one."""
+    whole = sizes = sketch.cases[number]
+    held = {axis for name in sketch.values[number] for axis in _names(sketch.shapes.get(name, ()))}
+    divisor = 1
+    while _elements(sketch, sizes) > most and divisor < 1 << 24:
+        divisor *= 2
+        loose = [axis for axis in sketch.axes if axis not in held and whole[axis] % divisor == 0]
+        sizes = {**whole, **{axis: whole[axis] // divisor for axis in loose}}
     return dict(sizes)
 
 

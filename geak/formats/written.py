@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,6 +41,8 @@ class Plan:
     free: Mapping[str, str] = field(default_factory=dict)
     """Axes that may have other sizes than were seen, as source."""
     bench: tuple[Sizes, ...] = ()
+    tied: bool = False
+    """Numbers that the test passes go with its sizes, and not with others."""
     tensors_only: bool = False
     oracle: str = "float64"
     trial: bool = True
@@ -63,7 +65,7 @@ def spec_text(plan: Plan) -> str:
     if plan.bench and not plan.trial:
         body += ["    bench=[", *(f"        {_sizes(s)}," for s in plan.bench), "    ],"]
     if (where := _where(plan)) and not plan.trial:
-        body += [f"    where={_quoted(where)},"]
+        body += [f"    where=({', '.join(map(_quoted, where))},),"]
     if sketch.changes:
         body += [f"    changes=({', '.join(map(_quoted, sketch.changes))},),"]
     body += [f"    entry={_quoted(plan.entry)},"]
@@ -93,15 +95,27 @@ def _axis_text(plan: Plan, name: str) -> str:
     return f"Axis(choices=({', '.join(map(str, chosen))},))"
 
 
-def _where(plan: Plan) -> str:
-    """The sizes that were seen together, where axes may not be mixed."""
+def _where(plan: Plan) -> list[str]:
+    """The sizes that were seen together, where axes may not be mixed; with them the whole numbers that are tied.
+
+    A number that a test passes with its table of lengths, as the longest of them, is right with that table alone.
+    """
     fixed = [n for n in plan.sketch.axes if n not in plan.free]
-    rows = list(dict.fromkeys(tuple(s[n] for n in fixed) for s in (*plan.sizes, *plan.bench)))
-    varied = [i for i in range(len(fixed)) if len({row[i] for row in rows}) > 1]
-    if len(varied) < 2:
+    seen = [*plan.sizes, *plan.bench]
+    numbers = [n for n, v in seen[0].items() if n not in plan.sketch.axes and type(v) is int]
+    found = [_together(fixed, seen)]
+    if (plan.tied or any(plan.sketch.values)) and numbers:
+        found.append(_together([*fixed, *numbers], seen, numbers))
+    return [text for text in dict.fromkeys(found) if text]
+
+
+def _together(names: Sequence[str], seen: Sequence[Sizes], always: Sequence[str] = ()) -> str:
+    """The combinations of these sizes that were seen; "" where there is nothing to tell."""
+    rows = list(dict.fromkeys(tuple(s[n] for n in names) for s in seen))
+    varied = [i for i, name in enumerate(names) if name in always or len({row[i] for row in rows}) > 1]
+    if len(varied) < 2 and not always:
         return ""
-    parts = dict.fromkeys(" and ".join(f"{fixed[i]} == {row[i]}" for i in varied) for row in rows)
-    return " or ".join(parts)
+    return " or ".join(dict.fromkeys(" and ".join(f"{names[i]} == {row[i]}" for i in varied) for row in rows))
 
 
 def _case(plan: Plan, number: int, sizes: Sizes) -> str:

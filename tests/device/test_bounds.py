@@ -45,6 +45,15 @@ def test_a_store_past_the_end_changes_nothing():
     assert goal.sum() == 0
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_tensor_without_memory_holds_nothing(whole):
+    source, goal = torch.zeros(256, device="meta"), torch.zeros(256)
+    given = source if whole else triton.reinterpret(source, tl.int32)
+    with pytest.raises(OutOfBounds) as caught:
+        _copy[(1,)](given, goal, 256, 0, BLOCK=256)
+    assert (caught.value.action, caught.value.lanes) == ("load", 256)
+
+
 def test_lanes_that_are_masked_off_may_point_anywhere():
     source, goal = torch.ones(10), torch.zeros(10)
     _copy[(1,)](source, goal, 10, 0, BLOCK=256)
@@ -146,7 +155,9 @@ def test_programs_that_store_different_values_at_one_place_are_noted():
 
 
 def test_a_survey_leaves_stray_lanes_out_notes_them_and_goes_on():
-    source, goal = torch.ones(100), torch.full((256,), 7.0)
+    memory = bytearray(16384)  # in which neither is where the other's lanes stray to
+    source = torch.frombuffer(memory, dtype=torch.float32, count=100).fill_(1.0)
+    goal = torch.frombuffer(memory, dtype=torch.float32, count=256, offset=8192).fill_(7.0)
     launches: list = []
     with device.activate("gfx942", on_launch=launches.append, compile=False, strict=False):
         _copy[(2,)](source, goal, 512, 0, BLOCK=256)

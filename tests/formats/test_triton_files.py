@@ -227,6 +227,36 @@ def test_what_is_returned_beside_tensors_is_left_out_and_said(tmp_path, running_
     assert "object()" in task.original
 
 
+RAGGED = """
+@triton.jit
+def places_kernel(lengths, out, columns):
+    row = tl.program_id(0)
+    at = tl.program_id(1)
+    if at < tl.load(lengths + row):
+        tl.store(out + row * columns + at, at)
+
+
+def places(x, lengths, longest):
+    out = torch.empty(x.shape, dtype=torch.int64)
+    places_kernel[(x.shape[0], longest)](lengths, out, x.shape[1])
+    return out
+
+
+def row_shift("""
+
+
+def test_a_table_of_lengths_keeps_its_longest_and_what_the_original_leaves_unwritten_agrees(
+    tmp_path, running_judge, honest_listing
+):
+    tables = ([3, 1, 2], [6, 2, 5, 1])
+    calls = [f"places(torch.rand({len(t)}, 8), torch.tensor({t}, dtype=torch.int32), {max(t)})\n" for t in tables]
+    root = honest_listing("ragged", "".join(calls), "\ndef row_shift(", RAGGED)
+    _, about, verdict = made(f"{root}::G/ragged", tmp_path / "made", running_judge)
+    assert about.spec.where[-1] == "x0 == 3 and longest == 3 or x0 == 4 and longest == 6"
+    assert verdict is not None
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
 def test_nothing_of_a_checkout_is_run_or_written_while_it_is_listed(honest_listing):
     root = honest_listing("attacks", "open('here', 'w').write('ran')\nrow_shift(1, 2)\n")
     before = sorted(path for path in root.rglob("*"))

@@ -59,6 +59,16 @@ def tuned(x, y, n, BLOCK: tl.constexpr):
 def double(x):
     return launch(tuned, x, torch.empty_like(x))
 """,
+    "an-annotation-of-torch": """
+@triton.jit
+def annotated(x: torch.Tensor, y: torch.Tensor, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + at, tl.load(x + at, mask=at < n) * 2, mask=at < n)
+
+
+def double(x):
+    return launch(annotated, x, torch.empty_like(x))
+""",
     "comments-after-a-kernel": """
 @triton.jit
 def last(x, y, n, BLOCK: tl.constexpr):

@@ -63,6 +63,12 @@ def test_what_no_spec_can_pass_is_written_into_the_call_and_other_combinations_a
         drawn({"x": tensor(3), "model": {"object": "nn.Module"}})
 
 
+def test_an_infinity_is_written_into_the_call():
+    found = drawn({"x": tensor(4), "masked": {"float": "-inf"}, "xs": {"list": [tensor(3), {"float": "nan"}]}})
+    assert found.call == 'entry(x, float("-inf"), [xs_0, float("nan")])'
+    assert list(found.inputs) == ["x", "xs_0"]
+
+
 def test_a_tensor_in_some_calls_and_a_number_in_others_are_two_kinds_of_call():
     found = drawn({"x": tensor(4), "by": tensor(4)}, {"x": tensor(6), "by": tensor(6)}, {"x": tensor(5), "by": 2})
     assert list(found.inputs) == ["x", "by"]

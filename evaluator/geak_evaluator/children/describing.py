@@ -37,12 +37,22 @@ def describe(value: Any, depth: int = 0) -> Any:
     if isinstance(value, torch.dtype):
         return {"dtype": str(value)}
     if type(value).__name__ in ("dtype", "constexpr") and type(value).__module__.startswith("triton"):
-        return {"triton": f"tl.{value.name}" if hasattr(value, "name") else repr(value)}
+        return {"triton": _named(value)}
     if isinstance(value, torch.layout | torch.memory_format):
         return {"torch": str(value)}
     if isinstance(value, torch.device):
         return {"device": str(value)}
     return {"object": f"{type(value).__module__}.{type(value).__qualname__}"[:_TEXT]}
+
+
+def _named(value: Any) -> str:
+    """A format or a constant of Triton's as source; float8e5 calls itself fp8e5, a name that nothing goes by."""
+    import triton.language as tl
+
+    if isinstance(value, tl.constexpr):
+        return f"tl.constexpr({value.value!r})"
+    known = (name for name, meant in vars(tl).items() if meant is value)
+    return f"tl.{found}" if (found := next(known, "")) else repr(value)
 
 
 def drawn(tensor: Any) -> dict[str, Any]:

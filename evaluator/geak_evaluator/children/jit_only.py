@@ -19,6 +19,7 @@ from typing import Any
 
 import triton
 import triton.language
+from triton.compiler.code_generator import CodeGenerator
 
 from geak_evaluator.children.jit_names import NotPlain, check_bindings, check_body, missing
 from geak_evaluator.children.jit_plain import (
@@ -37,6 +38,21 @@ __all__ = ["Kernels", "NotPlain", "fingerprint", "load", "take"]
 
 
 _USUAL = {"triton": triton, "tl": triton.language, "jit": triton.jit}
+
+
+_visit_arg = CodeGenerator.visit_arg
+_OF_TORCH = re.compile(r"torch(\.\w+)+")
+
+
+def _visit_bare(self: Any, node: ast.arg) -> Any:
+    """Triton looks an argument's annotation up, and makes no use of it; torch is not there to be found."""
+    told = node.annotation
+    if told is not None and _OF_TORCH.fullmatch(ast.unparse(told)):
+        node = ast.copy_location(ast.arg(arg=node.arg), node)
+    return _visit_arg(self, node)
+
+
+CodeGenerator.visit_arg = _visit_bare
 
 
 @dataclass

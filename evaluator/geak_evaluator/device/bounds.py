@@ -80,7 +80,8 @@ class Memory:
         return [(region.start, region.end) for region in self._regions]
 
     def _put(self, name: str, start: int, nbytes: int, owner: Any) -> None:
-        if nbytes and all(region.start != start for region in self._regions):
+        # One on the device `meta` has an extent and no memory: whatever it is asked for is out of bounds.
+        if nbytes and start and all(region.start != start for region in self._regions):
             self._regions.append(_Region(start, start + nbytes, name, {}, owner))
 
     def _index(self) -> None:

@@ -1,0 +1,32 @@
+"""New memory in a call that is carried out at once: filled as a replay's is, so that what nobody wrote is equal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from geak_evaluator.schema.exchange import Replay
+
+_aten = torch.ops.aten
+_UNFILLED = frozenset(
+    (
+        _aten.empty.memory_format,
+        _aten.empty_strided.default,
+        _aten.empty_like.default,
+        _aten.new_empty.default,
+        _aten.new_empty_strided.default,
+    )
+)
+
+
+class Poisoned(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Within, a tensor that torch makes without values holds poison, whatever its format."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Carries out the operation, and fills what it left as it was."""
+        made = func(*args, **(kwargs or {}))
+        if func in _UNFILLED and not made.is_meta:
+            torch.empty(0, dtype=torch.uint8).set_(made.untyped_storage()).fill_(Replay.poison)
+        return made

@@ -1,0 +1,80 @@
+"""What a judge sees of a foreign test: one question each, in the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from geak.judge import words
+from geak.judges import Judges
+from geak_evaluator.schema.observed import Observed
+
+KERNEL = """
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def scale_kernel(x, out, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out + at, 2.0 * tl.load(x + at, mask=at < n), mask=at < n)
+
+
+def scale(x, kind=None):
+    out = torch.empty_like(x)
+    scale_kernel[(triton.cdiv(x.numel(), 64),)](x, out, x.numel(), BLOCK=64)
+    return out
+
+
+def scale_too(x):
+    return scale(x)
+"""
+
+TIMED = """
+from performance_utils import Performance_Metrics
+from TritonBench_v1.small import scale
+import torch
+
+
+class performance_metrics(Performance_Metrics):
+    def get_input_tensors(self):
+        self.input_tensors = [torch.rand(64 * n) for n in (8, 9)]
+
+    def to_cuda(self, input_tensor):
+        return input_tensor.cuda()
+
+    def call_op(self, input_tensor):
+        return scale(input_tensor)
+"""
+
+
+@pytest.fixture
+def observed(tmp_path, running_judge):
+    """What is seen of `scale` while a test runs."""
+
+    def seen(test: str, *, timed: str = "", watch: tuple[str, ...] = ("scale",)) -> Observed:
+        file = tmp_path / "small.py"
+        file.write_text(KERNEL)
+
+        async def ask() -> Observed:
+            async with Judges([words(running_judge)]) as judges:
+                return await judges.observe(file, KERNEL, test=test, timed=timed, watch=watch)
+
+        return asyncio.run(ask())
+
+    return seen
+
+
+@pytest.mark.parametrize(("watched", "timed"), [("scale", 2), ("scale_too", 0)])
+def test_no_kernel_runs_on_timed_inputs_which_have_no_memory(observed, watched, timed):
+    found = observed("scale_too(torch.rand(100))\nscale(torch.rand(9))\n", timed=TIMED, watch=(watched,))
+    assert not found.trouble
+    assert found.launches == 2
+    assert [one.timed for one in found.entries[0].calls if one.timed] == [True] * timed
+
+
+def test_a_format_of_triton_is_passed_by_the_name_that_a_kernel_file_knows(observed):
+    found = observed("scale(torch.rand(100), tl.float8e5)\n")
+    assert found.entries[0].sketch.call == "scale(x, tl.float8e5)"

@@ -1,0 +1,55 @@
+"""Inputs that a test's calls leave out: a spec means each to be optional for itself, a test may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from geak.formats.optional import settled
+from geak.formats.written import Material, Plan, kernel_text, spec_text
+from geak_evaluator.recording.seen import sketch
+from geak_evaluator.schema.observed import Entry, Seen
+
+
+def plan(*calls: dict[str, int | None]) -> Plan:
+    """Of an entry `f(x, bias, rows)`; what is None in a call is None there."""
+
+    def given(call: dict[str, int | None]) -> dict[str, Any]:
+        return {n: None if v is None else {"tensor": [v], "dtype": "float32"} for n, v in call.items()}
+
+    found = sketch(Entry("f", "function", tuple(Seen(given(call)) for call in calls)))
+    assert found is not None
+    material = Material("def f(x, bias, rows):\n    pass\n", "", ("f",))
+    every = tuple(range(len(found.cases)))
+    return settled(Plan("f", "f", found, material, "about", every, found.cases, trial=False))
+
+
+def test_inputs_that_are_left_out_together_are_one_combination_and_no_others_are_asked_for():
+    both, neither = {"x": 8, "bias": 8, "rows": 5}, {"x": 9, "bias": None, "rows": None}
+    made = plan(neither, {**neither, "x": 7}, both)
+    assert list(made.sketch.inputs) == ["x"]
+    assert made.sketch.call == "f(x, None, None)"
+    assert "rows" not in spec_text(made)
+    assert "def f_entry(x):\n    return f(x, None, None)" in kernel_text(made)
+    made = plan(neither, {**both, "x": 7, "bias": 7}, both)
+    assert list(made.sketch.inputs) == ["x", "bias", "rows"]
+    assert "optional" not in spec_text(made)
+    assert len(made.cases) == 2
+
+
+@pytest.mark.parametrize("alone", [None, 6])
+def test_inputs_that_are_left_out_each_for_itself_stay_optional(alone):
+    made = plan({"x": 8, "bias": 8, "rows": 5}, {"x": 9, "bias": None, "rows": 5}, {"x": 9, "bias": 9, "rows": alone})
+    optional = [name for name, text in made.sketch.inputs.items() if "optional" in text]
+    assert optional == (["bias"] if alone else [])
+
+
+def test_numbers_that_are_tied_are_those_of_the_sizes_that_were_accepted():
+    calls = [{"x": {"tensor": [n], "dtype": "float32"}, "block": block} for n, block in ((32, 16), (64, 128))]
+    found = sketch(Entry("f", "function", tuple(map(Seen, calls))))
+    assert found is not None
+    made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0,), found.cases[:1], trial=False)
+    assert "where=" not in spec_text(made)
+    assert 'where=("block == 16",)' in spec_text(replace(made, tied=True))
