@@ -37,10 +37,6 @@ _PUT_IN = "values that Python put into a tensor (hand them over as numbers or as
 class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes what is done with memory, while it is done."""
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # True, torch's own answer, has it load its compiler at the first operation: 400 ms to 4 s
-
     def __init__(self, inputs: Sequence[torch.Tensor], driver: Any) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._driver = driver

@@ -39,10 +39,6 @@ def _lifted(value: Any) -> Any:
 class NarrowWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes the operations that computed in a narrower float all the same."""
 
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # True, torch's own answer, has it load its compiler at the first operation: 400 ms to 4 s
-
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.seen: dict[str, None] = {}
