@@ -111,6 +111,7 @@ def test_a_dry_run_names_the_tasks_and_writes_nothing(geak, place, words):
     assert not (place / "run").exists()
 
 
+@pytest.mark.slow
 def test_ten_thousand_tasks_are_listed_and_three_of_them_run(geak, place, words):
     folder = place / "specs"
     folder.mkdir()

@@ -43,7 +43,17 @@ def fits(shown: str, got: str) -> bool:
     return re.fullmatch(pattern, got.strip(), re.S) is not None
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+DEAR = ("batch.md", "measure.md", "metrics.md", "report.md", "tune.md")
+"""Pages whose commands take longest: they are run in the slow suite."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=str(page.relative_to(ROOT)), marks=[pytest.mark.slow] * (page.name in DEAR))
+        for page in PAGES
+    ],
+)
 def test_examples_of_a_page(page: Path, tmp_path: Path, running_judge: str) -> None:
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     known = 0

@@ -28,6 +28,7 @@ def test_the_gate_opens_for_the_kernel_that_is_there(repository: Path) -> None:
     assert "1 passed" in found.stdout
 
 
+@pytest.mark.slow
 def test_the_gate_shuts_before_a_kernel_that_was_broken(repository: Path) -> None:
     kernel = repository / "kernels" / "bias_relu.py"
     text = kernel.read_text()
