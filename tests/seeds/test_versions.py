@@ -38,7 +38,6 @@ def reference(x):
 '''
 
 
-@pytest.mark.slow
 def test_a_torch_whose_compiler_is_elsewhere_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "other" / "torch").mkdir(parents=True)
     (tmp_path / "other" / "torch" / "__init__.py").write_text(MOVED)
