@@ -45,7 +45,6 @@ def card(run: geak.Run, chosen: tuple[Chosen, ...], repeats: int = 1) -> Card:
     return replace(
         card_of(run),
         dataset="staged",
-        path="staged",
         tasks=chosen,
         dataset_sha256=dataset_hash(chosen),
         repeats=repeats,
