@@ -8,6 +8,7 @@ from pathlib import Path
 
 from geak.drafting import source as files
 from geak.drafting.arguments import Argument, arguments
+from geak.drafting.declaring import sketch
 from geak.drafting.dims import Dim, unify
 from geak.drafting.draft import Draft, DraftError
 from geak.drafting.handed import Use, handed
@@ -15,7 +16,7 @@ from geak.drafting.infer import Reading, flat, read
 from geak.drafting.launches import apply_target, is_kernel, launches, written
 from geak.drafting.render import spec_text, tuple_text
 from geak.drafting.render import uses as imports
-from geak.drafting.sketch import Sketch, sketch
+from geak.drafting.sketch import Sketch
 from geak.drafting.source import Definition, Function, Source, dotted
 from geak.drafting.torch_file import NOT_MEANT, docstring, is_module, pick, snake, title
 from geak.drafting.values import Arr, Seq, Value

@@ -12,13 +12,14 @@ from pathlib import Path
 
 from geak.drafting import source as files
 from geak.drafting.arguments import Argument, arguments
+from geak.drafting.declaring import sketch
 from geak.drafting.draft import Draft, DraftError
 from geak.drafting.example import follow, own_sizes
 from geak.drafting.infer import read
 from geak.drafting.layers import find
 from geak.drafting.render import spec_text, tuple_text, uses
 from geak.drafting.shapes import Reader
-from geak.drafting.sketch import USUAL, Sketch, Wanted, sketch
+from geak.drafting.sketch import USUAL, Sketch, Wanted
 from geak.drafting.source import Definition, Function, Source, dotted
 
 NOT_MEANT = re.compile(r"^(test_|bench|main$|get_inputs$|get_init_inputs$|_|run_|check_|setup|plot|profile)")

@@ -20,7 +20,7 @@ from geak.judge import text
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema import expr
-from geak_evaluator.schema.observed import Entry, Sketch, Trials
+from geak_evaluator.schema.observed import Entry, Sketch, Trials, Tried
 from geak_evaluator.schema.verdict import Policy
 
 CASES = 4
@@ -30,6 +30,8 @@ _NATIVE = 4
 _LARGEST = 1 << 20
 """Elements of a case that is tried at all."""
 _BENCH = 6
+_DRAWS = 3
+"""Of the values of a case: that a random matrix is positive definite once is luck."""
 
 
 async def task(listed: Listed, material: Material, folder: Path, judges: Judges, scale: Scale, name: str) -> Task:
@@ -129,15 +131,24 @@ class _Trying:
         """The cases that are accepted, under a plan that was mended where that was all that it lacked."""
         why = ""
         for attempt in _mended(plan):
-            trials = await self.ask(attempt, cases)
-            good = [case for case, tried in zip(cases, trials.cases, strict=False) if not tried.cause]
+            good, failed = await self._accepted(attempt, cases)
             if good:
                 return attempt, good, ""
-            failed = next((tried for tried in trials.cases if tried.cause), None)
             why = why or (f"{failed.cause}: {failed.message}" if failed else "no case was tried")
             if failed is not None and failed.cause not in ("original", "wrong_type", "raised"):
                 break
         return plan, [], why
+
+    async def _accepted(
+        self, plan: Plan, cases: Sequence[tuple[int, Sizes]]
+    ) -> tuple[list[tuple[int, Sizes]], Tried | None]:
+        """The cases that are accepted, and the first fault; a reference is asked about several draws."""
+        good, fault = list(cases), None
+        for _ in range(_DRAWS if plan.material.torch else 1):
+            tried = (await self.ask(plan, good)).cases if good else ()
+            fault = fault or next((one for one in tried if one.cause), None)
+            good = [case for case, one in zip(good, tried, strict=False) if not one.cause]
+        return good, fault
 
     async def freedom(self, plan: Plan) -> dict[str, str]:
         """Sizes that the kernel is accepted at besides those that were seen, as axes."""

@@ -65,6 +65,9 @@ class _Wave(Played):
         self._passed: dict[str, float] = {}
         """When a unit is through with the last of them."""
 
+    def turn(self) -> None:
+        """Nothing is: its waits stand in the code."""
+
     def step(self, name: str, operands: str) -> None:
         """One instruction."""
         if name.startswith("s_"):

@@ -7,6 +7,7 @@ the compiler wrote; `nvidia_loops` as the registers of the PTX ask for it, since
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
@@ -19,7 +20,7 @@ MOST = 16
 """Loops of one kernel that are looked at."""
 
 
-class Played:
+class Played(ABC):
     """One wave or warp on one core, while its loop is played."""
 
     def __init__(self, core: Core) -> None:
@@ -61,10 +62,11 @@ class Played:
         self.tally["operations"] += operations
         return start
 
+    @abstractmethod
     def step(self, name: str, operands: str) -> None:
         """One instruction."""
-        raise NotImplementedError
 
+    @abstractmethod
     def turn(self) -> None:
         """What is to be done when the loop turns."""
 

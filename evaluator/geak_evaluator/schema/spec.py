@@ -205,7 +205,7 @@ def _init(name: str, given: object) -> Scalar | Numbers:
 
 @dataclass(frozen=True)
 class Case:
-    """Numbers to run at: `Case({"M": 4, "N": 33}, weight=2, without=("bias",))`."""
+    """Sizes to run at: `Case({"M": 4, "N": 33}, weight=2, without=("bias",))`."""
 
     sizes: dict[str, Value]
     weight: float = 1.0
@@ -270,7 +270,7 @@ class Spec:
     outputs: Tree | None = None
     """A tensor, or a tuple or dict of them; by default whatever `reference` returns."""
     bench: tuple[Case, ...] = ()
-    """Numbers that are timed; by default the largest of `cases`."""
+    """Sizes that are timed; by default the largest of `cases`."""
     dtypes: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """Type names: `{"T": ("fp16", "bf16")}` makes every case that does not choose run with each."""
     where: tuple[str, ...] = ()
