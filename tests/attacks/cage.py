@@ -128,7 +128,8 @@ def _leave() -> None:
 def _furnish(token: str, as_user: bool) -> None:
     home = os.path.realpath(os.environ.get("HOME") or "/root")
     covered = [p for p in dict.fromkeys((home, "/root", "/run")) if os.path.isdir(p) and p != "/"]
-    kept = {p: os.open(p, os.O_PATH | os.O_CLOEXEC) for p in _kept() if any(p.startswith(f"{c}/") for c in covered)}
+    hidden = (*covered, "/tmp", "/var/tmp")
+    kept = {p: os.open(p, os.O_PATH | os.O_CLOEXEC) for p in _kept() if any(p.startswith(f"{c}/") for c in hidden)}
     devices = {n: os.open(f"/dev/{n}", os.O_PATH | os.O_CLOEXEC) for n in ("null", "zero", "full", "random", "urandom")}
     _mount("", "/", "", _PRIVATE | _REC)
     _read_only("/")
@@ -164,7 +165,7 @@ def _furnish(token: str, as_user: bool) -> None:
 
 
 def _kept() -> list[str]:
-    """The interpreter and the repository: covered with the home folder, they are put back."""
+    """The interpreter and the repository: covered with the home folder or /tmp, they are put back."""
     links = [sys.executable, sys.prefix, sys.base_prefix, sys.base_exec_prefix, *sys.path, str(_REPOSITORY)]
     paths = sorted({os.path.realpath(p) for p in links if p and os.path.isdir(p)})
     return [p for p in paths if not any(p != other and p.startswith(f"{other}/") for other in paths)]
