@@ -43,7 +43,7 @@ def fits(shown: str, got: str) -> bool:
     return re.fullmatch(pattern, got.strip(), re.S) is not None
 
 
-DEAR = ("batch.md", "measure.md", "metrics.md", "report.md", "tune.md")
+DEAR = ("agent.md", "batch.md", "measure.md", "metrics.md", "report.md", "tune.md")
 """Pages whose commands take longest: they are run in the slow suite."""
 
 

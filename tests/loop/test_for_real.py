@@ -81,6 +81,7 @@ def handed_over(result: Result) -> tuple[str, dict[str, Any]]:
     return (result.folder / "best.py").read_text(), json.loads((result.folder / "best.json").read_text())
 
 
+@pytest.mark.slow
 def test_words_become_a_spec_that_is_mended_and_unreviewed_until_a_person_confirms_it(tmp_path: Path) -> None:
     result = from_words(tmp_path, "unread")
     assert (result.exit_code, result.source) == (0, kernel(1)), result.message

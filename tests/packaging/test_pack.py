@@ -49,6 +49,7 @@ def test_it_needs_no_geak_beside_it(packed: Path) -> None:
     assert done.stderr == "error: the judge needs numpy (and torch and triton) in the Python that runs it\n"
 
 
+@pytest.mark.slow
 def test_it_judges(packed: Path) -> None:
     starter = ROOT / "datasets" / "starter"
     spec, kernel = starter / "softmax.py", starter / "kernels" / "softmax.py"

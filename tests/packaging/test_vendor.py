@@ -62,9 +62,8 @@ def test_with_the_extra_the_resolver_would_not(vendor: Environment, shelf: Path,
     assert {"torch", "triton"} <= would_install(vendor, shelf, f"{built.wheel}[cpu]")
 
 
-@pytest.mark.parametrize(
-    "options", [[], *(pytest.param([one], marks=pytest.mark.slow) for one in ("--upgrade", "--no-deps"))], ids=" ".join
-)
+@pytest.mark.parametrize("options", [[], ["--upgrade"], ["--no-deps"]], ids=" ".join)
+@pytest.mark.slow
 def test_an_install_leaves_them_byte_for_byte(
     vendor: Environment, shelf: Path, built: Built, options: list[str]
 ) -> None:

@@ -54,7 +54,8 @@ def reference(x, w, b, many, image, filter, q, kv):
 '''
 
 
-@pytest.mark.parametrize("tier", [Tier.GATE, pytest.param(Tier.FULL, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("tier", [Tier.GATE, Tier.FULL])
 def test_what_inductor_would_call_a_library_for_is_a_kernel_that_is_right(judge: Judge, tier: Tier) -> None:
     file = SpecFile(Path("/specs/products.py"), SPEC.encode())
     found = seed(judge, file)

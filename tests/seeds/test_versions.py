@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import pytest
+
 from geak.judge import Judge
 
 MOVED = """
@@ -38,6 +40,7 @@ def reference(x):
 '''
 
 
+@pytest.mark.slow
 def test_a_torch_whose_compiler_is_elsewhere_is_named_with_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "other" / "torch").mkdir(parents=True)
     (tmp_path / "other" / "torch" / "__init__.py").write_text(MOVED)
