@@ -49,6 +49,7 @@ def test_no_reply_that_came_is_bought_twice(sequential: dict[str, Any]) -> None:
         assert found["lost"] <= 1
 
 
+@pytest.mark.slow
 def test_lineages_side_by_side_lose_nothing_either() -> None:
     found = killed(2, 2, "verdict: rejected", "verdict: accepted")
     for run in found["killed"]:
