@@ -19,6 +19,9 @@ from .conftest import ALL, CUDA, HIP, launch_of
 
 Made = dict[tuple[str, str], Compiled]
 
+PAST_REGISTERS = () if triton.__version__.startswith("3.6.") else ("gfx950",)
+"""AMD devices that this Triton copies to past the registers; else a stage of a pipeline waits in them, not in LDS."""
+
 MATRIX = {
     "gfx90a": "v_mfma_f32_",
     "gfx942": "v_mfma_f32_",
@@ -120,7 +123,7 @@ def test_loads_are_as_wide_as_the_layout_allows(made: Made, target: str) -> None
 
 
 def test_copies_past_the_registers_are_no_loads(made: Made) -> None:
-    for target in ("gfx950", "sm_80", "sm_90"):
+    for target in (*PAST_REGISTERS, "sm_80", "sm_90"):
         counts = figures(made, "matmul_fp16", target).counts
         assert counts.copies.keys() == {"128"}
         assert not counts.loads
@@ -140,7 +143,7 @@ def test_atomics_and_barriers_are_seen(made: Made, target: str) -> None:
 
 
 def test_a_kernel_can_ask_for_more_shared_memory_than_one_target_has_and_another_has_not(made: Made) -> None:
-    for target in ("gfx942", "gfx950"):
+    for target in ("gfx942", *PAST_REGISTERS):
         found = made["matmul_deep", target]
         assert found.failure is not None
         assert found.figures is not None

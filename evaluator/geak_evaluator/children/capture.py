@@ -7,12 +7,12 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from geak_evaluator.children.bearing import Noted, bears, needed, renumbered
 from geak_evaluator.children.candidate import Launches
 from geak_evaluator.children.jit_only import fingerprint
+from geak_evaluator.children.modes import Mode
 from geak_evaluator.children.tensors import dtype_of, format_of
 from geak_evaluator.schema import plan
 from geak_evaluator.schema.layout import Slot
@@ -34,7 +34,7 @@ _KEPT = "memory from before the call, or from outside of torch (allocate it in t
 _PUT_IN = "values that Python put into a tensor (hand them over as numbers or as a tuple)"
 
 
-class Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Recorder(Mode):
     """Notes what is done with memory, while it is done."""
 
     def __init__(self, inputs: Sequence[torch.Tensor], driver: Any) -> None:

@@ -25,6 +25,7 @@ from geak_evaluator.schema.target import TARGETS, Target, find
 
 MAX_ASSEMBLY = 8 << 20
 _MESSAGE = 2000
+_KERNEL = re.compile(r"\btt\.func\s+public\b")
 _PRODUCT = re.compile(r"\btt\.dot(?:_scaled)?\b")
 _MAX_THREADS = 1024
 """Of one program, on every target here."""
@@ -61,6 +62,8 @@ def answer(request: CompileRequest) -> CompileReply:
     """Compiles one text; everything that can go wrong is in the answer."""
     target = find(request.target)
     path = Path.cwd() / "kernel.ttir"
+    if (kernels := len(_KERNEL.findall(request.text))) > 1:  # an older Triton takes one of them for all
+        return CompileReply(failure=Failure(Why.INVALID, f"its IR holds {kernels} kernels; there must be one"))
     try:
         path.write_text(request.text)
         with contextlib.redirect_stdout(io.StringIO()) as printed:

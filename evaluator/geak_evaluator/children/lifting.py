@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map
+
+from geak_evaluator.children.modes import Mode
 
 _NARROW = {
     getattr(torch, name)
@@ -36,7 +37,7 @@ def _lifted(value: Any) -> Any:
     return torch.float64 if isinstance(value, torch.dtype) and value in _NARROW else value
 
 
-class NarrowWatch(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class NarrowWatch(Mode):
     """Notes the operations that computed in a narrower float all the same."""
 
     def __init__(self) -> None:

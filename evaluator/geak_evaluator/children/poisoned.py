@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
+from geak_evaluator.children.modes import Mode
 from geak_evaluator.schema.exchange import Replay
 
 _aten = torch.ops.aten
@@ -21,7 +21,7 @@ _UNFILLED = frozenset(
 )
 
 
-class Poisoned(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class Poisoned(Mode):
     """Within, a tensor that torch makes without values holds poison, whatever its format."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
