@@ -47,6 +47,14 @@ def own_memory(pid: int | str) -> int:
     return kib << 10
 
 
+def queued(pid: int) -> float:
+    """Seconds in which a process was ready to run and others had the processor; 0 where that is not counted."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_bytes().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
+
+
 def user_threads(uid: int) -> int:
     """How many threads a user runs at all; the limit on processes counts them together."""
     total = 0
