@@ -75,7 +75,9 @@ async def _judged(spec: Path, kernel: str, judges: Judges) -> Record:
             break
         refused[policy.value] = failure.message[:300]
     outcomes = {target: _outcome(verdict, target) for target in TARGETS}
-    refusing = [target for target in TARGETS if outcomes[target]["outcome"] in _COMPILING]
+    refusing = {code.target for code in verdict.code if code.cause is not None}
+    if not refusing and verdict.failure is not None and verdict.failure.cause in _COMPILING:
+        refusing = {verdict.target}  # the one that the plan was captured for
     if verdict.status is not Status.ACCEPTED and len(refusing) == 1:  # which says nothing of the other
         [other] = (target for target in TARGETS if target not in refusing)
         outcomes[other] = _outcome(await judges.evaluate(spec, kernel, targets=(other,), policy=policy), other)
@@ -83,7 +85,7 @@ async def _judged(spec: Path, kernel: str, judges: Judges) -> Record:
     return {"outcome": "judged", "policy": policy.value, "refused": refused, "accepted": good, "targets": outcomes}
 
 
-_COMPILING = ("compile_error", "out_of_resources", "unsupported")
+_COMPILING = (Cause.COMPILE_ERROR, Cause.OUT_OF_RESOURCES, Cause.UNSUPPORTED)
 
 
 def _about_policy(verdict: Verdict) -> bool:
