@@ -19,7 +19,7 @@ for _name in ("performance_utils_pytest", "geak_eval", "geak_eval.perf", "geak_e
 """
 
 _RUNNER = """
-import sys as _sys, types as _types
+import signal as _signal, sys as _sys, types as _types
 import geak_observe as _observe
 _here = _sys.modules[__name__]
 for _name in NAMES:
@@ -58,13 +58,24 @@ def _once(number):
         if _lists:
             setattr(_runner, _lists[0], before)
 
+def _enough(*_):
+    raise TimeoutError("computing one size takes too long here")
+
+# The first size in earnest, for what it changes; the others are only seen.
+_signal.signal(_signal.SIGVTALRM, _enough)
+_signal.setitimer(_signal.ITIMER_VIRTUAL, ENOUGH)
+_once(0)
+_signal.setitimer(_signal.ITIMER_VIRTUAL, 0)
 with _observe.stopping():
     for _number in range(min(len(_all), 24) or 1):
         _once(_number)
 if not _observe.seen():
     raise RuntimeError(_told[0] if _told else "its runner called nothing")
-_once(0)
 """
+
+
+ENOUGH = 5
+"""Seconds of processor time for the size that is computed: some runners find what is expected in loops."""
 
 
 def pytest_file(test: str) -> str:
@@ -74,5 +85,5 @@ def pytest_file(test: str) -> str:
 
 def runner(text: str, file: str, names: tuple[str, ...] = ()) -> str:
     """A task runner with `run_correctness` over a list of shapes, one at a time; `names` is what it imports."""
-    values = {"TEXT": text, "FILE": file, "NAMES": list(names)}
+    values = {"TEXT": text, "FILE": file, "NAMES": list(names), "ENOUGH": ENOUGH}
     return "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items()) + _RUNNER

@@ -155,7 +155,7 @@ class _Trying:
         loose = _loose(plan)
         if not loose:
             return {}
-        number, base = min(zip(plan.cases, plan.sizes, strict=True), key=lambda one: _elements(plan.sketch, one[1]))
+        number, base = _base(plan)
         steps = {"": 1, "multiple_of=16": 16}
         moved = [{**base, **{n: base[n] + step for n in loose}} for step in steps.values()]
         single = [{**base, n: base[n] + 1} for n in loose] if len(loose) > 1 else []
@@ -174,7 +174,7 @@ class _Trying:
 
         An axis that may not be large while the others are small is not free: two may have been one, or ordered.
         """
-        number, base = min(zip(plan.cases, plan.sizes, strict=True), key=lambda one: _elements(plan.sketch, one[1]))
+        number, base = _base(plan)
         rng = random.Random(plan.name)
         while free:
             alone = {n: {**base, n: _top(text, base[n])} for n, text in free.items() if len(free) > 1}
@@ -188,7 +188,7 @@ class _Trying:
 
     async def tied(self, plan: Plan) -> bool:
         """Whether a number of one call is refused with the sizes of another."""
-        number, base = min(zip(plan.cases, plan.sizes, strict=True), key=lambda one: _elements(plan.sketch, one[1]))
+        number, base = _base(plan)
         seen = {n: {s[n] for s in plan.sketch.cases if n in s} for n, v in base.items() if type(v) is int}
         others = [{**base, n: v} for n in seen if n not in plan.sketch.axes for v in sorted(seen[n] - {base[n]})]
         if not others or any(plan.sketch.values):
@@ -249,6 +249,13 @@ def _mended(plan: Plan) -> list[Plan]:
 def _wrapped(plan: Plan) -> Plan:
     entry = plan.entry if not plan.sketch.plain else f"{plan.entry}_entry"
     return replace(plan, tensors_only=True, entry=entry)
+
+
+def _base(plan: Plan) -> tuple[int, Sizes]:
+    """The case that others are tried around: with as much as a test ever passed, and small."""
+    without = plan.sketch.without
+    found = zip(plan.cases, plan.sizes, strict=True)
+    return min(found, key=lambda one: (len(without[one[0]]), _elements(plan.sketch, one[1])))
 
 
 def _seen(plan: Plan, axis: str) -> list[int]:

@@ -106,7 +106,18 @@ def _where(plan: Plan) -> list[str]:
     found = [_together(fixed, seen)]
     if (plan.tied or any(plan.sketch.values)) and numbers:
         found.append(_together([*fixed, *numbers], seen, numbers))
+    found += _no_fewer(plan)
     return [text for text in dict.fromkeys(found) if text]
+
+
+def _no_fewer(plan: Plan) -> list[str]:
+    """There are as many different numbers as an input of them has places."""
+    found = []
+    for name, text in plan.sketch.inputs.items():
+        drawn = re.search(r'fill="permutation\((.+)\)"', text)
+        if drawn is not None and drawn[1] != (last := plan.sketch.shapes[name][-1]):
+            found.append(f"{last} <= {drawn[1]}")
+    return found
 
 
 def _together(names: Sequence[str], seen: Sequence[Sizes], always: Sequence[str] = ()) -> str:

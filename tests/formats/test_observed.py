@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from geak.formats.drivers import runner
 from geak.judge import words
 from geak.judges import Judges
 from geak_evaluator.schema.observed import Observed
@@ -78,3 +79,22 @@ def test_no_kernel_runs_on_timed_inputs_which_have_no_memory(observed, watched, 
 def test_a_format_of_triton_is_passed_by_the_name_that_a_kernel_file_knows(observed):
     found = observed("scale(torch.rand(100), tl.float8e5)\n")
     assert found.entries[0].sketch.call == "scale(x, tl.float8e5)"
+
+
+RUNNER = """
+import torch
+TEST_SHAPES = [4, 8, 16]
+
+
+def run_correctness():
+    for n in TEST_SHAPES:
+        load_module().scale(torch.rand(n))
+        while n == 4:
+            pass
+"""
+
+
+def test_a_size_that_takes_too_long_to_compute_does_not_hide_the_others(observed):
+    found = observed(runner(RUNNER, "runner.py"))
+    assert not found.trouble
+    assert [call.args["x"]["tensor"] for call in found.entries[0].calls] == [[4], [8], [16]]

@@ -53,3 +53,17 @@ def test_numbers_that_are_tied_are_those_of_the_sizes_that_were_accepted():
     made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0,), found.cases[:1], trial=False)
     assert "where=" not in spec_text(made)
     assert 'where=("block == 16",)' in spec_text(replace(made, tied=True))
+
+
+def test_there_are_never_more_slots_than_pages_hold():
+    calls = [
+        {
+            "pages": {"tensor": [n, 16, 8], "dtype": "float32"},
+            "slots": {"tensor": [k], "dtype": "int64", "drawn": {"min": 0, "max": n * 16 - 2, "distinct": k}},
+        }
+        for n, k in ((4, 20), (8, 40), (9, 60))
+    ]
+    found = sketch(Entry("f", "function", tuple(map(Seen, calls))))
+    assert found is not None
+    made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0, 1, 2), found.cases, trial=False)
+    assert '"slots0 <= pages0 * pages1"' in spec_text(made), spec_text(made)

@@ -257,6 +257,39 @@ def test_a_table_of_lengths_keeps_its_longest_and_what_the_original_leaves_unwri
     assert verdict.status is Status.ACCEPTED, verdict.line()
 
 
+SHIFTED = """
+@triton.jit
+def shifted_kernel(w, bias, out, n, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    value = tl.load(w + at, mask=at < n)
+    if bias is not None:
+        value += tl.load(bias + at, mask=at < n)
+    tl.store(out + at, value, mask=at < n)
+
+
+def shifted(x, w, bias=None):
+    out = torch.empty_like(w)
+    shifted_kernel[(1,)](w, bias, out, w.shape[0], BLOCK=triton.next_power_of_2(w.shape[0]))
+    return out
+
+
+def row_shift("""
+
+
+def test_sizes_are_free_only_as_far_as_an_input_that_a_test_leaves_out_at_times_allows(
+    tmp_path, running_judge, honest_listing
+):
+    """The bias belongs to w, but the test has it only where x is of the same size."""
+    calls = [f"shifted(torch.rand({n}), torch.rand({m}){b})\n" for n, m, b in (
+        (16, 32, ""), (32, 32, ", torch.rand(32)"), (64, 64, ", torch.rand(64)"),
+    )]  # fmt: skip
+    root = honest_listing("optional_bias", "".join(calls), "\ndef row_shift(", SHIFTED)
+    _, about, verdict = made(f"{root}::G/optional_bias", tmp_path / "made", running_judge)
+    assert about.spec.axes["w0"].choices
+    assert verdict is not None
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
 def test_nothing_of_a_checkout_is_run_or_written_while_it_is_listed(honest_listing):
     root = honest_listing("attacks", "open('here', 'w').write('ran')\nrow_shift(1, 2)\n")
     before = sorted(path for path in root.rglob("*"))

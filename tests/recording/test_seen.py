@@ -27,6 +27,32 @@ def test_a_size_that_was_always_a_function_of_another_stays_one():
     assert found.plain
 
 
+def test_a_size_that_was_always_the_sum_of_two_others_stays_one():
+    found = drawn(
+        *[{"k": tensor(n), "v": tensor(m), "both": tensor(n + m)} for n, m in ((64, 32), (128, 64), (64, 80))]
+    )
+    assert found.shapes["both"] == ("k0 + v0",)
+    assert set(found.axes) == {"k0", "v0"}
+
+
+def test_slots_of_pages_are_different_numbers_below_what_all_pages_hold():
+    calls = [(16, 16, 40), (32, 16, 90), (24, 8, 30)]
+    slots = [
+        {"pages": tensor(n, page, 64), "slots": tensor(k, dtype="int64", min=1, max=n * page - 3, distinct=k)}
+        for n, page, k in calls
+    ]
+    assert drawn(*slots).inputs["slots"] == 'Tensor("slots0", "int64", fill="permutation(pages0 * pages1)")'
+    slots[1]["slots"]["drawn"]["distinct"] -= 1  # drawn with repetition
+    assert 'fill="integers(0, pages0 * pages1)"' in drawn(*slots).inputs["slots"]
+
+
+def test_a_few_numbers_of_many_are_different_by_luck():
+    calls = [
+        {"rows": tensor(n), "at": tensor(20, dtype="int64", min=9, max=n - 2, distinct=20)} for n in (900, 1000, 1100)
+    ]
+    assert 'fill="integers(9, rows0)"' in drawn(*calls).inputs["at"]
+
+
 @pytest.mark.parametrize(
     ("values", "fill"),
     [

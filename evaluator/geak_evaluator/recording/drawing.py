@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from geak_evaluator.recording.suggest import Calls, Suggestion
@@ -47,19 +49,47 @@ def drawn(calls: Calls, name: str, dtype: str) -> str:
     random = all(info["distinct"] > 16 for info in infos) and not all(info.get("sorted") for info in infos)
     if random or any("values" not in info for info in infos):
         low, high = min(info["min"] for info in infos), max(info["max"] for info in infos)
-        return f"integers({0 if 0 <= low < 8 else low}, {_bound(calls, name) or high + 1})"
+        bound = _bound(calls, name)
+        if bound and low >= 0 and _apart(calls, name):
+            return f"permutation({bound})"
+        return f"integers({0 if 0 <= low < 8 else low}, {bound or high + 1})"
     return ""
+
+
+_LUCK = 3.0
+"""Pairs of equal numbers that were to be expected: with so many, having none of them is a rule."""
+
+
+def _apart(calls: Calls, name: str) -> bool:
+    """Whether no number of a row was seen twice where chance would have repeated some: slots, not samples."""
+    pairs = 0.0
+    for value in (call["args"].get(name) for call in calls.calls):
+        if not is_tensor(value) or not value.get("drawn"):
+            continue
+        info, count = value["drawn"], math.prod(value["tensor"])
+        if len(value["tensor"]) != 1 or info.get("distinct") != count:
+            return False
+        pairs += count * (count - 1) / 2 / (info["max"] + 1)
+    return pairs > _LUCK
 
 
 def _bound(calls: Calls, name: str) -> str:
-    """An axis that the numbers stay just below in every call, as indices into it do."""
+    """What the numbers stay just below in every call, as indices do: an axis, or two that were always laid together."""
     given = [call["args"].get(name) for call in calls.calls]
     highs = [v["drawn"].get("max", -1) + 1 if is_tensor(v) and v.get("drawn") else None for v in given]
     for axis, sizes in calls.columns.items():
-        pairs = [(h, n) for h, n in zip(highs, sizes, strict=True) if h is not None and n is not None]
-        if pairs and all(8 < h <= n <= 1.25 * h + 2 for h, n in pairs):
+        if _just_below(highs, sizes):
             return axis
+    for (a, left), (b, right) in itertools.combinations(calls.columns.items(), 2):
+        product = [x and y and x * y for x, y in zip(left, right, strict=True)]
+        if len(set(product)) > 2 and _just_below(highs, product):
+            return f"{a} * {b}"
     return ""
+
+
+def _just_below(highs: Sequence[int | None], sizes: Sequence[int | None]) -> bool:
+    pairs = [(h, n) for h, n in zip(highs, sizes, strict=True) if h is not None and n is not None]
+    return bool(pairs) and all(8 < h <= n <= 1.25 * h + 2 for h, n in pairs)
 
 
 def _floats(infos: list[dict[str, Any]]) -> str:

@@ -177,7 +177,7 @@ def _sketched(
 
 
 def _derived(found: Suggestion) -> dict[str, str]:
-    """Axes that were a plain function of another in every call: N // 8, 2 * N, N + 1, M * N."""
+    """Axes that were a plain function of another in every call: N // 8, 2 * N, N + 1, M * N, M + N."""
     columns = {name: [int(str(s[name])) for s in found.sizes] for name in found.axes}
     derived: dict[str, str] = {}
     for number, (name, column) in enumerate(columns.items()):
@@ -205,6 +205,10 @@ def _relations(column: list[int], bases: dict[str, list[int]]) -> Iterator[str]:
     for (a, left), (b, right) in itertools.combinations(bases.items(), 2):
         if all(x * y == c for x, y, c in zip(left, right, column, strict=True)):
             yield f"{a} * {b}"
+        if len(set(zip(left, right, strict=True))) > 2 and all(
+            x + y == c for x, y, c in zip(left, right, column, strict=True)
+        ):
+            yield f"{a} + {b}"
 
 
 def _within_quotes(word: re.Pattern[str], text: str, declared: str) -> str:
