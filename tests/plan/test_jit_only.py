@@ -254,3 +254,48 @@ def kernel(x, n, step: int = 1, T: tl.constexpr = tl.float32, B: tl.constexpr = 
     tl.store(x, tl.rand(0, at), mask=at < value.shape[0])
 """
     assert hasattr(jit_only.load(source.encode(), "kernel", tmp_path), "kernel")
+
+
+WRAPPED = """
+import triton
+import triton.language as tl
+{line}
+
+@triton.jit
+def kernel(x, out, BLOCK: tl.constexpr):
+    tl.store(out, {body}(tl.load(x + tl.arange(0, BLOCK)), 0))
+
+
+def max(x):
+    return x
+"""
+
+
+def test_a_wrapper_may_be_called_as_one_of_pythons_own_functions(tmp_path: Path) -> None:
+    source = WRAPPED.format(line="", body="tl.max")
+    assert jit_only.take(source.encode(), "kernel", tmp_path).find("kernel").arg_names == ["x", "out", "BLOCK"]
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "sentence"),
+    [
+        ("", "max", "kernel kernel names max, which is a plain Python function"),
+        ("SIZE = max(3, 4)", "tl.max", "the name max is given another meaning"),
+        ("from elsewhere import max", "tl.max", "the name max is given another meaning"),
+        (
+            "try:\n    from elsewhere import max\nexcept ImportError:\n    pass",
+            "tl.max",
+            "the name max is given another",
+        ),
+    ],
+)
+def test_and_none_is_taken_for_pythons_own(tmp_path: Path, line: str, body: str, sentence: str) -> None:
+    source = WRAPPED.format(line=line, body=body)
+    with pytest.raises(jit_only.NotPlain, match=sentence):
+        jit_only.take(source.encode(), "kernel", tmp_path).find("kernel")
+
+
+@pytest.mark.parametrize("side", ["cuda", "hip"])
+def test_a_vendors_library_may_be_called_by_its_full_name(tmp_path: Path, side: str) -> None:
+    source = WRAPPED.format(line="", body=f"tl.extra.{side}.libdevice.pow")
+    assert jit_only.take(source.encode(), "kernel", tmp_path).find("kernel")

@@ -7,7 +7,7 @@ import builtins
 import importlib
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from typing import Any
 
 from geak_evaluator.children.jit_values import of_others, of_values
@@ -68,10 +68,27 @@ def importable(module: str, name: str) -> bool:
 
 def check_bindings(nodes: list[ast.stmt]) -> None:
     """Refuses a top level on which a word that definitions are recognised by means something else."""
+    computing = {name for node in nodes for name in _called_at_once(node)}
     for node in nodes:
         for name, meaning in _bound(node):
-            if name in SAFE_CALLS or (name in _OWN_NAMES and meaning not in _OWN_NAMES[name]):
+            own = name in _OWN_NAMES and meaning not in _OWN_NAMES[name]
+            # A kernel of such a name is kept; a wrapper is missed where a kernel names it.
+            told = isinstance(node, ast.FunctionDef | ast.Assign | ast.AnnAssign) and name not in computing
+            if own or (name in SAFE_CALLS and not told):
                 raise NotPlain(f"the name {name} is given another meaning", node.lineno)
+
+
+def _called_at_once(node: ast.stmt) -> Iterator[str]:
+    """What a statement calls by a bare name while the file is read: a function's body is not."""
+    parts: list[ast.expr | None] = []
+    if isinstance(node, ast.FunctionDef):
+        parts = [*node.decorator_list, *node.args.defaults, *node.args.kw_defaults]
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        parts = [node.value]
+    for part in parts:
+        for call in ast.walk(part) if part is not None else ():
+            if isinstance(call, ast.Call) and isinstance(call.func, ast.Name):
+                yield call.func.id
 
 
 def _bound(node: ast.stmt) -> Iterator[tuple[str, str]]:
@@ -181,11 +198,12 @@ def _stored(root: ast.AST) -> set[str]:
     return {node.id for node in ast.walk(root) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
 
 
-def missing(tree: ast.FunctionDef, scope: dict[str, Any]) -> list[ast.Name]:
-    """The global names of a body that nothing stands for."""
+def missing(tree: ast.FunctionDef, scope: dict[str, Any], left_out: Container[str]) -> list[ast.Name]:
+    """The global names of a body that nothing stands for, or a thing of Python's instead of what was left out."""
     names = [n for statement in tree.body for n in ast.walk(statement) if isinstance(n, ast.Name)]
     own = _parameters(tree) | _stored(tree)
-    return [n for n in names if n.id not in own and n.id not in scope and not hasattr(builtins, n.id)]
+    names = [n for n in names if n.id not in own and n.id not in scope]
+    return [n for n in names if n.id in left_out or not hasattr(builtins, n.id)]
 
 
 def _is_flags(value: Any) -> bool:
@@ -193,9 +211,15 @@ def _is_flags(value: Any) -> bool:
     return value is not UNKNOWN and value is getattr(sys.modules.get(LANGUAGE), "PropagateNan", UNKNOWN)
 
 
+def _same(module: types.ModuleType, known: types.ModuleType | None) -> bool:
+    """Triton loads its vendors' modules twice: `tl.extra.cuda` is not the one that an import finds, but of its file."""
+    file = getattr(known, "__file__", None)
+    return module is known or (file is not None and getattr(module, "__file__", None) == file)
+
+
 def _may_be_named(value: Any) -> bool:
     if isinstance(value, types.ModuleType):
-        return value.__name__ in MODULES and value is sys.modules.get(value.__name__)
+        return value.__name__ in MODULES and _same(value, sys.modules.get(value.__name__))
     if value is UNKNOWN or isinstance(value, _PLAIN) or hasattr(value, "arg_names"):
         return True  # what is not there, Triton itself says
     if _is_flags(value):

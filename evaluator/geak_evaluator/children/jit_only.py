@@ -80,8 +80,9 @@ class Kernels:
             return
         seen.add(id(function))
         scope, tree = function.fn.__globals__, function.parse().body[0]
-        for name in missing(tree, scope):
-            culprit = self.left_out.get(scope.get("__name__", ""), {}).get(name.id)
+        left_out = self.left_out.get(scope.get("__name__", ""), {})
+        for name in missing(tree, scope, left_out):
+            culprit = left_out.get(name.id)
             if culprit is not None:
                 raise NotPlain(_about(function.fn.__name__, name.id, culprit), culprit.lineno)
         for node in ast.walk(tree):
