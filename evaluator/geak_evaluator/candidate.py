@@ -56,7 +56,7 @@ class Candidate(OnDevice):
         self,
         case: Case,
         *,
-        configuration: int = 0,
+        configuration: int | None = None,
         lower: bool = False,
         idle: bool = True,
         interpreted: bool = True,
@@ -98,9 +98,18 @@ class Candidate(OnDevice):
         ran = found if isinstance(found, Ran) else self._carried_out(answer, found)
         return replace(ran, result=replace(ran.result, values=values.name))
 
-    def capture(self, case: Case, answer: Answer | None = None, configuration: int = 0) -> Captured | Ran:
+    def capture(self, case: Case, answer: Answer | None = None, configuration: int | None = None) -> Captured | Ran:
         """What its wrapper asks for, recorded on values of no account; or on the integers of `answer`, if it may."""
         return capture(self._subject, case, answer, configuration)
+
+    @property
+    def first(self) -> int:
+        """The configuration that an autotuned kernel is launched with where no other is asked for."""
+        return self._subject.kernel.first
+
+    def begin_with(self, configuration: int) -> None:
+        """Makes a configuration the first, where the target cannot launch those before it."""
+        self._subject = replace(self._subject, kernel=replace(self._subject.kernel, first=configuration))
 
     def lower(self, captured: Captured) -> Ran:
         """Triton's IR of a plan's launches, without a comparison; its steps are carried out all the same."""

@@ -18,7 +18,9 @@ from geak_evaluator.schema.verdict import CaseResult, Cause
 from geak_evaluator.subject import Subject
 
 
-def capture(subject: Subject, case: Case, answer: Answer | None = None, configuration: int = 0) -> Captured | Ran:
+def capture(
+    subject: Subject, case: Case, answer: Answer | None = None, configuration: int | None = None
+) -> Captured | Ran:
     """Its plan of one case; where launches may follow values, on the integers of `answer`."""
     try:
         first = subject.oracle.case(case, subject.target, like=answer)

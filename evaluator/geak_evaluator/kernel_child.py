@@ -32,6 +32,8 @@ class Kernel:
     """A folder that it may import from."""
     relative: str = ""
     """The file of the project that it stands for."""
+    first: int = 0
+    """Which of its configurations an autotuned kernel is launched with where no other is asked for."""
     compiled: bool = False
     """Compile each launch for the target too, so that Triton's own errors show; else it is only interpreted."""
 
@@ -43,7 +45,7 @@ class Kernel:
         got: SharedMemory,
         *,
         capture: bool = False,
-        configuration: int = 0,
+        configuration: int | None = None,
     ) -> Child:
         """A child that will load it when asked; with `capture` its launches are recorded, not carried out.
 
@@ -58,7 +60,7 @@ class Kernel:
             "relative": self.relative,
             "compile": self.compiled and not capture,
             "capture": capture,
-            "configuration": configuration,
+            "configuration": self.first if configuration is None else configuration,
         }
         folders = (self.project,) if self.project else ()
         return box.spawn(_ROLE, job, limits=limits, read=folders, shared=(given.fd, got.fd))

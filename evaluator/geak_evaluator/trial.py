@@ -5,12 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from math import prod
 
 from geak_evaluator import source
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.code import compiled, refusal
 from geak_evaluator.estimating import estimates
+from geak_evaluator.fitting import passed_over, refit
 from geak_evaluator.machine_code.compile import Compiler
 from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measuring import Measuring, Stopwatch, wanted
@@ -84,6 +86,7 @@ class Trial:
         self._handed: list[Handed] = []
         self._code: dict[str, Code] = {}
         self._captured: dict[str, Captured] = {}
+        self._first: dict[str, int] = {}
         self._unreached: tuple[str, ...] = ()
         self._stopwatch, self._time, self._original = stopwatch, time, original
         self._remarks: list[str] = []
@@ -152,6 +155,8 @@ class Trial:
     def _run_shown(self, cases: Sequence[Case]) -> Iterator[Ran]:
         for case in cases:
             ran = self._candidate.run(case, lower=True, idle=self._tier is not Tier.GATE)  # which does not ask
+            if ran.captured is not None and self._too_much(ran):
+                ran = passed_over(self._candidate, ran.captured, partial(self._one, target=self._targets[0])) or ran
             if ran.captured is not None:
                 self._captured[str(case)] = ran.captured
             self._handed.append(ran.handed)
@@ -159,27 +164,58 @@ class Trial:
                 text = f"does not compile for {self._targets[0]}: {refused.message}"
                 ran = replace(ran, result=CaseResult(case, Cause.COMPILE_ERROR, text, refused.line))
             yield self._told(ran)
-        if (code := self._compile()).cause not in (None, *UNDECIDABLE):
+        code = self._compile()
+        if code.cause is Cause.OUT_OF_RESOURCES:
+            code = self._refit(cases)
+        if code.cause not in (None, *UNDECIDABLE):
             text = f"does not compile for {code.target}: {code.message}"
             self._ran[-1] = replace(self._ran[-1], result=CaseResult(cases[-1], code.cause, text))
 
     def _compile(self) -> Code:
         target = self._targets[0]
-        code = self._code[target] = compiled(self._compiler, self._handed, target, eight_bit=self._eight_bit)
+        code = self._code[target] = self._machine_code(self._handed, target)
         return code
 
+    def _too_much(self, ran: Ran) -> bool:
+        """Whether a case went wrong under a configuration that no autotuner would have picked."""
+        if ran.result.cause is None or ran.captured is None or not ran.captured.configurations:
+            return False
+        causes = (
+            ran.result.cause,
+            self._one(ran.handed, self._targets[0]).cause,
+        )  # by a device's word, or the compiler's
+        return Cause.OUT_OF_RESOURCES in causes
+
+    def _one(self, handed: Handed, target: str) -> Code:
+        return self._machine_code([handed], target)
+
+    def _machine_code(self, handed: Sequence[Handed], target: str) -> Code:
+        return compiled(self._compiler, handed, target, eight_bit=self._eight_bit)
+
+    def _refit(self, cases: Sequence[Case]) -> Code:
+        """With other configurations of an autotuned kernel where the first asks for more than the target has."""
+        target, place = self._targets[0], len(self._ran) - len(cases)
+        handed = self._handed[place:]
+        shown = [self._captured.get(str(case)) for case in cases]
+        again = refit(self._candidate, shown, handed, partial(self._one, target=target))
+        for number, ran in again.items():
+            self._ran[place + number] = self._told(ran)
+            if ran.captured is not None:
+                self._captured[str(cases[number])] = ran.captured
+        self._handed[place:], self._first[target] = handed, self._candidate.first
+        return self._compile()
+
     def _run_configurations(self) -> Iterator[Ran]:
-        """Each configuration that an autotuned kernel may pick; all that came before was run with the first."""
+        """Each configuration that an autotuned kernel may pick; what came before was run with the first that fits."""
         names = max((one.configurations for one in self._captured.values()), key=len, default=())
         if names:
-            ran = self._candidate.run(self._smallest()[0], configuration=FIRST_CALL)
+            ran = self._candidate.run(self._smallest()[0], configuration=FIRST_CALL - self._candidate.first)
             label = "the first call, which tries them all"
             yield self._told(replace(ran, result=replace(ran.result, configuration=label)))
         for number, name in enumerate(names):
-            for case in self._smallest() if number else ():
+            for case in self._smallest() if number != self._candidate.first else ():
                 ran = self._candidate.run(case, configuration=number, lower=True)
-                code = compiled(self._compiler, [ran.handed], self._targets[0], eight_bit=self._eight_bit)
-                if code.cause is Cause.OUT_OF_RESOURCES:
+                if self._machine_code([ran.handed], self._targets[0]).cause is Cause.OUT_OF_RESOURCES:
                     break  # an autotuner passes it over as well
                 yield self._told(replace(ran, result=replace(ran.result, configuration=name)))
 
@@ -218,11 +254,16 @@ class Trial:
             candidate = self._on(target)
             cases = [captured.case for captured in self._captured.values()]
             ran = candidate.run(cases[0], lower=True)
-            handed = [ran.handed]
+            captured, handed = [ran.captured], [ran.handed]
             for case in cases[1:] if ran.result.cause is None else ():
                 found = candidate.capture(case)
+                captured.append(None if isinstance(found, Ran) else found)
                 handed.append((found if isinstance(found, Ran) else candidate.lower(found)).handed)
-            code = self._code[target] = compiled(self._compiler, handed, target, eight_bit=self._eight_bit)
+            code = self._machine_code(handed, target)
+            if code.cause is Cause.OUT_OF_RESOURCES:
+                ran = refit(candidate, captured, handed, partial(self._one, target=target)).get(0, ran)
+                code, self._first[target] = self._machine_code(handed, target), candidate.first
+            self._code[target] = code
             if code.cause is None or ran.result.cause not in (None, *UNDECIDABLE):
                 yield self._told(replace(ran, result=replace(ran.result, target=target)))
 
@@ -258,7 +299,9 @@ class Trial:
 
     def _on(self, target: str) -> Candidate:
         lent = self._lent if target == self._targets[0] else None
-        return Candidate(self._box, self._limits, self._oracle, self._kernel, target, self._policy, lent)
+        candidate = Candidate(self._box, self._limits, self._oracle, self._kernel, target, self._policy, lent)
+        candidate.begin_with(self._first.get(target, 0))
+        return candidate
 
     def _size(self, case: Case) -> int:
         return sum(prod(slot.shape) for slot in layout.inputs(self._spec, case, self._targets[0]))

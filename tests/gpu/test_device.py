@@ -170,6 +170,15 @@ def test_the_device_goes_on_after_a_fault(
     assert (good.status, good.how) == (Status.ACCEPTED, device.identity.name)
 
 
+def test_a_configuration_that_does_not_fit_is_passed_over(on_device: Judge, device: Lent) -> None:
+    tuned = KERNEL.replace(
+        "@triton.jit", "@triton.autotune([triton.Config({}, num_warps=w) for w in (64, 4)], key=['n'])\n@triton.jit"
+    )
+    verdict = on_device.evaluate(FILE, tuned.encode(), targets=[device.identity.target])
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+    assert "num_warps: 4" in verdict.cases[0].configuration
+
+
 def test_other_targets_are_compiled_for_and_not_timed(on_device: Judge, device: Lent) -> None:
     other = next(t for t in TARGETS.values() if t.backend != TARGETS[device.identity.target].backend)
     verdict = on_device.evaluate(FILE, KERNEL.encode(), targets=[other.name], time=True)

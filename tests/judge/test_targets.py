@@ -148,6 +148,27 @@ def test_a_configuration_that_does_not_fit_is_passed_over_as_an_autotuner_does(j
     accepted(verdict_on(judge, SPEC, tuned((64, 0, 4), (64, 1, 32))))
 
 
+def test_so_is_one_that_stands_first(judge):
+    verdict = verdict_on(judge, SPEC, tuned((64, 1, 32), (32, 1, 64), (64, 0, 4), (32, 0, 2)))
+    accepted(verdict)
+    shown = [case.configuration for case in verdict.cases if not case.hidden and not case.values]
+    assert "num_warps: 4" in shown[0]
+    assert "num_warps: 2" in shown[-1]
+    wrong = verdict_on(judge, SPEC, tuned((64, 0, 32), (64, 1, 4), (64, 0, 4)))
+    rejected(wrong, Cause.WRONG_VALUES)
+    assert "SLIP: 1, num_warps: 4" in wrong.line()
+
+
+def test_another_target_begins_with_a_configuration_of_its_own(judge):
+    verdict = verdict_on(judge, SPEC, tuned((64, 0, 32), (64, 0, 4)), targets=["sm_90", "gfx942"])
+    accepted(verdict)
+    assert [(code.target, code.kernels[0].num_warps) for code in verdict.code] == [("sm_90", 32), ("gfx942", 4)]
+
+
+def test_a_kernel_of_which_no_configuration_fits_is_rejected(judge):
+    rejected(verdict_on(judge, SPEC, tuned((64, 0, 32), (64, 0, 64))), Cause.OUT_OF_RESOURCES, "threads")
+
+
 IN_PLACE = a_spec("def reference(x):\n    x.mul_(2)", more='changes="x",')
 IN_PLACE_KERNEL = f"""{IMPORTS}
 

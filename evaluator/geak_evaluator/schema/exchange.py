@@ -13,7 +13,10 @@ from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Value
 
 FIRST_CALL = -1
-"""Instead of the number of an autotuned kernel's configuration: the launches by which they are tried count as well."""
+"""Instead of the number of an autotuned kernel's configuration: the launches by which they are tried count as well.
+
+The first wins then; with -2 the second does, and so on.
+"""
 
 
 @dataclass(frozen=True)
