@@ -132,6 +132,10 @@ class _Trying:
         why = ""
         for attempt in _mended(plan):
             good, failed = await self._accepted(attempt, cases)
+            # What an original changes is not seen where its test is too large to be carried out.
+            while failed is not None and (name := _changed(failed)) and name not in attempt.sketch.changes:
+                attempt = _changing(attempt, name)
+                good, failed = await self._accepted(attempt, cases)
             if good:
                 return attempt, good, ""
             why = why or (f"{failed.cause}: {failed.message}" if failed else "no case was tried")
@@ -227,6 +231,16 @@ def _bounds(axis: str) -> tuple[int, int]:
 
 def _step(axis: str) -> int:
     return 16 if "multiple_of" in axis else 1
+
+
+def _changed(tried: Tried) -> str:
+    """The input that a kernel was refused for changing."""
+    found = re.search(r"its input (\w+)", tried.message) if tried.cause == "changed_input" else None
+    return found[1] if found is not None else ""
+
+
+def _changing(plan: Plan, name: str) -> Plan:
+    return replace(plan, sketch=replace(plan.sketch, changes=(*plan.sketch.changes, name)))
 
 
 def _mended(plan: Plan) -> list[Plan]:

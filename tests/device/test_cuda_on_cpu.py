@@ -6,6 +6,7 @@ import triton
 import triton.language as tl
 
 from geak_evaluator import device
+from geak_evaluator.children.modes import Mode
 
 
 @triton.jit
@@ -136,6 +137,22 @@ def test_what_inductor_calls_to_allocate():
         made = allocate((2, 3), (3, 1), torch.float32)
         assert (made.shape, made.stride(), made.device.type) == ((2, 3), (3, 1), "cuda")
     assert made.device.type == "cpu"
+
+
+class Seen(Mode):
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(str(func))
+        return func(*args, **(kwargs or {}))
+
+
+def test_a_recorder_sees_what_inductor_allocates():
+    with device.pretend_cuda("gfx942"), Seen() as seen:
+        torch._C._dynamo.guards._empty_strided_cuda((2, 3), (3, 1), torch.float32)
+    assert seen.names == ["aten.empty_strided.default"]
 
 
 def test_the_state_of_the_devices_generator_is_a_seed_and_an_offset():

@@ -290,6 +290,32 @@ def test_sizes_are_free_only_as_far_as_an_input_that_a_test_leaves_out_at_times_
     assert verdict.status is Status.ACCEPTED, verdict.line()
 
 
+FILLED = """
+@triton.jit
+def filled_kernel(x, out, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out + at, tl.load(x + at, mask=at < n), mask=at < n)
+
+
+def filled(x, out):
+    while x.shape[0] == 1 << 18:
+        pass
+    filled_kernel[(triton.cdiv(x.shape[0], 16),)](x, out, x.shape[0], BLOCK=16)
+
+
+def row_shift("""
+
+
+@pytest.mark.slow  # as long as a test may be watched
+def test_what_an_original_changes_is_found_where_its_test_never_ends(tmp_path, running_judge, honest_listing):
+    test = "filled(torch.rand(1 << 18), torch.zeros(1 << 18))\n"
+    root = honest_listing("endless", test, "\ndef row_shift(", FILLED)
+    _, about, verdict = made(f"{root}::G/endless", tmp_path / "made", running_judge)
+    assert about.spec.changes == ("out",)
+    assert verdict is not None
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
 def test_nothing_of_a_checkout_is_run_or_written_while_it_is_listed(honest_listing):
     root = honest_listing("attacks", "open('here', 'w').write('ran')\nrow_shift(1, 2)\n")
     before = sorted(path for path in root.rglob("*"))

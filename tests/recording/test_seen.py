@@ -46,6 +46,21 @@ def test_slots_of_pages_are_different_numbers_below_what_all_pages_hold():
     assert 'fill="integers(0, pages0 * pages1)"' in drawn(*slots).inputs["slots"]
 
 
+def test_the_ends_of_parts_are_no_permutation():
+    ends = {"min": 0, "distinct": 5, "permutation": True, "sorted": True, "values": [0, 1, 2, 3, 4]}
+    calls = [{"x": tensor(4), "ends": tensor(5, dtype="int32", max=4, **ends)}]
+    calls.append({"x": tensor(8), "ends": tensor(9, dtype="int32", max=8, **{**ends, "distinct": 9})})
+    found = drawn(*calls)
+    assert "fill" not in found.inputs["ends"]
+    assert found.values[0] == {"ends": [0, 1, 2, 3, 4]}
+
+
+def test_an_input_that_only_a_left_out_call_has_is_none_in_the_others():
+    calls = [{"x": tensor(n, 4), "more": None} for n in (8, 9)]
+    found = drawn(*calls, {"x": tensor(2, 3, 4), "more": tensor(2, 3)})
+    assert found.call == "entry(x, None)"
+
+
 def test_a_few_numbers_of_many_are_different_by_luck():
     calls = [
         {"rows": tensor(n), "at": tensor(20, dtype="int64", min=9, max=n - 2, distinct=20)} for n in (900, 1000, 1100)

@@ -235,7 +235,7 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
         # What Inductor writes into the wrappers that it generates, instead of torch.empty_strided.
         guards: Any = getattr(getattr(torch._C, "_dynamo", None), "guards", None)
         if hasattr(guards, "_empty_strided_cuda"):
-            undo.enter_context(replaced(guards, "_empty_strided_cuda", guards._empty_strided_cpu))
+            undo.enter_context(replaced(guards, "_empty_strided_cuda", _empty_strided))
         if hasattr(torch, "accelerator"):
             stubs = {"current_accelerator": _CUDA, "is_available": True, "device_count": 1, "current_device_index": 0}
             for name, value in stubs.items():
@@ -250,6 +250,11 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
         undo.enter_context(replaced(torch, "Generator", _generator_type(real_generator)))
         undo.enter_context(CudaIsCpu())
         yield
+
+
+def _empty_strided(size: Any, stride: Any, dtype: torch.dtype) -> torch.Tensor:
+    # By way of torch's dispatcher, where it is seen: what it stands for goes straight to the allocator.
+    return torch.empty_strided(size, stride, dtype=dtype)
 
 
 def _generator_type(real: Any) -> Any:

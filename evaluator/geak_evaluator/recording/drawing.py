@@ -45,7 +45,8 @@ def drawn(calls: Calls, name: str, dtype: str) -> str:
             return f"constant({infos[0]['min']})"
     if all(info.get("permutation") for info in infos):
         axis = _axis(calls, name)
-        return f"permutation({axis})" if axis else ""
+        ends = all(info.get("sorted") for info in infos) and _one_more(calls, axis)
+        return f"permutation({axis})" if axis and not ends else ""
     random = all(info["distinct"] > 16 for info in infos) and not all(info.get("sorted") for info in infos)
     if random or any("values" not in info for info in infos):
         low, high = min(info["min"] for info in infos), max(info["max"] for info in infos)
@@ -106,6 +107,13 @@ def _axis(calls: Calls, name: str) -> str:
     """The axis that is the last dimension of an input."""
     column = calls.column(name, lambda v: v["tensor"][-1])
     return next((axis for axis, known in calls.columns.items() if known == column), "")
+
+
+def _one_more(calls: Calls, axis: str) -> bool:
+    """Whether an axis always had one more than another, as the ends of a list's parts have."""
+    sizes = calls.columns.get(axis, ())
+    others = [known for name, known in calls.columns.items() if name != axis]
+    return any(all(a and b and a == b + 1 for a, b in zip(sizes, one, strict=True)) for one in others)
 
 
 def _equal(calls: Calls, name: str) -> str:

@@ -136,7 +136,7 @@ def _sketched(
     for name, value in first.args.items():
         if name in parts_of:
             continue
-        word = names[name] if name in loose else source(value)
+        word = names[name] if name in loose and names[name] in found.inputs else source(value)
         if name.startswith("*"):
             parts.append(f"*{word}")
         elif name in first.by_name or (entry.kind == "kernel" and name in first.by_name):
