@@ -295,6 +295,23 @@ def test_and_none_is_taken_for_pythons_own(tmp_path: Path, line: str, body: str,
         jit_only.take(source.encode(), "kernel", tmp_path).find("kernel")
 
 
+NESTED = """
+try:
+    from triton.language.extra.cuda.libdevice import pow as _pow
+except ImportError:
+    try:
+        from triton.language.math import pow as _pow
+    except ImportError:
+        from triton.language.libdevice import pow as _pow
+"""
+
+
+def test_an_import_may_have_several_places_to_come_from(tmp_path: Path) -> None:
+    source = WRAPPED.format(line=NESTED, body="_pow")
+    kernels = jit_only.take(source.encode(), "kernel", tmp_path)
+    assert kernels.find("kernel").fn.__globals__["_pow"].__module__ == "triton.language.extra.cuda.libdevice"
+
+
 @pytest.mark.parametrize("side", ["cuda", "hip"])
 def test_a_vendors_library_may_be_called_by_its_full_name(tmp_path: Path, side: str) -> None:
     source = WRAPPED.format(line="", body=f"tl.extra.{side}.libdevice.pow")

@@ -16,7 +16,16 @@ LANGUAGE = "triton.language"
 _EXTRA = f"{LANGUAGE}.extra"
 MODULES = frozenset(
     {
-        *("math", "triton", LANGUAGE, f"{LANGUAGE}.math", f"{LANGUAGE}.random", _EXTRA, f"{_EXTRA}.libdevice"),
+        *(
+            "math",
+            "triton",
+            LANGUAGE,
+            f"{LANGUAGE}.math",
+            f"{LANGUAGE}.random",
+            f"{LANGUAGE}.libdevice",
+            _EXTRA,
+            f"{_EXTRA}.libdevice",
+        ),
         *(f"{_EXTRA}.{side}{part}" for side in ("cuda", "hip") for part in ("", ".libdevice", ".utils", ".gdc")),
     }
 )

@@ -81,7 +81,13 @@ def is_import_with_fallback(node: ast.Try) -> bool:
     caught = {ast.unparse(part) for handler in node.handlers for part in _types(handler)}
     handled = [statement for handler in node.handlers for statement in handler.body]
     plain = all(plain_import(statement) for statement in node.body)
-    others = all(plain_import(s) or isinstance(s, ast.Pass) or _is_flag(s) for s in (*handled, *node.orelse))
+    others = all(
+        plain_import(s)
+        or isinstance(s, ast.Pass)
+        or _is_flag(s)
+        or (isinstance(s, ast.Try) and is_import_with_fallback(s))
+        for s in (*handled, *node.orelse)
+    )
     return plain and others and caught <= _FALLBACKS and not node.finalbody
 
 
