@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -31,6 +32,9 @@ _TORCHS_OWN = {"aten", "prim", "prims", "quantized", "mkldnn", "inductor", "prof
 """Operators of other names are a library's or the candidate's own; their implementations are wrappers like any."""
 
 _KEPT = "memory from before the call, or from outside of torch (allocate it in the call)"
+_TABLE = 256
+"""Numbers that a wrapper may write into a tensor one by one: a codebook, not the result of a computation."""
+_ADDRESS = 1 << 32
 _PUT_IN = "values that Python put into a tensor (hand them over as numbers or as a tuple)"
 
 
@@ -152,10 +156,17 @@ class Recorder(Mode):
             self._work(func, args, kwargs, result)
 
     def _put_in(self, tensor: torch.Tensor) -> None:
-        if tensor.numel() == 1:
-            self._fill(self._allocate(tensor), tensor.item())  # torch.tensor(0.5) is torch.full((), 0.5)
-        else:
+        """A small table of numbers is a few constants; of addresses it is a word of this process that means nothing."""
+        values = tensor.flatten()
+        if tensor.numel() > _TABLE or any(abs(value) >= _ADDRESS for value in values.tolist() if type(value) is int):
             self._mark(_PUT_IN, tensor)
+            return
+        whole, at = self._allocate(tensor), 0
+        for _, run in groupby(values.tolist(), repr):
+            until = at + len(list(run))
+            part = whole if until - at == tensor.numel() else self.view(values[at:until])
+            self._fill(part, values[at].item())
+            at = until
 
     def _work(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         for leaf in _tensors((args, kwargs)):
