@@ -2,7 +2,7 @@
 
     python bench/known_good.py CHECKOUT... [--judge COMMAND] [--quick] [--json] [--write] [--keep FOLDER]
                                [--jobs N] [--only NAME ...] [--formats NAME,...] [--minutes N] [--name NAME]
-                               [--again OUTCOME]
+                               [--again OUTCOME] [--since RECORD]
 
 CHECKOUT is a checkout of thunlp/TritonBench, AMD-AGI/AgentKernelArena or AMD-AGI/GEAK-eval. Each task is made a spec
 (its test is watched in the sandbox, its own kernel tried at each size), then its own kernel is judged in full under it,
@@ -10,7 +10,11 @@ for every target. A kernel that the default policy refuses for work outside Trit
 and the record says which let it pass. A task that asks for PyTorch to be replaced has no kernel: its reference is run.
 
 The order is by a digest of the names, so that what an interrupted run has done is a fair sample; `--keep` goes on
-there. `--judge` starts a judge with another Triton; its hello says which, and the record holds it.
+there. `--judge` starts a judge with another Triton; its hello says which, and the record holds it. `--since` takes over
+what an earlier record has accepted for every target; each task has the commit at which it was run.
+
+A file of TritonBench has a task for each function that its tests call: `files_all_*` counts those of which every task
+is accepted for a target, `files_any_*` those of which one is.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
-from record import RESULTS, facts
+from record import RESULTS, facts, now, revision
 
 from geak.errors import GeakError
 from geak.formats.arena import Arena
@@ -62,7 +66,7 @@ async def examine(one: Format, listed: Listed, judges: Judges, scale: Scale) -> 
                 record |= await _judged(task.spec, task.original, judges)
         except GeakError as error:
             record |= {"outcome": "no_spec", "why": str(error).replace(folder, "")[:600]}
-    return {**record, "seconds": round(time.perf_counter() - started, 1)}
+    return {**record, "seconds": round(time.perf_counter() - started, 1), "at": now(), "revision": revision()}
 
 
 async def _judged(spec: Path, kernel: str, judges: Judges) -> Record:
@@ -130,12 +134,32 @@ def summed(records: dict[str, Record], listed: list[Listed]) -> dict[str, Any]:
                 for t in TARGETS
                 for p in Policy
             },
+            **_by_file(group),
             "causes": {
                 t: dict(Counter(r.get("targets", {}).get(t, {"outcome": r["outcome"]})["outcome"] for r in ran))
                 for t in TARGETS
             },
         }
     return figures
+
+
+def _by_file(group: dict[str, Record]) -> dict[str, int]:
+    """The same by files, which may have several tasks: `format/G/file` and `format/G/file/function`."""
+    files: dict[str, list[Record]] = defaultdict(list)
+    for key, record in group.items():
+        files["/".join(key.split("/")[:3])].append(record)
+    counts = {"files": len(files)}
+    for target in TARGETS:
+        good = [[target in record.get("accepted", ()) for record in those] for those in files.values()]
+        counts |= {f"files_all_{target}": sum(map(all, good)), f"files_any_{target}": sum(map(any, good))}
+    return counts
+
+
+def before(path: Path) -> dict[str, Record]:
+    """What an earlier record has accepted for every target."""
+    old = json.loads(path.read_text())
+    known = {"at": old["date"], "revision": old.get("revision", "")}
+    return {key: known | task for key, task in old["tasks"].items() if task.get("accepted") == list(TARGETS)}
 
 
 def _group(record: Record, key: str) -> str:
@@ -166,6 +190,8 @@ async def measure(options: argparse.Namespace) -> tuple[dict[str, Record], list[
     if keep and keep.exists():
         records = dict(map(json.loads, keep.read_text().splitlines()))
         records = {key: record for key, record in records.items() if record["outcome"] != options.again}
+    if options.since:
+        records = before(options.since) | records
     left = [(f, t) for f, t in ordered(found) if f"{t.format}/{t.name}" not in records]
     left = left[:6] if options.quick else left
     argv = words(options.judge) if options.judge else command()
@@ -207,6 +233,7 @@ def main() -> None:
     parser.add_argument("--formats", help="these formats alone, separated by commas")
     parser.add_argument("--keep", type=Path, help="a folder of one's own: an interrupted run goes on from there")
     parser.add_argument("--again", metavar="OUTCOME", help="run what was kept with this outcome once more")
+    parser.add_argument("--since", type=Path, metavar="RECORD", help="what it has accepted is not run again")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e6, help="begin no task after so many")
     parser.add_argument("--name", default="known-good", help="of the record")
@@ -221,6 +248,8 @@ def main() -> None:
     record = {
         "figures": summed(records, listed),
         **about,
+        "revision": revision(),
+        "revisions": dict(Counter(task.get("revision", "") for task in records.values())),
         "judge": {"python": hello.python, **hello.packages},
         "commits": {path.name: commit(path) for path in options.checkouts},
         "targets": TARGETS,
