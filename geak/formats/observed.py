@@ -27,7 +27,7 @@ CASES = 4
 """Of one spec at the most: a test of forty sizes repeats itself."""
 _NATIVE = 4
 """So many times what a scale allows a case may have and still be run at the benchmark's own size."""
-_LARGEST = 1 << 20
+_LARGEST = 1 << 24
 """Elements of a case that is tried at all."""
 _BENCH = 6
 _DRAWS = 3
