@@ -1,38 +1,78 @@
-"""Of an autotuned kernel's configurations those that a target can launch: an autotuner passes over the others."""
+"""The configurations of an autotuned kernel: which a target can launch, and whether each is right."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.outcome import Captured, Ran
+from geak_evaluator.schema.exchange import FIRST_CALL
 from geak_evaluator.schema.machine_code import Handed
+from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.verdict import Cause, Code
 
-Compiled = Callable[[Handed], Code]
+MachineCode = Callable[[Sequence[Handed], str], Code]
 
 
-def refit(
-    candidate: Candidate, captured: Sequence[Captured | None], handed: list[Handed], compiled: Compiled
-) -> dict[int, Ran]:
-    """Runs those cases again that ask for more than the target has; says which, and exchanges what they hand over."""
-    again: dict[int, Ran] = {}
-    for number, one in enumerate(captured):
-        if one is not None and compiled(handed[number]).cause is Cause.OUT_OF_RESOURCES:
-            ran = passed_over(candidate, one, compiled)
-            if ran is not None:
-                again[number], handed[number] = ran, ran.handed
-    return again
+class Configurations:
+    """Of one kernel file: what each target begins with, and what it passes over."""
 
+    def __init__(self, machine_code: MachineCode) -> None:
+        self._machine_code = machine_code
+        self.first: dict[str, int] = {}
+        """The number of the configuration that a target begins with, where the first asks for more than it has."""
+        self._passed_over: dict[int, str] = {}
 
-def passed_over(candidate: Candidate, captured: Captured, compiled: Compiled) -> Ran | None:
-    """A case with the first configuration that fits, which the candidate begins with from then on."""
-    for number, name in enumerate(captured.configurations):
-        found = candidate.capture(captured.case, configuration=number)
-        lowered = found if isinstance(found, Ran) else candidate.lower(found)
-        if lowered.result.cause is None and compiled(lowered.handed).cause is None:
-            candidate.begin_with(number)
-            ran = candidate.run(captured.case, lower=True)
-            return replace(ran, result=replace(ran.result, configuration=name))
-    return None
+    def settled(self, candidate: Candidate, ran: Ran) -> Ran:
+        """A case, run again if it went wrong under a configuration that no autotuner would have picked."""
+        if ran.result.cause is None or ran.captured is None or not ran.captured.configurations:
+            return ran
+        if ran.result.cause is Cause.OUT_OF_RESOURCES or self._is_too_much(ran.handed, candidate):  # as a device says
+            return self._another(candidate, ran.captured) or ran
+        return ran
+
+    def refit(self, candidate: Candidate, captured: Sequence[Captured | None], handed: list[Handed]) -> dict[int, Ran]:
+        """Runs the cases again that ask for too much; says which, and exchanges what they hand over."""
+        again: dict[int, Ran] = {}
+        for number, one in enumerate(captured):
+            if one is not None and self._is_too_much(handed[number], candidate):
+                ran = self._another(candidate, one)
+                if ran is not None:
+                    again[number], handed[number] = ran, ran.handed
+        return again
+
+    def others(self, candidate: Candidate, names: Sequence[str], cases: Sequence[Case]) -> Iterator[Ran]:
+        """Each one that may be picked besides the first, on each case; what came before was run with that."""
+        if names:
+            ran = candidate.run(cases[0], configuration=FIRST_CALL - candidate.first)
+            yield replace(ran, result=replace(ran.result, configuration="the first call, which tries them all"))
+        for number, name in enumerate(names):
+            for case in cases if number != candidate.first else ():
+                ran = candidate.run(case, configuration=number, lower=True)
+                if self._is_too_much(ran.handed, candidate):
+                    self._passed_over[number] = name
+                    break
+                yield replace(ran, result=replace(ran.result, configuration=name))
+
+    def elsewhere(self, candidate: Candidate, case: Case) -> Iterator[Ran]:
+        """Those that the first target passed over and this one can launch."""
+        for number, name in self._passed_over.items():
+            ran = candidate.run(case, configuration=number, lower=True)
+            if not self._is_too_much(ran.handed, candidate):
+                yield replace(ran, result=replace(ran.result, configuration=name, target=candidate.target))
+
+    def _another(self, candidate: Candidate, captured: Captured) -> Ran | None:
+        """A case with the first configuration that fits, with which the candidate begins from then on."""
+        for number, name in enumerate(captured.configurations):
+            found = candidate.capture(captured.case, configuration=number)
+            lowered = found if isinstance(found, Ran) else candidate.lower(found)
+            if lowered.result.cause is None and self._machine_code([lowered.handed], candidate.target).cause is None:
+                candidate.begin_with(number)
+                self.first[candidate.target] = number
+                ran = candidate.run(captured.case, lower=True)
+                return replace(ran, result=replace(ran.result, configuration=name))
+        return None
+
+    def _is_too_much(self, handed: Handed, candidate: Candidate) -> bool:
+        return self._machine_code([handed], candidate.target).cause is Cause.OUT_OF_RESOURCES

@@ -5,14 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from math import prod
 
 from geak_evaluator import source
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.code import compiled, refusal
 from geak_evaluator.estimating import estimates
-from geak_evaluator.fitting import passed_over, refit
+from geak_evaluator.fitting import Configurations
 from geak_evaluator.machine_code.compile import Compiler
 from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measuring import Measuring, Stopwatch, wanted
@@ -24,7 +23,6 @@ from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import domain, layout
 from geak_evaluator.schema.estimate import Estimate
-from geak_evaluator.schema.exchange import FIRST_CALL
 from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.timing import Timing
@@ -86,7 +84,7 @@ class Trial:
         self._handed: list[Handed] = []
         self._code: dict[str, Code] = {}
         self._captured: dict[str, Captured] = {}
-        self._first: dict[str, int] = {}
+        self._configurations = Configurations(self._machine_code)
         self._unreached: tuple[str, ...] = ()
         self._stopwatch, self._time, self._original = stopwatch, time, original
         self._remarks: list[str] = []
@@ -155,8 +153,7 @@ class Trial:
     def _run_shown(self, cases: Sequence[Case]) -> Iterator[Ran]:
         for case in cases:
             ran = self._candidate.run(case, lower=True, idle=self._tier is not Tier.GATE)  # which does not ask
-            if ran.captured is not None and self._too_much(ran):
-                ran = passed_over(self._candidate, ran.captured, partial(self._one, target=self._targets[0])) or ran
+            ran = self._configurations.settled(self._candidate, ran)
             if ran.captured is not None:
                 self._captured[str(case)] = ran.captured
             self._handed.append(ran.handed)
@@ -176,48 +173,25 @@ class Trial:
         code = self._code[target] = self._machine_code(self._handed, target)
         return code
 
-    def _too_much(self, ran: Ran) -> bool:
-        """Whether a case went wrong under a configuration that no autotuner would have picked."""
-        if ran.result.cause is None or ran.captured is None or not ran.captured.configurations:
-            return False
-        causes = (
-            ran.result.cause,
-            self._one(ran.handed, self._targets[0]).cause,
-        )  # by a device's word, or the compiler's
-        return Cause.OUT_OF_RESOURCES in causes
-
-    def _one(self, handed: Handed, target: str) -> Code:
-        return self._machine_code([handed], target)
-
     def _machine_code(self, handed: Sequence[Handed], target: str) -> Code:
         return compiled(self._compiler, handed, target, eight_bit=self._eight_bit)
 
     def _refit(self, cases: Sequence[Case]) -> Code:
         """With other configurations of an autotuned kernel where the first asks for more than the target has."""
-        target, place = self._targets[0], len(self._ran) - len(cases)
+        place = len(self._ran) - len(cases)
         handed = self._handed[place:]
         shown = [self._captured.get(str(case)) for case in cases]
-        again = refit(self._candidate, shown, handed, partial(self._one, target=target))
-        for number, ran in again.items():
+        for number, ran in self._configurations.refit(self._candidate, shown, handed).items():
             self._ran[place + number] = self._told(ran)
             if ran.captured is not None:
                 self._captured[str(cases[number])] = ran.captured
-        self._handed[place:], self._first[target] = handed, self._candidate.first
+        self._handed[place:] = handed
         return self._compile()
 
     def _run_configurations(self) -> Iterator[Ran]:
         """Each configuration that an autotuned kernel may pick; what came before was run with the first that fits."""
         names = max((one.configurations for one in self._captured.values()), key=len, default=())
-        if names:
-            ran = self._candidate.run(self._smallest()[0], configuration=FIRST_CALL - self._candidate.first)
-            label = "the first call, which tries them all"
-            yield self._told(replace(ran, result=replace(ran.result, configuration=label)))
-        for number, name in enumerate(names):
-            for case in self._smallest() if number != self._candidate.first else ():
-                ran = self._candidate.run(case, configuration=number, lower=True)
-                if self._machine_code([ran.handed], self._targets[0]).cause is Cause.OUT_OF_RESOURCES:
-                    break  # an autotuner passes it over as well
-                yield self._told(replace(ran, result=replace(ran.result, configuration=name)))
+        yield from map(self._told, self._configurations.others(self._candidate, names, self._smallest()))
 
     def _run_values(self) -> Iterator[Ran]:
         """The smallest cases on other values, in turn."""
@@ -261,11 +235,12 @@ class Trial:
                 handed.append((found if isinstance(found, Ran) else candidate.lower(found)).handed)
             code = self._machine_code(handed, target)
             if code.cause is Cause.OUT_OF_RESOURCES:
-                ran = refit(candidate, captured, handed, partial(self._one, target=target)).get(0, ran)
-                code, self._first[target] = self._machine_code(handed, target), candidate.first
+                ran = self._configurations.refit(candidate, captured, handed).get(0, ran)
+                code = self._machine_code(handed, target)
             self._code[target] = code
             if code.cause is None or ran.result.cause not in (None, *UNDECIDABLE):
                 yield self._told(replace(ran, result=replace(ran.result, target=target)))
+            yield from map(self._told, self._configurations.elsewhere(candidate, self._smallest()[0]))
 
     def _require_work(self) -> None:
         """Refuses kernels that change nothing: at one size, or before one mask, doing nothing may be right."""
@@ -300,7 +275,7 @@ class Trial:
     def _on(self, target: str) -> Candidate:
         lent = self._lent if target == self._targets[0] else None
         candidate = Candidate(self._box, self._limits, self._oracle, self._kernel, target, self._policy, lent)
-        candidate.begin_with(self._first.get(target, 0))
+        candidate.begin_with(self._configurations.first.get(target, 0))
         return candidate
 
     def _size(self, case: Case) -> int:

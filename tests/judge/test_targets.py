@@ -145,7 +145,12 @@ def test_a_wrong_configuration_is_named(judge):
 
 
 def test_a_configuration_that_does_not_fit_is_passed_over_as_an_autotuner_does(judge):
-    accepted(verdict_on(judge, SPEC, tuned((64, 0, 4), (64, 1, 32))))
+    beyond = tuned((64, 0, 4), (64, 1, 32))
+    accepted(verdict_on(judge, SPEC, beyond))
+    elsewhere = verdict_on(judge, SPEC, beyond, targets=["gfx942", "sm_90"])  # which has room for as many warps
+    rejected(elsewhere, Cause.WRONG_VALUES)
+    assert "num_warps: 32" in elsewhere.line()
+    assert "sm_90" in elsewhere.line()
 
 
 def test_so_is_one_that_stands_first(judge):
