@@ -258,7 +258,7 @@ def double(x):
     two = torch.tensor([2.0] * x.numel())
     return launch(decoy, two, torch.empty_like(x))
 """,
-        Cause.FOREIGN_WORK,
+        Cause.WRONG_VALUES,
     ),
 }
 

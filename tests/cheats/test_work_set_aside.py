@@ -90,13 +90,22 @@ def double(x):
     y.copy_(torch.tensor([2.0] * x.numel()))
     return y
 """,
-        Cause.FOREIGN_WORK,
+        Cause.WRONG_VALUES,
     ),
     "value-in-a-scalar-tensor": (
         """
 def double(x):
     y = launch(decoy, x, torch.empty_like(x))
     y.copy_(torch.tensor(float(x.numpy()[0])))
+    return y
+""",
+        Cause.UNSTABLE_PLAN,
+    ),
+    "values-in-a-table": (
+        """
+def double(x):
+    y = launch(decoy, x, torch.empty_like(x))
+    y.copy_(torch.tensor([2 * float(value) for value in x.numpy()]))
     return y
 """,
         Cause.UNSTABLE_PLAN,

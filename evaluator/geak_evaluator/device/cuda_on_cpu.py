@@ -241,6 +241,7 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
             for name, value in stubs.items():
                 undo.enter_context(replaced(torch.accelerator, name, _always(value)))
             undo.enter_context(replaced(torch.accelerator, "synchronize", _nothing()))
+            undo.enter_context(replaced(torch.accelerator, "current_stream", _Here))
         # While torch handles x.backward() no mode is on, but the backward of a custom function is user code too.
         if hasattr(torch.autograd, "_engine_run_backward"):
             undo.enter_context(replaced(torch.autograd, "_engine_run_backward", _within_mode))
