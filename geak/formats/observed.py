@@ -193,7 +193,7 @@ class _Trying:
     async def tied(self, plan: Plan) -> bool:
         """Whether a number of one call is refused with the sizes of another."""
         number, base = _base(plan)
-        seen = {n: {s[n] for s in plan.sketch.cases if n in s} for n, v in base.items() if type(v) is int}
+        seen = {n: {s[n] for s in plan.sketch.cases if n in s} for n, v in base.items() if not isinstance(v, str)}
         others = [{**base, n: v} for n in seen if n not in plan.sketch.axes for v in sorted(seen[n] - {base[n]})]
         if not others or any(plan.sketch.values):
             return False

@@ -102,7 +102,7 @@ def _where(plan: Plan) -> list[str]:
     """
     fixed = [n for n in plan.sketch.axes if n not in plan.free]
     seen = [*plan.sizes, *plan.bench]
-    numbers = [n for n, v in seen[0].items() if n not in plan.sketch.axes and type(v) is int]
+    numbers = [n for n, v in seen[0].items() if n not in plan.sketch.axes and not isinstance(v, str)]
     found = [_together(fixed, seen)]
     if (plan.tied or any(plan.sketch.values)) and numbers:
         found.append(_together([*fixed, *numbers], seen, numbers))

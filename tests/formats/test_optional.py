@@ -46,13 +46,14 @@ def test_inputs_that_are_left_out_each_for_itself_stay_optional(alone):
     assert optional == (["bias"] if alone else [])
 
 
-def test_numbers_that_are_tied_are_those_of_the_sizes_that_were_accepted():
-    calls = [{"x": {"tensor": [n], "dtype": "float32"}, "block": block} for n, block in ((32, 16), (64, 128))]
+@pytest.mark.parametrize(("one", "other"), [(16, 128), (0.1, 0.5), (True, False)])
+def test_numbers_that_are_tied_are_those_of_the_sizes_that_were_accepted(one, other):
+    calls = [{"x": {"tensor": [n], "dtype": "float32"}, "block": block} for n, block in ((32, one), (64, other))]
     found = sketch(Entry("f", "function", tuple(map(Seen, calls))))
     assert found is not None
     made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0,), found.cases[:1], trial=False)
     assert "where=" not in spec_text(made)
-    assert 'where=("block == 16",)' in spec_text(replace(made, tied=True))
+    assert f'where=("block == {one}",)' in spec_text(replace(made, tied=True))
 
 
 def test_there_are_never_more_slots_than_pages_hold():
