@@ -113,6 +113,10 @@ async def _fitted(plan: Plan, listed: Listed, trials: _Trying, scale: Scale) -> 
         if not accepted and others:
             plan, accepted, why = await trials.some(plan, others[:2])
     if not accepted:
+        if not plan.sketch.shapes and why.startswith("wrong_values"):
+            raise SpecError(
+                f"{listed.name}: its tests pass no tensor; it draws its inputs itself, and no two calls agree"
+            )
         what = "its reference has no answer" if plan.material.torch else "its own kernel is not accepted"
         raise SpecError(f"{listed.name}: {what} at any of its sizes: {why}")
     plan = settled(replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted)))

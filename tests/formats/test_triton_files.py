@@ -257,6 +257,20 @@ def test_a_table_of_lengths_keeps_its_longest_and_what_the_original_leaves_unwri
     assert verdict.status is Status.ACCEPTED, verdict.line()
 
 
+DRAWN = """
+def drawn(rows, columns):
+    return row_shift(torch.randn(rows, columns), torch.randn(columns))
+
+
+def row_shift("""
+
+
+def test_a_function_that_draws_its_own_inputs_is_no_task(tmp_path, running_judge, honest_listing):
+    root = honest_listing("drawn", "drawn(20, 48)\n", "\ndef row_shift(", DRAWN)
+    with pytest.raises(SpecError, match="its tests pass no tensor; it draws its inputs itself"):
+        made(f"{root}::G/drawn", tmp_path / "made", running_judge)
+
+
 SHIFTED = """
 @triton.jit
 def shifted_kernel(w, bias, out, n, BLOCK: tl.constexpr):
