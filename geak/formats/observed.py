@@ -14,7 +14,7 @@ from geak.errors import SpecError
 from geak.formats.base import Listed, Scale
 from geak.formats.kept import keep, kept
 from geak.formats.optional import settled
-from geak.formats.written import Material, Plan, Sizes, kernel_text, spec_text
+from geak.formats.written import Material, Plan, Sizes, formats, kernel_text, spec_text
 from geak.journal.store import write
 from geak.judge import text
 from geak.judges import Judges
@@ -341,5 +341,7 @@ def _bench(plan: Plan) -> tuple[Sizes, ...]:
     own = [s for s, t in zip(plan.sketch.cases, plan.sketch.timed, strict=True) if not t and s not in plan.sizes]
     fixed = [n for n in plan.sketch.axes if n not in plan.free]
     allowed = {n: {s[n] for s in plan.sizes} for n in fixed}
+    types = formats(replace(plan, trial=False))
     kept = [s for s in timed or own if all(s[n] in allowed[n] for n in fixed)]
+    kept = [s for s in kept if all(s.get(n, choices[0]) in choices for n, choices in types.items())]
     return tuple(sorted(kept, key=lambda s: _elements(plan.sketch, s))[-_BENCH:])

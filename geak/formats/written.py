@@ -54,7 +54,7 @@ def spec_text(plan: Plan) -> str:
     body = ["spec = Spec("]
     body += ["    axes={", *(f'        "{n}": {_axis_text(plan, n)},' for n in sketch.axes), "    },"]
     if sketch.dtypes:
-        types = {n: f"({', '.join(map(_quoted, choices))},)" for n, choices in sketch.dtypes.items()}
+        types = {n: f"({', '.join(map(_quoted, choices))},)" for n, choices in formats(plan).items()}
         body += [f"    dtypes={_dict(types)},"]
     body += ["    inputs={", *(f'        "{n}": {text},' for n, text in sketch.inputs.items()), "    },"]
     body += [
@@ -84,6 +84,15 @@ def spec_text(plan: Plan) -> str:
     head += ["import torch", ""] if any(sketch.values) or plan.material.torch else []
     head += [f"from geak_evaluator import {', '.join(words)}", ""]
     return "\n".join([*head, declared, *_reference(plan), *_makes(plan), ""])
+
+
+def formats(plan: Plan) -> dict[str, tuple[str, ...]]:
+    """The number formats behind each name: of several those that its original was accepted with."""
+    found = {}
+    for name, choices in plan.sketch.dtypes.items():
+        accepted = tuple(choice for choice in choices if any(sizes.get(name) == choice for sizes in plan.sizes))
+        found[name] = choices if plan.trial or not accepted else accepted
+    return found
 
 
 def _axis_text(plan: Plan, name: str) -> str:

@@ -56,6 +56,15 @@ def test_numbers_that_are_tied_are_those_of_the_sizes_that_were_accepted(one, ot
     assert f'where=("block == {one}",)' in spec_text(replace(made, tied=True))
 
 
+def test_formats_are_those_that_the_original_was_accepted_with():
+    calls = [{"x": {"tensor": [n], "dtype": dtype}} for n, dtype in ((32, "float32"), (64, "float16"), (16, "float16"))]
+    found = sketch(Entry("f", "function", tuple(map(Seen, calls))))
+    assert found is not None
+    made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0,), found.cases[:1])
+    assert '"T": ("fp32", "fp16",)' in spec_text(made)
+    assert '"T": ("fp32",)' in spec_text(replace(made, trial=False))
+
+
 def test_there_are_never_more_slots_than_pages_hold():
     calls = [
         {
