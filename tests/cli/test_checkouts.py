@@ -17,12 +17,12 @@ _RUNS = [row for row in ROWS if row.run]
 )
 def test_a_task_of_each_format_goes_through_a_run(geak, tmp_path, row):
     out = tmp_path / "run"
-    asked = ("-t", "gfx942", "--samples", 1, "--rounds", 1, "--tune", 0, "--elements", 300)
-    ran = geak("generate", f"{row.root}::{row.run}", "--out", out, *asked)
+    scale = ("-t", "gfx942", "--elements", 300)  # which the sizes of a task follow
+    ran = geak("generate", f"{row.root}::{row.run}", "--out", out, *scale, "--samples", 1, "--rounds", 1, "--tune", 0)
     assert ran.code == 0, ran.err + ran.out
     assert ran.out.startswith("ACCEPTED ")
     (spec,) = (out / "spec").glob("*.py")
-    again = geak("eval", f"{row.root}::{row.run}", out / "best.py", "-t", "gfx942", "--tier", "gate", "--json")
+    again = geak("eval", f"{row.root}::{row.run}", out / "best.py", *scale, "--tier", "gate", "--json")
     assert json.loads(again.out)["name"] == spec.stem
     assert again.code == 0
 

@@ -151,7 +151,7 @@ VARIANTS = {
             "a bias that is None is read",
             "    if bias_ptr is not None:\n        acc",
             "    acc",
-            r"tl\.load\(bias_ptr[\s\S]*'NoneType'",
+            r"'NoneType'[\s\S]*tl\.load\(bias_ptr",
             Cause.COMPILE_ERROR,
         ),
         Variant(

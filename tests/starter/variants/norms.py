@@ -132,7 +132,7 @@ VARIANTS = {
             "a bias that is None is read",
             "if bias_ptr is not None:",
             "if weight_ptr is not None:",
-            r"tl\.load\(bias_ptr[\s\S]*'NoneType'",
+            r"'NoneType'[\s\S]*tl\.load\(bias_ptr",
             Cause.COMPILE_ERROR,
         ),
         Variant(
