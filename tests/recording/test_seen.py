@@ -55,6 +55,14 @@ def test_the_ends_of_parts_are_no_permutation():
     assert found.values[0] == {"ends": [0, 1, 2, 3, 4]}
 
 
+def test_one_number_is_no_rule():
+    one = {"min": 0, "max": 0, "distinct": 1, "permutation": True, "sorted": True, "values": [0]}
+    more = {"min": 0, "max": 2, "distinct": 3, "permutation": True, "sorted": True, "values": [0, 1, 2]}
+    calls = [{"x": tensor(8), "at": tensor(n, dtype="int32", **info)} for n, info in ((1, one), (3, more))]
+    assert drawn(*calls).inputs["at"].startswith("Tensor(")
+    assert drawn({"x": tensor(8), "at": tensor(1, dtype="int32", **{**one, "distinct": 2})}).values == ({"at": [0]},)
+
+
 def test_an_input_that_only_a_left_out_call_has_is_none_in_the_others():
     calls = [{"x": tensor(n, 4), "more": None} for n in (8, 9)]
     found = drawn(*calls, {"x": tensor(2, 3, 4), "more": tensor(2, 3)})

@@ -45,8 +45,9 @@ def drawn(calls: Calls, name: str, dtype: str) -> str:
             return f"constant({infos[0]['min']})"
     if all(info.get("permutation") for info in infos):
         axis = _axis(calls, name)
-        ends = all(info.get("sorted") for info in infos) and _one_more(calls, axis)
-        return f"permutation({axis})" if axis and not ends else ""
+        if not axis or (all(info.get("sorted") for info in infos) and _one_more(calls, axis)):
+            return ""
+        return f"permutation({axis})"
     random = all(info["distinct"] > 16 for info in infos) and not all(info.get("sorted") for info in infos)
     if random or any("values" not in info for info in infos):
         low, high = min(info["min"] for info in infos), max(info["max"] for info in infos)
@@ -111,7 +112,7 @@ def _axis(calls: Calls, name: str) -> str:
 
 def _one_more(calls: Calls, axis: str) -> bool:
     """Whether an axis always had one more than another, as the ends of a list's parts have."""
-    sizes = calls.columns.get(axis, ())
+    sizes = calls.columns[axis]
     others = [known for name, known in calls.columns.items() if name != axis]
     return any(all(a and b and a == b + 1 for a, b in zip(sizes, one, strict=True)) for one in others)
 
