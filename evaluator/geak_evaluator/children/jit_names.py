@@ -16,16 +16,8 @@ LANGUAGE = "triton.language"
 _EXTRA = f"{LANGUAGE}.extra"
 MODULES = frozenset(
     {
-        *(
-            "math",
-            "triton",
-            LANGUAGE,
-            f"{LANGUAGE}.math",
-            f"{LANGUAGE}.random",
-            f"{LANGUAGE}.libdevice",
-            _EXTRA,
-            f"{_EXTRA}.libdevice",
-        ),
+        *("math", "triton", LANGUAGE, f"{LANGUAGE}.math", f"{LANGUAGE}.random", f"{LANGUAGE}.libdevice"),
+        *(_EXTRA, f"{_EXTRA}.libdevice"),
         *(f"{_EXTRA}.{side}{part}" for side in ("cuda", "hip") for part in ("", ".libdevice", ".utils", ".gdc")),
     }
 )
@@ -82,8 +74,8 @@ def check_bindings(nodes: list[ast.stmt]) -> None:
         for name, meaning in _bound(node):
             own = name in _OWN_NAMES and meaning not in _OWN_NAMES[name]
             # A kernel of such a name is kept; a wrapper is missed where a kernel names it.
-            told = isinstance(node, ast.FunctionDef | ast.Assign | ast.AnnAssign) and name not in computing
-            if own or (name in SAFE_CALLS and not told):
+            harmless = isinstance(node, ast.FunctionDef | ast.Assign | ast.AnnAssign) and name not in computing
+            if own or (name in SAFE_CALLS and not harmless):
                 raise NotPlain(f"the name {name} is given another meaning", node.lineno)
 
 
