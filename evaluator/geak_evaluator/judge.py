@@ -104,6 +104,11 @@ class Judge:
         """Whether it was given a device."""
         return self._stopwatch is not None
 
+    @property
+    def stopwatch(self) -> Stopwatch | None:
+        """Its device, and how to time on it."""
+        return self._stopwatch
+
     def launched(self) -> Launched:
         """What a real launch on its device comes to, in a child like all others there."""
         if self._stopwatch is None:

@@ -36,6 +36,15 @@ class Stopwatch:
     sensor: Callable[[], Watcher] | None = None
     """Makes an observer of its energy, or raises NoSensor; None where the device itself tells, or nothing does."""
 
+    def why_not(self, target: str) -> str:
+        """Why nothing can be proved or timed for a target on it; empty where it can."""
+        try:
+            found = self.lent.identity
+        except DeviceLost as error:
+            return str(error)
+        is_a = f" ({found.target})" if found.target else ""
+        return "" if found.target == target else f"the device here is {found.name}{is_a}"
+
 
 class Measuring:
     """One kernel's bench cases."""

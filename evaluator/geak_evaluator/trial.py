@@ -113,17 +113,11 @@ class Trial:
         if self._spec.oracle == "tests":
             self._remarks.append(_INTERPRETED)
             return None
-        target = self._targets[0]
-        try:
-            found = self._stopwatch.lent.identity
-        except DeviceLost as error:
-            self._remarks.append(f"{error}; this verdict is the interpreter's")
+        if why := self._stopwatch.why_not(self._targets[0]):
+            text = "this verdict is the interpreter's, and nothing is timed"
+            self._remarks.append(f"{why}; for {self._targets[0]} {text}")
             return None
-        if found.target == target:
-            return self._stopwatch.lent
-        is_a = f" ({found.target})" if found.target else ""
-        self._remarks.append(f"the device here is {found.name}{is_a}, so {target} was compiled for and nothing timed")
-        return None
+        return self._stopwatch.lent
 
     def _run(self) -> None:
         first, *others = sorted(self._shown, key=lambda case: self._size(case) > _GATE_ELEMENTS)

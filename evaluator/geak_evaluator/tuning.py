@@ -9,10 +9,13 @@ from dataclasses import replace
 from geak_evaluator import source
 from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import Oracle, SpecFile
+from geak_evaluator.racing import NoRace, Races
 from geak_evaluator.schema.target import find
-from geak_evaluator.schema.tuning import SPILLS, Configuration, Ranking, Tunable, Tuning
-from geak_evaluator.schema.verdict import UNDECIDABLE, Cause, Policy, Status
+from geak_evaluator.schema.tuning import HIGH, LOW, RATIO, SPILLS, Configuration, Ranking, Tunable, Tuning
+from geak_evaluator.schema.verdict import UNDECIDABLE, Cause, Policy, Status, Verdict
+from geak_evaluator.tune import telling
 from geak_evaluator.tune.knobs import Space, Values
+from geak_evaluator.tune.order import distance
 from geak_evaluator.tune.reading import Untunable, read
 from geak_evaluator.tune.search import Search
 from geak_evaluator.tune.tables import NoTable, parse
@@ -25,12 +28,6 @@ _REFUSALS = 3
 """So many refused in a row, and a target's search has found nothing."""
 _FOR_PROOFS = 0.3
 """The share of the time that is kept for proving."""
-
-_ORDER = (
-    "ordered by what the compiler tells (matrix instructions, reuse of tiles, occupancy, widths of loads and stores; "
-    "a product by its estimate and its inner loops; whatever spills is out), which is no speed: the first run on a GPU "
-    "settles it"
-)
 
 
 def tune(
@@ -81,6 +78,8 @@ class _Tuner:
         self._policy, self._evaluations = policy, evaluations
         self._end, self._search_end = begun + seconds, begun + seconds * (1 - _FOR_PROOFS)
         self._choices: dict[str, dict[str, tuple[int, ...]]] = {target: space.choices(target) for target in targets}
+        self._races: dict[str, Races] = {}
+        self._untimed: dict[str, str] = {}
 
     def tune(self, rows: Mapping[str, Values]) -> Tuning:
         """Proves the file as it is, searches for each target, proves the best, and writes them in."""
@@ -96,14 +95,21 @@ class _Tuner:
         first = gate(self._judge, self._oracle, space.source.data, self._targets[0], self._policy)
         if first.status is not Status.ACCEPTED:
             return Tuning(left=space.left, note=f"the gate does not accept this kernel as it stands: {first.line()}")
-        self._variants = Variants(self._judge, self._oracle, space, self._targets, self._policy)
+        watch = self._judge.stopwatch
+        for target in self._targets if watch is not None else ():
+            assert watch is not None
+            if why := watch.why_not(target):
+                self._untimed[target] = why
+            else:
+                self._races[target] = Races(self._judge, watch, self._oracle, target, self._policy)
+        self._variants = Variants(self._judge, self._oracle, space, self._targets, self._policy, self._races)
         left = [*space.left, *self._narrow()]
         rankings = []
         for number, target in enumerate(self._targets):
             now = time.monotonic()
             share = now + (self._search_end - now) / (len(self._targets) - number)
-            rankings.append(self._search(target, rows, share))
-        rankings = [self._prove(ranking) for ranking in rankings]
+            rankings.append(self._searched(target, rows, share))
+        rankings = [self._raced(self._prove(ranking)) for ranking in rankings]
         return self._concluded(rankings, rows, tuple(left))
 
     # -- what may be changed --
@@ -145,6 +151,20 @@ class _Tuner:
         return causes <= {Cause.OUT_OF_RESOURCES, Cause.TIMEOUT, *UNDECIDABLE}
 
     # -- trying --
+
+    def _searched(self, target: str, rows: Mapping[str, Values], end: float) -> Ranking:
+        """By time where the target's device is here; by what the compiler tells where it is not, or fails."""
+        if target in self._races:
+            try:
+                return replace(self._search(target, rows, end), how="measured", device=self._races[target].device)
+            except NoRace as error:
+                self._unraced(target, error)
+        return self._search(target, rows, end)
+
+    def _unraced(self, target: str, error: NoRace) -> None:
+        self._untimed[target] = str(error)
+        del self._races[target]
+        self._variants.untimed(target)
 
     def _search(self, target: str, rows: Mapping[str, Values], end: float) -> Ranking:
         space, choices = self._space, self._choices[target]
@@ -191,7 +211,7 @@ class _Tuner:
             if case := self._variants.spills_anew(one.values, ranking.target):
                 spilling.append(replace(one, cause=SPILLS, message=f"registers are spilled to memory in case {case}"))
                 continue
-            verdict = self._variants.gate(written(self._space, one.values, ranking.target), ranking.target)
+            verdict = self._gate(one, ranking.target)
             if verdict.status is Status.ACCEPTED:
                 proved.append(replace(one, proved=True))
             else:
@@ -199,6 +219,34 @@ class _Tuner:
                 cause = wrong.cause.value if wrong is not None and wrong.cause is not None else "rejected"
                 refused.append(replace(one, cause=cause, message=verdict.line()))
         return replace(ranking, configurations=(*proved, *alike, *rest, *refused, *spilling, *out))
+
+    def _gate(self, one: Configuration, target: str) -> Verdict:
+        return self._variants.gate(written(self._space, one.values, target), target)
+
+    def _raced(self, ranking: Ranking) -> Ranking:
+        """Those of the proved first that are faster than the file as it stands, timed in turn with it; then the file.
+
+        What cannot be told apart from it is no reason to change it.
+        """
+        races, found = self._races.get(ranking.target), ranking.configurations
+        present = next((one for one in found if one.values == self._space.present and not one.cause), None)
+        proved = [one for one in found if one.proved and one is not present]
+        if races is None or present is None or self._gate(present, ranking.target).status is not Status.ACCEPTED:
+            return ranking
+        texts = [written(self._space, one.values, ranking.target) for one in (present, *proved)]
+        before = {
+            number: replace(proved[number], figures={**proved[number].figures, **beside.figures})
+            for number, beside in races.finals(texts[0], texts[1:], self._end).items()
+        }
+        compared = [before.get(number, one) for number, one in enumerate(proved)]
+        faster = sorted((one for one in before.values() if one.figures[LOW] > 1), key=lambda one: -one.figures[RATIO])
+        if faster:  # of those that cannot be told apart from the fastest, the one that changes least
+            alike = [one for one in faster if one.figures[HIGH] >= faster[0].figures[LOW]]
+            alike.sort(key=lambda one: distance(self._space, one.values))
+            faster = [*alike, *faster[len(alike) :]]
+        slower = [one for one in compared if one not in faster]
+        rest = [one for one in found if one is not present and one not in proved]
+        return replace(ranking, configurations=(*faster, replace(present, proved=True), *slower, *rest))
 
     # -- handing out --
 
@@ -212,23 +260,28 @@ class _Tuner:
         rankings = [replace(one, table=self._mended(one, rows)) for one in rankings]
         tried = sum(len(one.configurations) for one in rankings)
         done = Tuning(tunables, tuple(map(_shown, rankings)), tried=tried, left=left)
+        cases = next((f"[{'; '.join(map(str, races.cases))}]" for races in self._races.values()), "")
+        means = telling.ordered(rankings, cases, self._untimed)
         picks = [one for one in rankings[0].configurations if one.proved and self._elsewhere(one.values)]
         if not picks:
-            return replace(done, note=f"of {tried} configurations none may be picked: {_why_none(rankings)}")
+            return replace(done, note=f"of {tried} configurations none may be picked: {telling.none(rankings)}")
         best = picks[0].values
         data = self._final(best, rankings)
         if data == space.source.data:
             alone = all(len(one.configurations) == 1 for one in rankings)
             only = "only the present configuration was tried in this time: give it more minutes"
-            return replace(done, note=only if alone else f"the present configuration comes first of {tried}, {_ORDER}")
+            return replace(done, note=only if alone else f"{telling.kept(rankings[0], tried)}, {means}")
         verdict = self._variants.gate(data, self._targets[0])
         if verdict.status is not Status.ACCEPTED:
             return replace(done, note=f"the file with the best configurations is not accepted: {verdict.line()}")
         others = [one.target for one in rankings[1:] if not one.feasible or one.feasible[0].values != best]
         differs = f"; the file has the first of {self._targets[0]}, and for {', '.join(others)} another comes first"
         own = bool(others) and not space.lists and not space.tables
-        note = f"{_ORDER}{differs * own}"
-        return replace(done, source=data.decode("utf-8", "surrogateescape"), proved=True, picked=_said(best), note=note)
+        gained = telling.speed(picks[0])
+        note = f"{gained}, {means}{differs * own}" if gained else f"{means}{differs * own}"
+        return replace(
+            done, source=data.decode("utf-8", "surrogateescape"), proved=True, picked=telling.shown(best), note=note
+        )
 
     def _elsewhere(self, values: Values) -> bool:
         """Whether a configuration that is written into the file compiles for the other targets too."""
@@ -270,19 +323,9 @@ def _beside(choices: Sequence[int], value: int) -> list[int]:
 
 
 def _shown(ranking: Ranking) -> Ranking:
-    """Without the options that are left to Triton."""
-    configurations = tuple(replace(one, values=_said(one.values)) for one in ranking.configurations)
-    return replace(ranking, configurations=configurations, present=_said(ranking.present))
-
-
-def _said(values: Values) -> Values:
-    return {name: value for name, value in values.items() if value}
+    configurations = tuple(replace(one, values=telling.shown(one.values)) for one in ranking.configurations)
+    return replace(ranking, configurations=configurations, present=telling.shown(ranking.present))
 
 
 def _told_apart(found: Sequence[Values]) -> list[Values]:
     return [one for n, one in enumerate(found) if one not in found[:n]]
-
-
-def _why_none(rankings: Sequence[Ranking]) -> str:
-    every = [one for ranking in rankings for one in ranking.configurations if one.cause]
-    return every[0].message or every[0].cause if every else "none was proved on every target"

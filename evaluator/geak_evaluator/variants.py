@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import log2
 
@@ -12,9 +12,10 @@ from geak_evaluator.estimating import tiles, timed
 from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import Answer, Oracle, SpecProblem, TooBig
 from geak_evaluator.outcome import Ran
+from geak_evaluator.racing import Out, Races
 from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.spec import Case
-from geak_evaluator.schema.tuning import SPILLS, Configuration
+from geak_evaluator.schema.tuning import MICROSECONDS, SPILLS, Configuration
 from geak_evaluator.schema.verdict import UNDECIDABLE, CaseResult, Cause, Policy, Tier, Verdict
 from geak_evaluator.tracing import Traced, Untraced
 from geak_evaluator.tune import order
@@ -28,10 +29,19 @@ _COMPILE_S = 20.0
 
 
 class Variants:
-    """What is known of a file's configurations, by target; each is compiled once."""
+    """What is known of a file's configurations, by target; each is compiled once, and timed where there is a device."""
 
-    def __init__(self, judge: Judge, oracle: Oracle, space: Space, targets: Sequence[str], policy: Policy) -> None:
-        """On the first of the targets the file is known to be right."""
+    def __init__(
+        self,
+        judge: Judge,
+        oracle: Oracle,
+        space: Space,
+        targets: Sequence[str],
+        policy: Policy,
+        races: Mapping[str, Races] | None = None,
+    ) -> None:
+        """On the first of the targets the file is known to be right; those with a device have `races`."""
+        self._races = dict(races or {})
         self._judge, self._oracle, self._space, self._policy = judge, oracle, space, policy
         self._compiler = judge.compiler(_COMPILE_S)
         self._known = _Remembered(oracle)
@@ -46,7 +56,7 @@ class Variants:
         self._wider = tuple(case for case in found if self._known.prepared(judge, case, targets))
 
     def keys(self, batch: Sequence[Values], target: str) -> list[Key]:
-        """A figure for each configuration: what is smaller is better. A measurement would take this place."""
+        """A figure for each configuration: what is smaller is better. NoRace where it cannot be timed after all."""
         sources = {written(self._space, values, target): values for values in batch}
         lowered: dict[bytes, Ran | list[Handed]] = {}
         for data in sources:
@@ -57,10 +67,18 @@ class Variants:
         if together:
             compiled(self._compiler, together, target, eight_bit=False)
         for data, found in lowered.items():
-            self._found[target, data] = made = self._figured(found, sources[data], target)
-            if not made.cause and isinstance(found, list):
+            made = self._figured(found, sources[data], target)
+            if not made.cause and target in self._races:
+                made = self._raced(made, data, self._races[target])
+            self._found[target, data] = made
+            if not made.cause and target not in self._races and isinstance(found, list):
                 self._play(data, found[0], target)
         return [self._key(values, target) for values in batch]
+
+    def untimed(self, target: str) -> None:
+        """From now on a target is one without a device, and nothing that was timed counts."""
+        del self._races[target]
+        self._found = {key: one for key, one in self._found.items() if key[0] != target}
 
     def of(self, values: Values, target: str) -> Configuration:
         """What is known of one."""
@@ -117,6 +135,12 @@ class Variants:
             return Configuration(values, told, SPILLS, f"registers are spilled to memory{where}")
         return Configuration(values, told)
 
+    def _raced(self, one: Configuration, data: bytes, races: Races) -> Configuration:
+        try:
+            return replace(one, figures={**one.figures, MICROSECONDS: races.alone(data)})
+        except Out as error:
+            return replace(one, cause=error.cause, message=_first(str(error)))
+
     def _play(self, data: bytes, handed: Handed, target: str) -> None:
         """What the tiles of a product make of the case that is timed; nothing is known where it is not counted.
 
@@ -142,6 +166,8 @@ class Variants:
         far = order.distance(self._space, values)
         if one.cause:
             return (1.0, far, 0.0)
+        if target in self._races:
+            return (0.0, one.figures[MICROSECONDS], far)
         present, us = (self._us.get((target, written(self._space, v, target))) for v in (self._space.present, values))
         if present is None:  # the file as it stands comes first of all
             return (0.0, order.badness(one.figures, dot=self._dot), far)

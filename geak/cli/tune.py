@@ -18,7 +18,7 @@ from geak.errors import UsageError
 from geak.settings import DEFAULT_TARGETS
 from geak.sources import load
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.tuning import Configuration, Ranking, Tuning
+from geak_evaluator.schema.tuning import MICROSECONDS, RATIO, Configuration, Ranking, Tuning
 
 _SHOWN = 5
 _FIGURES = {
@@ -28,7 +28,8 @@ _FIGURES = {
     "load_bits": "load bits",
     "store_bits": "store bits",
     "matrix": "matrix",
-    "microseconds": "microseconds",
+    MICROSECONDS: "us",
+    RATIO: "times as fast",
 }
 
 
@@ -90,7 +91,7 @@ def _print(found: Tuning, kernel: Path, files: list[Path]) -> None:
         say(f"NOT TUNED {kernel.name}  {flat(found.note)}")
     else:
         word = "TUNED" if found.source else "KEPT"
-        say(f"{word} {kernel.name}  {plural(found.tried, 'configuration')} compiled, none measured")
+        say(f"{word} {kernel.name}  {plural(found.tried, 'configuration')} compiled, {_timed(found)}")
         for ranking in found.rankings:
             for line in _table(ranking):
                 say(line)
@@ -99,6 +100,13 @@ def _print(found: Tuning, kernel: Path, files: list[Path]) -> None:
         say(f"  left as it is: {flat(reason)}")
     for file in files:
         say(f"  wrote {file}")
+
+
+def _timed(found: Tuning) -> str:
+    every = [one for ranking in found.rankings for one in ranking.configurations]
+    count = sum(MICROSECONDS in one.figures for one in every)
+    devices = ", ".join(ranking.device for ranking in found.rankings if ranking.device)
+    return f"{count} of them measured on {devices}" if devices else "none measured"
 
 
 def _table(ranking: Ranking) -> list[str]:
@@ -125,7 +133,7 @@ def _row(one: Configuration, ranking: Ranking, number: int) -> tuple[str, str, s
 
 
 def _numbers(one: Configuration, names: list[str]) -> list[str]:
-    return [f"{one.figures[name]:g}" if name in one.figures else "-" for name in names]
+    return [f"{one.figures[name]:.4g}" if name in one.figures else "-" for name in names]
 
 
 def _written(found: Tuning, place: Path, table: Path | None) -> list[Path]:

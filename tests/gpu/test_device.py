@@ -21,7 +21,9 @@ from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.target import TARGETS
 from geak_evaluator.schema.timing import Timing
+from geak_evaluator.schema.tuning import LOW
 from geak_evaluator.schema.verdict import Cause, Policy, Status, Tier
+from geak_evaluator.tuning import tune
 
 pytestmark = pytest.mark.gpu
 
@@ -185,3 +187,13 @@ def test_other_targets_are_compiled_for_and_not_timed(on_device: Judge, device: 
     assert verdict.status is Status.ACCEPTED, verdict.line()
     assert verdict.timings == ()
     assert any("nothing timed" in note for note in verdict.notes)
+
+
+def test_the_tuner_picks_what_is_faster_there(on_device: Judge, device: Lent) -> None:
+    """Blocks of 32 elements leave most of a device's bandwidth unused."""
+    slow = KERNEL.replace("1024", "32")
+    found = tune(on_device, FILE, slow.encode(), targets=[device.identity.target], evaluations=6, minutes=2)
+    (ranking,) = found.rankings
+    assert (ranking.how, ranking.device) == ("measured", device.identity.name)
+    assert ranking.feasible[0].figures[LOW] > 1.2
+    assert found.picked["BLOCK"] > 32

@@ -8,6 +8,9 @@ from typing import Literal
 _SHOWN = 4
 How = Literal["compiled", "measured"]
 SPILLS = "spills"
+MICROSECONDS = "microseconds"
+RATIO, LOW, HIGH = "ratio", "ratio_low", "ratio_high"
+"""How many times as fast as the file as it stands, timed in turn with it, and the interval of that."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,8 @@ class Configuration:
 
     values: dict[str, int]
     figures: dict[str, float] = field(default_factory=dict)
-    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix, reuse; measured: microseconds."""
+    """By name: spills, occupancy, registers, shared, load_bits, store_bits, matrix, reuse; measured: microseconds, and
+    of the best few ratio, ratio_low and ratio_high."""
     cause: str = ""
     """Why it is out: a word of `Cause`, or `SPILLS`; empty for one that may be picked."""
     message: str = ""
@@ -49,6 +53,8 @@ class Ranking:
     """As the file has it; an option that is left to Triton is not named, here as in every configuration."""
     table: dict[str, dict[str, int]] = field(default_factory=dict)
     """The rows of the table that was handed over, with another configuration where theirs is out."""
+    device: str = ""
+    """Where it was measured."""
 
     @property
     def feasible(self) -> tuple[Configuration, ...]:

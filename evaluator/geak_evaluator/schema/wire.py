@@ -8,7 +8,7 @@ from typing import Any, Literal
 from geak_evaluator.schema.device import Gpu, Launched
 from geak_evaluator.schema.verdict import Policy, Tier
 
-VERSION = 7
+VERSION = 8
 """Raised with every change that an older agent or judge would misread."""
 
 

@@ -127,6 +127,7 @@ class SimulatedMetal:
     ) -> None:
         """`costs` are cold microseconds by the name of a kernel or step: "rows=20,eager=45"; `us` is of all others.
 
+        "rows/BLOCK/64=1.5" makes a kernel's launches with that constant, or that many warps, take so much longer.
         `opens` is a file that it does not start without, as a driver has its device files.
         """
         if opens:
@@ -268,6 +269,8 @@ class SimulatedMetal:
     def _take(self, launch: Any) -> None:
         """Called for each launch before it is interpreted."""
         us = self._costs.get(launch.kernel, self._us)
+        for name, value in {**launch.constants, "num_warps": launch.num_warps}.items():
+            us *= self._costs.get(f"{launch.kernel}/{name}/{value}", 1.0)
         self._driver.executes = False  # what is done is done here
         self._works = True
         if self._trick and self._liar in ("", launch.kernel):
