@@ -2,38 +2,28 @@
 
 from __future__ import annotations
 
-import random
-import re
+import ast
 import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
-from math import prod
 from pathlib import Path
 
 from geak.errors import SpecError
 from geak.formats.base import Listed, Scale
 from geak.formats.kept import keep, kept
 from geak.formats.optional import settled
+from geak.formats.sizes import elements, in_proportion, scaled
+from geak.formats.trials import CASES, Trying
 from geak.formats.written import Material, Plan, Sizes, formats, kernel_text, spec_text
 from geak.journal.store import write
 from geak.judge import text
 from geak.judges import Judges
 from geak.tasks import Task
-from geak_evaluator.schema import expr
-from geak_evaluator.schema.observed import Entry, Sketch, Trials, Tried
-from geak_evaluator.schema.verdict import Policy
+from geak_evaluator.schema.observed import Entry, Observed
 
-CASES = 4
-"""Of one spec at the most: a test of forty sizes repeats itself."""
-_NATIVE = 4
-"""So many times what a scale allows a case may have and still be run at the benchmark's own size."""
 _LARGEST = 1 << 24
 """Elements of a case that is tried at all."""
 _BENCH = 6
-_TRIED = 8
-"""Sizes that are drawn at random before a domain is believed."""
-_DRAWS = 3
-"""Of the values of a case: that a random matrix is positive definite once is luck."""
 
 
 async def task(listed: Listed, material: Material, folder: Path, judges: Judges, scale: Scale, name: str) -> Task:
@@ -41,26 +31,25 @@ async def task(listed: Listed, material: Material, folder: Path, judges: Judges,
     spec, original = folder / f"{name}.py", folder / f"{name}_original.py"
     if spec.exists():
         return _with_original(await kept(spec, listed, judges), original)
-    seen = await judges.observe(
-        listed.file,
-        material.kernel,
-        test=material.test,
-        timed=material.timed,
-        watch=material.watch,
-        project=material.project,
-    )
-    entry = next((one for one in seen.entries if one.sketch is not None and not all(one.sketch.timed)), None)
+    seen, entry = await _observed(listed, material, judges)
+    notes = [seen.trouble] * bool(seen.trouble)
+    if entry is not None and entry.sketch is not None and not (entry.sketch.shapes or material.torch):
+        kernels = launched(material.kernel, entry.name)
+        if len(kernels) == 1:  # it may draw its inputs itself, and then no two calls agree: its kernel's do
+            notes.append(f"{entry.name} is passed no tensor; the task is {kernels[0]}, the kernel that it launches")
+            material = replace(material, watch=kernels)
+            seen, entry = await _observed(listed, material, judges)
     if entry is None or entry.sketch is None:
         called = [one.name for one in seen.entries if one.calls]
         why = seen.trouble or (
             f"its test never calls {', '.join(material.watch)}" if not called else "no call is usable"
         )
         raise SpecError(f"{listed.name}: {why}")
-    plan = Plan(name, _entry(entry, material), entry.sketch, material, _about(listed, entry, seen.trouble))
+    plan = Plan(name, _entry(entry, material), entry.sketch, material, _about(listed, entry, notes))
     # Apart: a folder holds a spec once it is whole.
     with tempfile.TemporaryDirectory(prefix="geak-trial-") as apart:
         try:
-            plan = await _fitted(plan, listed, _Trying(Path(apart), judges), scale)
+            plan = await _fitted(plan, listed, Trying(Path(apart), judges), scale)
         except (ArithmeticError, LookupError, TypeError, ValueError) as error:
             # What was seen is a foreign process's word; sizes that cannot be meant cost this task alone.
             raise SpecError(f"{listed.name}: the calls of its test cannot be read: {error}") from None
@@ -73,6 +62,35 @@ async def task(listed: Listed, material: Material, folder: Path, judges: Judges,
         write(original, kernel_text(plan).encode("utf-8", "surrogateescape"))
     made = keep(spec, spec_text(plan), listed, findings, single_shape=not plan.free)
     return _with_original(made, original)
+
+
+async def _observed(listed: Listed, material: Material, judges: Judges) -> tuple[Observed, Entry | None]:
+    seen = await judges.observe(
+        listed.file,
+        material.kernel,
+        test=material.test,
+        timed=material.timed,
+        watch=material.watch,
+        project=material.project,
+    )
+    usable = (one for one in seen.entries if one.sketch is not None and not all(one.sketch.timed))
+    return seen, next(usable, None)
+
+
+def launched(kernel: str, function: str) -> tuple[str, ...]:
+    """The kernels that a function of a file launches by itself: `name[grid](...)` in its own text."""
+    try:
+        tree = ast.parse(kernel)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ()
+    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    own = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function), None)
+    found = [
+        call.func.value.id
+        for call in (ast.walk(own) if own is not None else ())
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Subscript) and isinstance(call.func.value, ast.Name)
+    ]
+    return tuple(dict.fromkeys(name for name in found if name in names))
 
 
 def _with_original(made: Task, original: Path) -> Task:
@@ -89,29 +107,28 @@ def _entry(entry: Entry, material: Material) -> str:
     return f"{plain}_launch" if entry.kind == "kernel" else f"{plain}_entry"
 
 
-def _about(listed: Listed, entry: Entry, trouble: str) -> str:
+def _about(listed: Listed, entry: Entry, notes: Sequence[str]) -> str:
     lines = [listed.title or listed.name, "", f"Task {listed.name} of {listed.format}; its test's calls were watched."]
     assert entry.sketch is not None
-    lines += [f"Note: {note}." for note in entry.sketch.notes]
-    lines += [f"Note: {trouble}." * bool(trouble)]
+    lines += [f"Note: {note}." for note in (*entry.sketch.notes, *notes)]
     return "\n".join(filter(None, lines[:1])) + "\n\n" + "\n".join(line for line in lines[2:] if line)
 
 
-async def _fitted(plan: Plan, listed: Listed, trials: _Trying, scale: Scale) -> Plan:
+async def _fitted(plan: Plan, listed: Listed, trials: Trying, scale: Scale) -> Plan:
     """Tries sizes, then the freedom around them; what its own kernel is not accepted at is left out."""
     native = [i for i, timed in enumerate(plan.sketch.timed) if not timed][: 3 * CASES]
     most = scale.elements
-    first = {i: _scaled(plan.sketch, i, most) for i in native}
+    first = {i: scaled(plan.sketch, i, most) for i in native}
     picked: dict[str, int] = {}
     for i, sizes in first.items():
         picked.setdefault(repr(sizes), i)
-    chosen = sorted(picked.values(), key=lambda i: _elements(plan.sketch, first[i]))[:CASES]
+    chosen = sorted(picked.values(), key=lambda i: elements(plan.sketch, first[i]))[:CASES]
     plan, accepted, why = await trials.some(plan, [(i, first[i]) for i in chosen])
     # Where that is too small for a kernel's tiles and heads, larger; at last as the benchmark has it.
-    larger = {i: _scaled(plan.sketch, i, 8 * most, least=64) for i in chosen}
-    whole = {i: _in_proportion(plan.sketch, i, 8 * most) for i in chosen}
+    larger = {i: scaled(plan.sketch, i, 8 * most, least=64) for i in chosen}
+    whole = {i: in_proportion(plan.sketch, i, 8 * most) for i in chosen}
     for attempt in (larger, whole, {i: plan.sketch.cases[i] for i in chosen}):
-        others = [(i, s) for i, s in attempt.items() if s != first[i] and _elements(plan.sketch, s) <= _LARGEST]
+        others = [(i, s) for i, s in attempt.items() if s != first[i] and elements(plan.sketch, s) <= _LARGEST]
         if not accepted and others:
             plan, accepted, why = await trials.some(plan, others[:2])
     if not accepted:
@@ -127,226 +144,6 @@ async def _fitted(plan: Plan, listed: Listed, trials: _Trying, scale: Scale) -> 
     return replace(plan, bench=_bench(plan), trial=False)
 
 
-class _Trying:
-    """Trial specs in the task's folder, and what a judge says of their cases."""
-
-    def __init__(self, folder: Path, judges: Judges) -> None:
-        self._folder, self._judges = folder, judges
-
-    async def some(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> tuple[Plan, list[tuple[int, Sizes]], str]:
-        """The cases that are accepted, under a plan that was mended where that was all that it lacked."""
-        why = ""
-        for attempt in _mended(plan):
-            good, failed = await self._accepted(attempt, cases)
-            # What an original changes is not seen where its test is too large to be carried out.
-            while failed is not None and (name := _changed(failed)) and name not in attempt.sketch.changes:
-                attempt = _changing(attempt, name)
-                good, failed = await self._accepted(attempt, cases)
-            if good:
-                return attempt, good, ""
-            why = why or (f"{failed.cause}: {failed.message}" if failed else "no case was tried")
-            if failed is not None and failed.cause not in ("original", "wrong_type", "raised"):
-                break
-        return plan, [], why
-
-    async def _accepted(
-        self, plan: Plan, cases: Sequence[tuple[int, Sizes]]
-    ) -> tuple[list[tuple[int, Sizes]], Tried | None]:
-        """The cases that are accepted, and the first fault; a reference is asked about several draws."""
-        good, fault = list(cases), None
-        for _ in range(_DRAWS if plan.material.torch else 1):
-            tried = (await self.ask(plan, good)).cases if good else ()
-            fault = fault or next((one for one in tried if one.cause), None)
-            good = [case for case, one in zip(good, tried, strict=False) if not one.cause]
-        return good, fault
-
-    async def freedom(self, plan: Plan) -> dict[str, str]:
-        """Sizes that the kernel is accepted at besides those that were seen, as axes."""
-        loose = _loose(plan)
-        if not loose:
-            return {}
-        number, base = _base(plan)
-        steps = {"": 1, "multiple_of=16": 16}
-        moved = [{**base, **{n: base[n] + step for n in loose}} for step in steps.values()]
-        single = [{**base, n: base[n] + 1} for n in loose] if len(loose) > 1 else []
-        tried = (await self.ask(plan, [(number, sizes) for sizes in (*moved, *single)])).cases
-        for (extra, step), one in zip(steps.items(), tried, strict=False):
-            if not one.cause and all(step == 1 or not any(s % step for s in _seen(plan, n)) for n in loose):
-                return {n: _axis(plan, n, extra) for n in loose}
-        odd = [n for n, one in zip(loose, tried[2:], strict=False) if not one.cause]
-        if len(odd) > 1:
-            [both] = (await self.ask(plan, [(number, {**base, **{n: base[n] + 1 for n in odd}})])).cases
-            odd = odd if not both.cause else odd[:1]
-        return {n: _axis(plan, n, "") for n in odd}
-
-    async def sure(self, plan: Plan, free: dict[str, str]) -> dict[str, str]:
-        """The freedom that was found, if sizes drawn from it at random are accepted as well; else what is left of it.
-
-        An axis that may not be large while the others are small is not free: two may have been one, or ordered.
-        """
-        number, base = _base(plan)
-        rng = random.Random(plan.name)
-        while free:
-            ends = {n: (_least(text), _top(text, base[n])) for n, text in free.items()}
-            alone = [(n, {**base, n: size}) for n in free for size in ends[n] if len(free) > 1]
-            drawn = [{**base, **{n: _draw(text, base[n], rng) for n, text in free.items()}} for _ in range(_TRIED)]
-            drawn.append({**base, **{n: least for n, (least, _) in ends.items()}})
-            tried = (await self.ask(plan, [(number, s) for s in (*(sizes for _, sizes in alone), *drawn)])).cases
-            if not any(one.cause for one in tried):
-                return free
-            strays = {n for (n, _), one in zip(alone, tried, strict=False) if one.cause}
-            left = {n: free[n] for n in free if alone and n not in strays}
-            free = left if len(left) < len(free) else {}
-        return free
-
-    async def tied(self, plan: Plan) -> bool:
-        """Whether a number of one call is refused with the sizes of another."""
-        number, base = _base(plan)
-        seen = {n: {s[n] for s in plan.sketch.cases if n in s} for n, v in base.items() if not isinstance(v, str)}
-        others = [{**base, n: v} for n in seen if n not in plan.sketch.axes for v in sorted(seen[n] - {base[n]})]
-        if not others or any(plan.sketch.values):
-            return False
-        return any(one.cause for one in (await self.ask(plan, [(number, s) for s in others[-2 * CASES :]])).cases)
-
-    async def ask(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> Trials:
-        """What becomes of each case."""
-        tried = replace(plan, cases=tuple(i for i, _ in cases), sizes=tuple(s for _, s in cases), trial=True)
-        spec = self._folder / f"{plan.name}.py"
-        kernel = "" if plan.material.torch else kernel_text(tried)
-        if kernel:
-            path = self._folder / f"{plan.name}_original.py"
-            write(path, kernel.encode("utf-8", "surrogateescape"))
-        write(spec, spec_text(tried).encode("utf-8", "surrogateescape"))
-        return await self._judges.tried(spec, kernel, policy=Policy.OPEN)
-
-
-def _draw(axis: str, size: int, rng: random.Random) -> int:
-    if rng.random() < 1 / 3:
-        return _least(axis)  # many kernels go wrong where one size is small and another is odd
-    low, _ = _bounds(axis)
-    step = _step(axis)
-    return rng.randint(-(-low // step), _top(axis, size) // step) * step
-
-
-def _least(axis: str) -> int:
-    """The smallest size that is tried."""
-    low, _ = _bounds(axis)
-    step = _step(axis)
-    return -(-low // step) * step
-
-
-def _top(axis: str, size: int) -> int:
-    """The largest size that is tried."""
-    low, high = _bounds(axis)
-    step = _step(axis)
-    return max(low, min(high, max(2 * size, 64))) // step * step
-
-
-def _bounds(axis: str) -> tuple[int, int]:
-    low, high = (int(n) for n in re.findall(r"\d+", axis)[:2])
-    return low, high
-
-
-def _step(axis: str) -> int:
-    return 16 if "multiple_of" in axis else 1
-
-
-def _changed(tried: Tried) -> str:
-    """The input that a kernel was refused for changing."""
-    found = re.search(r"its input (\w+)", tried.message) if tried.cause == "changed_input" else None
-    return found[1] if found is not None else ""
-
-
-def _changing(plan: Plan, name: str) -> Plan:
-    return replace(plan, sketch=replace(plan.sketch, changes=(*plan.sketch.changes, name)))
-
-
-def _mended(plan: Plan) -> list[Plan]:
-    """The plan, and others for what it may lack."""
-    sketch = plan.sketch
-    both = tuple({**whole, **floats} for whole, floats in zip(sketch.values, sketch.floats, strict=True))
-    exact = [replace(plan, sketch=replace(sketch, values=both))] if both != sketch.values else []
-    if plan.material.torch:
-        declared = replace(plan, oracle="declared")
-        return [
-            plan,
-            declared,
-            *exact,
-            *(replace(one, oracle="declared") for one in exact),
-            replace(declared, tensors_only=True),
-        ]
-    return [plan, _wrapped(plan), *exact]
-
-
-def _wrapped(plan: Plan) -> Plan:
-    entry = plan.entry if not plan.sketch.plain else f"{plan.entry}_entry"
-    return replace(plan, tensors_only=True, entry=entry)
-
-
-def _base(plan: Plan) -> tuple[int, Sizes]:
-    """The case that others are tried around: with as much as a test ever passed, and small."""
-    without = plan.sketch.without
-    found = zip(plan.cases, plan.sizes, strict=True)
-    return min(found, key=lambda one: (len(without[one[0]]), _elements(plan.sketch, one[1])))
-
-
-def _seen(plan: Plan, axis: str) -> list[int]:
-    return [s[axis] for s in (*plan.sizes, *plan.sketch.cases) if isinstance(s.get(axis), int)]
-
-
-def _axis(plan: Plan, axis: str, extra: str) -> str:
-    seen = _seen(plan, axis)
-    low = min(s[axis] for s in plan.sizes)
-    return f"Axis({min(low, min(seen))}, {max(seen) + (0 if max(seen) > low else 64)}{', ' * bool(extra)}{extra})"
-
-
-def _loose(plan: Plan) -> list[str]:
-    """Axes that no literal value depends on."""
-    literal = {name for values in plan.sketch.values for name in values}
-    if literal:
-        return []  # positions, lengths, tables: they speak of the sizes around them
-    return [name for name in plan.sketch.axes if all(s[name] > 1 for s in plan.sizes)]
-
-
-def _elements(sketch: Sketch, sizes: Sizes) -> int:
-    return sum(prod(_dim(d, sizes) for d in shape) for shape in sketch.shapes.values())
-
-
-def _dim(text: str, sizes: Sizes) -> int:
-    return int(text) if text.isdigit() else expr.integer(text, sizes)
-
-
-def _names(shape: Sequence[str]) -> set[str]:
-    return {name for text in shape for name in expr.names_in(text)}
-
-
-def _scaled(sketch: Sketch, number: int, most: int, least: int = 16) -> Sizes:
-    """One call's sizes, all divided by the same power of 2 until they are few enough; none falls below `least`.
-
-    A size that was no larger than another stays so, and a power of 2 stays one. Sizes of literal values stay.
-    """
-    whole = sizes = sketch.cases[number]
-    held = {axis for name in sketch.values[number] for axis in _names(sketch.shapes.get(name, ()))}
-    loose = [axis for axis in sketch.axes if axis not in held and whole[axis] > least]
-    divisor = 1
-    while _elements(sketch, sizes) > (_NATIVE * most if divisor == 1 else most) and divisor < 1 << 24:
-        divisor *= 2
-        sizes = {**whole, **{axis: max(least, -(-whole[axis] // divisor)) for axis in loose}}
-    return dict(sizes)
-
-
-def _in_proportion(sketch: Sketch, number: int, most: int) -> Sizes:
-    """The same without a least: each size that can be is divided, so that what was a multiple of another stays one."""
-    whole = sizes = sketch.cases[number]
-    held = {axis for name in sketch.values[number] for axis in _names(sketch.shapes.get(name, ()))}
-    divisor = 1
-    while _elements(sketch, sizes) > most and divisor < 1 << 24:
-        divisor *= 2
-        loose = [axis for axis in sketch.axes if axis not in held and whole[axis] % divisor == 0]
-        sizes = {**whole, **{axis: whole[axis] // divisor for axis in loose}}
-    return dict(sizes)
-
-
 def _bench(plan: Plan) -> tuple[Sizes, ...]:
     """What the benchmark times, as far as the axes hold it; else the sizes of its tests, where they were scaled."""
     if any(plan.sketch.values):
@@ -358,4 +155,4 @@ def _bench(plan: Plan) -> tuple[Sizes, ...]:
     types = formats(replace(plan, trial=False))
     kept = [s for s in timed or own if all(s[n] in allowed[n] for n in fixed)]
     kept = [s for s in kept if all(s.get(n, choices[0]) in choices for n, choices in types.items())]
-    return tuple(sorted(kept, key=lambda s: _elements(plan.sketch, s))[-_BENCH:])
+    return tuple(sorted(kept, key=lambda s: elements(plan.sketch, s))[-_BENCH:])

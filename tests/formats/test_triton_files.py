@@ -271,6 +271,26 @@ def test_a_function_that_draws_its_own_inputs_is_no_task(tmp_path, running_judge
         made(f"{root}::G/drawn", tmp_path / "made", running_judge)
 
 
+DRAWN_WITHIN = """
+def drawn(rows):
+    x, shift = torch.randn(rows, 48), torch.randn(48)
+    out = torch.empty_like(x)
+    shift_kernel[(rows,)](x, shift, out, 48, BLOCK=64)
+    return out
+
+
+def row_shift("""
+
+
+def test_of_a_function_that_draws_its_own_inputs_the_kernel_is_the_task(tmp_path, running_judge, honest_listing):
+    root = honest_listing("drawn_within", "drawn(20)\n", "\ndef row_shift(", DRAWN_WITHIN)
+    _, about, verdict = made(f"{root}::G/drawn_within", tmp_path / "made", running_judge)
+    assert about.spec.changes
+    assert "drawn is passed no tensor; the task is shift_kernel, the kernel that it launches" in about.doc
+    assert verdict is not None
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
 SHIFTED = """
 @triton.jit
 def shifted_kernel(w, bias, out, n, BLOCK: tl.constexpr):
