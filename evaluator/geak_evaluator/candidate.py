@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from geak_evaluator.capturing import capture
@@ -110,6 +110,10 @@ class Candidate(OnDevice):
     def begin_with(self, configuration: int) -> None:
         """Makes a configuration the first, where the target cannot launch those before it."""
         self._subject = replace(self._subject, kernel=replace(self._subject.kernel, first=configuration))
+
+    def pass_over(self, configurations: Iterable[int]) -> None:
+        """Says which configurations an autotuner has no use for: its first call does not launch them."""
+        self._subject = replace(self._subject, kernel=replace(self._subject.kernel, without=tuple(configurations)))
 
     def lower(self, captured: Captured) -> Ran:
         """Triton's IR of a plan's launches, without a comparison; its steps are carried out all the same."""

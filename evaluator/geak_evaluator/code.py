@@ -11,6 +11,7 @@ from geak_evaluator.schema.verdict import Cause, Code
 
 _CAUSES = {
     Why.FRONT_END: Cause.COMPILE_ERROR,
+    Why.ASSERTED: Cause.COMPILE_ERROR,
     Why.INVALID: Cause.COMPILE_ERROR,
     Why.REJECTED: Cause.COMPILE_ERROR,
     Why.OUT_OF_RESOURCES: Cause.OUT_OF_RESOURCES,
@@ -39,7 +40,8 @@ def refusal(handed: Handed, *, eight_bit: bool) -> Failure | None:
     """What Triton's front end has against a kernel; one that does not compile cannot be right."""
     for lowered in handed.kernels:
         failure = lowered.failure
-        if failure is not None and failure.why is Why.FRONT_END and _cause(failure, eight_bit) is Cause.COMPILE_ERROR:
+        refused = failure is not None and failure.why in (Why.FRONT_END, Why.ASSERTED)
+        if failure is not None and refused and _cause(failure, eight_bit) is Cause.COMPILE_ERROR:
             return replace(failure, message=f"kernel {lowered.kernel}: {failure.message}")
     return None
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.outcome import Captured, Ran
 from geak_evaluator.schema.exchange import FIRST_CALL
-from geak_evaluator.schema.machine_code import Handed
+from geak_evaluator.schema.machine_code import Handed, Why
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.verdict import Cause, Code
 
@@ -28,7 +28,7 @@ class Configurations:
         """A case, run again if it went wrong under a configuration that no autotuner would have picked."""
         if ran.result.cause is None or ran.captured is None or not ran.captured.configurations:
             return ran
-        if ran.result.cause is Cause.OUT_OF_RESOURCES or self._is_too_much(ran.handed, candidate):  # as a device says
+        if ran.result.cause is Cause.OUT_OF_RESOURCES or self._cannot(ran.handed, candidate):  # as a device says
             return self._another(candidate, ran.captured) or ran
         return ran
 
@@ -36,7 +36,7 @@ class Configurations:
         """Runs the cases again that ask for too much; says which, and exchanges what they hand over."""
         again: dict[int, Ran] = {}
         for number, one in enumerate(captured):
-            if one is not None and self._is_too_much(handed[number], candidate):
+            if one is not None and self._cannot(handed[number], candidate):
                 ran = self._another(candidate, one)
                 if ran is not None:
                     again[number], handed[number] = ran, ran.handed
@@ -44,22 +44,23 @@ class Configurations:
 
     def others(self, candidate: Candidate, names: Sequence[str], cases: Sequence[Case]) -> Iterator[Ran]:
         """Each one that may be picked besides the first, on each case; what came before was run with that."""
-        if names:
-            ran = candidate.run(cases[0], configuration=FIRST_CALL - candidate.first)
-            yield replace(ran, result=replace(ran.result, configuration="the first call, which tries them all"))
         for number, name in enumerate(names):
             for case in cases if number != candidate.first else ():
                 ran = candidate.run(case, configuration=number, lower=True)
-                if self._is_too_much(ran.handed, candidate):
+                if self._cannot(ran.handed, candidate):
                     self._passed_over[number] = name
                     break
                 yield replace(ran, result=replace(ran.result, configuration=name))
+        if names:
+            candidate.pass_over(self._passed_over)
+            ran = candidate.run(cases[0], configuration=FIRST_CALL - candidate.first)
+            yield replace(ran, result=replace(ran.result, configuration="the first call, which tries them all"))
 
     def elsewhere(self, candidate: Candidate, case: Case) -> Iterator[Ran]:
         """Those that the first target passed over and this one can launch."""
         for number, name in self._passed_over.items():
             ran = candidate.run(case, configuration=number, lower=True)
-            if not self._is_too_much(ran.handed, candidate):
+            if not self._cannot(ran.handed, candidate):
                 yield replace(ran, result=replace(ran.result, configuration=name, target=candidate.target))
 
     def _another(self, candidate: Candidate, captured: Captured) -> Ran | None:
@@ -74,5 +75,7 @@ class Configurations:
                 return replace(ran, result=replace(ran.result, configuration=name))
         return None
 
-    def _is_too_much(self, handed: Handed, candidate: Candidate) -> bool:
-        return self._machine_code([handed], candidate.target).cause is Cause.OUT_OF_RESOURCES
+    def _cannot(self, handed: Handed, candidate: Candidate) -> bool:
+        """Whether it asks for more than the target has, or asserts what does not hold: as an autotuner has it."""
+        asserted = any(one.failure is not None and one.failure.why is Why.ASSERTED for one in handed.kernels)
+        return asserted or self._machine_code([handed], candidate.target).cause is Cause.OUT_OF_RESOURCES

@@ -34,6 +34,8 @@ class Kernel:
     """The file of the project that it stands for."""
     first: int = 0
     """Which of its configurations an autotuned kernel is launched with where no other is asked for."""
+    without: tuple[int, ...] = ()
+    """Those of its configurations that the target cannot launch."""
     compiled: bool = False
     """Compile each launch for the target too, so that Triton's own errors show; else it is only interpreted."""
 
@@ -61,6 +63,7 @@ class Kernel:
             "compile": self.compiled and not capture,
             "capture": capture,
             "configuration": self.first if configuration is None else configuration,
+            "without": list(self.without),
         }
         folders = (self.project,) if self.project else ()
         return box.spawn(_ROLE, job, limits=limits, read=folders, shared=(given.fd, got.fd))

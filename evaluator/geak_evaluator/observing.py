@@ -12,7 +12,7 @@ from geak_evaluator.sandbox.child import Fault
 from geak_evaluator.sandbox.policy import GIB, MIB, Limits
 from geak_evaluator.schema.observed import Entry, Observed, Trials, Tried
 from geak_evaluator.schema.target import find
-from geak_evaluator.schema.verdict import Policy
+from geak_evaluator.schema.verdict import Cause, Policy
 
 _ROLE = "geak_evaluator.children.observe"
 SECONDS = 12.0
@@ -84,8 +84,11 @@ def tried(
                         oracle.case(case, find(target).name)
                     results.append(Tried(dict(case.sizes)))
                     continue
-                result = candidate.run(case).result
-                results.append(Tried(dict(case.sizes), result.cause.value if result.cause else "", result.message))
+                ran = candidate.run(case)
+                cause, message = ran.result.cause, ran.result.message
+                if cause is None and ran.captured is not None and not ran.captured.plan.launches:
+                    cause, message = Cause.NO_KERNEL, "no Triton kernel is launched at this size"
+                results.append(Tried(dict(case.sizes), cause.value if cause else "", message))
             except TooBig as error:
                 results.append(Tried(dict(case.sizes), "too_big_here", str(error)))
             except SpecProblem as error:

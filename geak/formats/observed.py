@@ -19,11 +19,13 @@ from geak.journal.store import write
 from geak.judge import text
 from geak.judges import Judges
 from geak.tasks import Task
-from geak_evaluator.schema.observed import Entry, Observed
+from geak_evaluator.schema.observed import Entry
 
 _LARGEST = 1 << 24
 """Elements of a case that is tried at all."""
 _BENCH = 6
+_UNASKABLE = ("no_kernel", "unstable_plan", "wrong_shape")
+"""What a function fails by that works on nothing of a kernel's, looks at values, or gives as much as they say."""
 
 
 async def task(listed: Listed, material: Material, folder: Path, judges: Judges, scale: Scale, name: str) -> Task:
@@ -31,28 +33,22 @@ async def task(listed: Listed, material: Material, folder: Path, judges: Judges,
     spec, original = folder / f"{name}.py", folder / f"{name}_original.py"
     if spec.exists():
         return _with_original(await kept(spec, listed, judges), original)
-    seen, entry = await _observed(listed, material, judges)
-    notes = [seen.trouble] * bool(seen.trouble)
-    if entry is not None and entry.sketch is not None and not (entry.sketch.shapes or material.torch):
-        kernels = launched(material.kernel, entry.name)
-        if len(kernels) == 1:  # it may draw its inputs itself, and then no two calls agree: its kernel's do
-            notes.append(f"{entry.name} is passed no tensor; the task is {kernels[0]}, the kernel that it launches")
-            material = replace(material, watch=kernels)
-            seen, entry = await _observed(listed, material, judges)
-    if entry is None or entry.sketch is None:
-        called = [one.name for one in seen.entries if one.calls]
-        why = seen.trouble or (
-            f"its test never calls {', '.join(material.watch)}" if not called else "no call is usable"
-        )
-        raise SpecError(f"{listed.name}: {why}")
-    plan = Plan(name, _entry(entry, material), entry.sketch, material, _about(listed, entry, notes))
     # Apart: a folder holds a spec once it is whole.
     with tempfile.TemporaryDirectory(prefix="geak-trial-") as apart:
+        trials = Trying(Path(apart), judges)
         try:
-            plan = await _fitted(plan, listed, Trying(Path(apart), judges), scale)
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-            # What was seen is a foreign process's word; sizes that cannot be meant cost this task alone.
-            raise SpecError(f"{listed.name}: the calls of its test cannot be read: {error}") from None
+            plan = await _planned(listed, material, trials, scale, name)
+        except _NotAskable as error:
+            inner = () if material.torch else launched(material.kernel, material.watch)
+            if not inner or inner == material.watch:
+                raise
+            note = (
+                f"{', '.join(material.watch)} cannot be asked as it is called, so the task is a kernel that it launches"
+            )
+            try:
+                plan = await _planned(listed, replace(material, watch=inner), trials, scale, name, note)
+            except SpecError:
+                raise error from None
         trial = Path(apart) / spec.name
         if not material.torch:
             write(Path(apart) / original.name, kernel_text(plan).encode("utf-8", "surrogateescape"))
@@ -64,8 +60,9 @@ async def task(listed: Listed, material: Material, folder: Path, judges: Judges,
     return _with_original(made, original)
 
 
-async def _observed(listed: Listed, material: Material, judges: Judges) -> tuple[Observed, Entry | None]:
-    seen = await judges.observe(
+async def _planned(listed: Listed, material: Material, trials: Trying, scale: Scale, name: str, note: str = "") -> Plan:
+    """The first of what is watched that can be asked, at sizes that its own kernel is accepted at."""
+    seen = await trials.judges.observe(
         listed.file,
         material.kernel,
         test=material.test,
@@ -73,24 +70,49 @@ async def _observed(listed: Listed, material: Material, judges: Judges) -> tuple
         watch=material.watch,
         project=material.project,
     )
-    usable = (one for one in seen.entries if one.sketch is not None and not all(one.sketch.timed))
-    return seen, next(usable, None)
+    entry = next((one for one in seen.entries if one.sketch is not None and not all(one.sketch.timed)), None)
+    if entry is None or entry.sketch is None:
+        called = [one.name for one in seen.entries if one.calls]
+        why = f"its test never calls {', '.join(material.watch)}" if not called else "no call is usable"
+        raise _NotAskable(f"{listed.name}: {seen.trouble or why}")
+    about = _about(listed, entry, [one for one in (seen.trouble, note) if one])
+    plan = Plan(name, _entry(entry, material), entry.sketch, material, about)
+    try:
+        return await _fitted(plan, listed, trials, scale)
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        # What was seen is a foreign process's word; sizes that cannot be meant cost this task alone.
+        raise SpecError(f"{listed.name}: the calls of its test cannot be read: {error}") from None
 
 
-def launched(kernel: str, function: str) -> tuple[str, ...]:
-    """The kernels that a function of a file launches by itself: `name[grid](...)` in its own text."""
+class _NotAskable(SpecError):
+    """A function that no spec can call, or whose result does not follow from what it is passed."""
+
+
+def launched(kernel: str, entries: Sequence[str]) -> tuple[str, ...]:
+    """The kernels that functions of a file launch: `name[grid](...)` in their text or in that of what they name."""
     try:
         tree = ast.parse(kernel)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
-    names = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-    own = next((node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == function), None)
-    found = [
-        call.func.value.id
-        for call in (ast.walk(own) if own is not None else ())
-        if isinstance(call, ast.Call) and isinstance(call.func, ast.Subscript) and isinstance(call.func.value, ast.Name)
-    ]
-    return tuple(dict.fromkeys(name for name in found if name in names))
+    parts: dict[str, ast.stmt] = {}
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            parts[node.name] = node
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            parts[node.targets[0].id] = node
+    waiting = [entry.partition(".")[0] for entry in entries]
+    seen = set(waiting)
+    found: dict[str, None] = {}
+    while waiting:
+        part = parts.get(waiting.pop(0))
+        for inner in ast.walk(part) if part is not None else ():
+            if isinstance(inner, ast.Call) and isinstance(inner.func, ast.Subscript):
+                name = inner.func.value.id if isinstance(inner.func.value, ast.Name) else ""
+                found |= {name: None} if name in parts else {}
+            elif isinstance(inner, ast.Name) and inner.id in parts and inner.id not in seen:
+                seen.add(inner.id)
+                waiting.append(inner.id)
+    return tuple(found)
 
 
 def _with_original(made: Task, original: Path) -> Task:
@@ -132,12 +154,12 @@ async def _fitted(plan: Plan, listed: Listed, trials: Trying, scale: Scale) -> P
         if not accepted and others:
             plan, accepted, why = await trials.some(plan, others[:2])
     if not accepted:
-        if not plan.sketch.shapes and why.startswith("wrong_values"):
-            raise SpecError(
-                f"{listed.name}: its tests pass no tensor; it draws its inputs itself, and no two calls agree"
-            )
+        cause = why.partition(":")[0]
+        if not plan.sketch.shapes:
+            drawn = "it draws its inputs itself, and no two calls agree"
+            raise _NotAskable(f"{listed.name}: its tests pass no tensor; {drawn if cause == 'wrong_values' else why}")
         what = "its reference has no answer" if plan.material.torch else "its own kernel is not accepted"
-        raise SpecError(f"{listed.name}: {what} at any of its sizes: {why}")
+        raise (_NotAskable if cause in _UNASKABLE else SpecError)(f"{listed.name}: {what} at any of its sizes: {why}")
     plan = settled(replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted)))
     plan = replace(plan, tied=await trials.tied(plan))
     plan = replace(plan, free=await trials.sure(plan, await trials.freedom(plan)))

@@ -27,7 +27,7 @@ class Trying:
     """Trial specs in the task's folder, and what a judge says of their cases."""
 
     def __init__(self, folder: Path, judges: Judges) -> None:
-        self._folder, self._judges = folder, judges
+        self._folder, self.judges = folder, judges
 
     async def some(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> tuple[Plan, list[tuple[int, Sizes]], str]:
         """The cases that are accepted, under a plan that was mended where that was all that it lacked."""
@@ -113,7 +113,7 @@ class Trying:
             path = self._folder / f"{plan.name}_original.py"
             write(path, kernel.encode("utf-8", "surrogateescape"))
         write(spec, spec_text(tried).encode("utf-8", "surrogateescape"))
-        return await self._judges.tried(spec, kernel, policy=Policy.OPEN)
+        return await self.judges.tried(spec, kernel, policy=Policy.OPEN)
 
 
 def _draw(axis: str, size: int, rng: random.Random) -> int:

@@ -133,8 +133,8 @@ def test_every_configuration_that_may_be_picked_is_run(judge):
     verdict = verdict_on(judge, SPEC, tuned((64, 0, 4), (32, 0, 4), (128, 0, 2)))
     accepted(verdict)
     run = [case.configuration for case in verdict.cases if case.configuration]
-    assert run[0] == "the first call, which tries them all"
-    assert ["BLOCK: 32" in run[1], "BLOCK: 128" in run[2], len(run)] == [True, True, 3]
+    assert run[2] == "the first call, which tries them all"
+    assert ["BLOCK: 32" in run[0], "BLOCK: 128" in run[1], len(run)] == [True, True, 3]
 
 
 def test_a_wrong_configuration_is_named(judge):
@@ -158,7 +158,7 @@ def test_so_is_one_that_stands_first(judge):
     accepted(verdict)
     shown = [case.configuration for case in verdict.cases if not case.hidden and not case.values]
     assert "num_warps: 4" in shown[0]
-    assert "num_warps: 2" in shown[-1]
+    assert "num_warps: 2" in shown[-2]
     wrong = verdict_on(judge, SPEC, tuned((64, 0, 32), (64, 1, 4), (64, 0, 4)))
     rejected(wrong, Cause.WRONG_VALUES)
     assert "SLIP: 1, num_warps: 4" in wrong.line()
@@ -172,6 +172,25 @@ def test_another_target_begins_with_a_configuration_of_its_own(judge):
 
 def test_a_kernel_of_which_no_configuration_fits_is_rejected(judge):
     rejected(verdict_on(judge, SPEC, tuned((64, 0, 32), (64, 0, 64))), Cause.OUT_OF_RESOURCES, "threads")
+
+
+def test_one_whose_static_assertion_fails_is_passed_over_as_well(judge):
+    asserting = changed(TUNED, ("SLIP: tl.constexpr):", "SLIP: tl.constexpr):\n    tl.static_assert(SLIP == 0)"))
+    for chosen in ([(64, 0, 4), (32, 1, 4)], [(64, 1, 4), (32, 0, 4)]):
+        accepted(verdict_on(judge, SPEC, changed(asserting, ("CONFIGS", repr(chosen)))))
+    wrong = changed(asserting, ("CONFIGS", repr([(64, 0, 4), (32, 1, 4)])), ("* 2 + 1 + SLIP", "* 3"))
+    rejected(verdict_on(judge, SPEC, wrong), Cause.WRONG_VALUES)
+    none = changed(asserting, ("CONFIGS", repr([(64, 1, 4), (32, 1, 4)])))
+    rejected(verdict_on(judge, SPEC, none), Cause.COMPILE_ERROR)
+
+
+def test_the_first_call_does_not_launch_what_the_target_cannot(judge):
+    """Which would show here: it changes its input."""
+    body = "    if SLIP:\n        tl.store(x + at, value + 1, mask=at < n)\n    tl.store(y + at"
+    changing = changed(TUNED, ("    tl.store(y + at", body))
+    accepted(verdict_on(judge, SPEC, changed(changing, ("CONFIGS", repr([(64, 0, 4), (64, 1, 32)])))))
+    possible = changed(changing, ("CONFIGS", repr([(64, 0, 4), (64, 1, 8)])))
+    rejected(verdict_on(judge, SPEC, possible), Cause.CHANGED_INPUT)
 
 
 IN_PLACE = a_spec("def reference(x):\n    x.mul_(2)", more='changes="x",')

@@ -86,6 +86,7 @@ def _device(job: dict[str, Any]) -> Iterator[Launches]:
         target, on_launch=launches.take, compile=compile, execute=execute, configuration=job.get("configuration", 0)
     )
     with active as launches.driver, device.pretend_cuda(target):
+        launches.driver.without = frozenset(job.get("without", ()))
         yield launches
 
 

@@ -6,13 +6,18 @@ import contextlib
 import inspect
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from geak_evaluator.children.describing import describe, form
-from geak_evaluator.schema.observed import Entry, Kind, Seen
+from geak_evaluator.schema.observed import Entry, Gridded, Kind, Seen
 
 CALLS = 64
 """Distinct calls that are kept of an entry."""
+
+
+_CONFIGURATIONS = 4
+"""Of an autotuned kernel: so many tell how a grid follows from them."""
 
 
 class Stop(BaseException):
@@ -92,11 +97,17 @@ class Watch:
         return called
 
     def note(
-        self, name: str, args: dict[str, Any], by_name: tuple[str, ...], grid: tuple[int, ...], go: Callable[[], Any]
+        self,
+        name: str,
+        args: dict[str, Any],
+        by_name: tuple[str, ...],
+        grids: tuple[Gridded, ...],
+        go: Callable[[], Any],
     ) -> Any:
         """Notes one call, and carries it out unless it is only to be seen."""
         described = {key: describe(value) for key, value in args.items()}
-        seen = Seen(described, by_name, grid, timed=self.timed)
+        grid = grids[0].grid if grids else ()
+        seen = Seen(described, by_name, grid, grids if any(one.meta for one in grids) else (), timed=self.timed)
         key = repr((form(described), grid, self.timed))
         calls = self.calls[name]
         if key in calls:
@@ -118,12 +129,11 @@ class Watch:
 
 
 def _again(seen: Seen) -> Seen:
-    return Seen(seen.args, seen.by_name, seen.grid, seen.changed, seen.done, seen.timed, seen.count + 1)
+    return replace(seen, count=seen.count + 1)
 
 
 def _done(seen: Seen, changed: tuple[str, ...]) -> Seen:
-    names = tuple(dict.fromkeys((*seen.changed, *changed)))
-    return Seen(seen.args, seen.by_name, seen.grid, names, True, seen.timed, seen.count)
+    return replace(seen, changed=tuple(dict.fromkeys((*seen.changed, *changed))), done=True)
 
 
 class _Kernel:
@@ -142,12 +152,28 @@ class _Kernel:
 
         def launched(*args: Any, **kwargs: Any) -> Any:
             named = dict(zip(kernel.arg_names, args, strict=False))
-            sizes = grid({**named, **kwargs}) if callable(grid) else grid
-            sizes = tuple(int(n) for n in (sizes if isinstance(sizes, tuple | list) else (sizes,)))
             given = {**named, **kwargs}
-            return watch.note(self._name, given, tuple(kwargs), sizes, lambda: kernel[grid](*args, **kwargs))
+            metas = _metas(kernel, given) if callable(grid) else [{}]
+            grids = tuple(Gridded(meta, _sizes(grid, {**given, **meta})) for meta in metas)
+            return watch.note(self._name, given, tuple(kwargs), grids, lambda: kernel[grid](*args, **kwargs))
 
         return launched
+
+
+def _sizes(grid: Any, named: dict[str, Any]) -> tuple[int, ...]:
+    sizes = grid(named) if callable(grid) else grid
+    return tuple(int(n) for n in (sizes if isinstance(sizes, tuple | list) else (sizes,)))
+
+
+def _metas(kernel: Any, given: dict[str, Any]) -> list[dict[str, Any]]:
+    """What a grid may be computed from besides arguments: a few configurations, and what heuristics say to each."""
+    metas = [dict(one.kwargs) for one in getattr(kernel, "configs", ())[:_CONFIGURATIONS]] or [{}]
+    while hasattr(kernel, "fn") and hasattr(kernel, "run"):
+        for name, said in getattr(kernel, "values", {}).items():
+            for meta in metas:
+                meta[name] = said({**given, **meta})
+        kernel = kernel.fn
+    return metas
 
 
 def _signature(function: Callable[..., Any], skip: int) -> inspect.Signature | None:

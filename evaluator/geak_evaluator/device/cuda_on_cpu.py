@@ -105,10 +105,11 @@ class _DeviceGenerator:
         self._seed, self._offset = torch.initial_seed(), 0
 
     def get_state(self) -> torch.Tensor:
-        return torch.tensor([self._seed, self._offset], dtype=torch.uint64).view(torch.uint8)
+        signed = [part - (part >> 63 << 64) for part in (self._seed, self._offset)]
+        return torch.tensor(signed, dtype=torch.int64).view(torch.uint8)
 
     def set_state(self, state: torch.Tensor) -> "_DeviceGenerator":
-        self._seed, self._offset = (int(part) for part in state.view(torch.uint64))
+        self._seed, self._offset = (int(part) % (1 << 64) for part in state.view(torch.int64))
         return self
 
     def manual_seed(self, seed: int) -> "_DeviceGenerator":

@@ -1,5 +1,6 @@
 """Triton's driver for a device that is only described, and the record of a launch on it."""
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -122,6 +123,7 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         # How often a wrapper was called; a first call that tries configurations out is the first each time.
         self.calls = 0
         self.configurations: tuple[str, ...] = ()
+        self.without: frozenset[int] = frozenset()
         self.probed = 0
         self.utils = _Utils(target)
 
@@ -170,6 +172,8 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         first_call = self.configuration <= FIRST_CALL
         chosen = self.probed == (FIRST_CALL - self.configuration if first_call else self.configuration)
         self.probed += 1
+        if first_call and self.probed - 1 in self.without:
+            return [math.inf] * 3  # as Triton has it for what the device cannot launch
         with nullcontext() if first_call else self.trying():
             kernel_call()
         return [1.0 if chosen else 2.0] * 3

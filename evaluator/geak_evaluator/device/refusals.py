@@ -6,7 +6,7 @@ import traceback
 from collections.abc import Iterator
 
 from triton.compiler.code_generator import CodeGenerator
-from triton.compiler.errors import CompilationError
+from triton.compiler.errors import CompilationError, CompileTimeAssertionFailure
 
 _MESSAGE = 1000
 
@@ -28,6 +28,11 @@ def refusal(error: BaseException, file: str) -> tuple[str, int]:
             if 1 <= number <= len(lines):
                 return f"{words}, in `{lines[number - 1].strip()[:_MESSAGE]}`", generator.begin_line + number
     return words, 0
+
+
+def asserted(error: BaseException) -> bool:
+    """Whether it is a static assertion of the kernel's own that does not hold."""
+    return any(isinstance(one, CompileTimeAssertionFailure) for one in _chain(error))
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -13,7 +13,7 @@ import triton.compiler
 from triton._C.libtriton import ir
 
 from geak_evaluator.device.driver import Launch, gpu_target
-from geak_evaluator.device.refusals import refusal
+from geak_evaluator.device.refusals import asserted, refusal
 from geak_evaluator.device.simulated import SETTLED, activate, chosen_options, plain
 from geak_evaluator.schema.machine_code import (
     MAX_KERNELS,
@@ -79,7 +79,7 @@ def _lowered(launch: Launch, target: Target, file: str) -> tuple[str, Lowered]:
                 return "", _failed(launch, target.name, Why.UNSUPPORTED, "it is not written in Triton but in Gluon")
     except Exception as error:  # the kernel's own code can raise anything
         words, line = refusal(error, file)
-        return "", _failed(launch, target.name, Why.FRONT_END, words, line)
+        return "", _failed(launch, target.name, Why.ASSERTED if asserted(error) else Why.FRONT_END, words, line)
     return text, Lowered(launch.kernel, target.name, _taken_over(options))
 
 

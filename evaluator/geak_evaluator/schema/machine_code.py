@@ -47,6 +47,8 @@ class Why(str, enum.Enum):
 
     FRONT_END = "front_end"
     """Triton's front end refused the kernel for this target, by the word of the process that ran it."""
+    ASSERTED = "asserted"
+    """A static assertion of the kernel's own does not hold: an autotuner passes such a configuration over."""
     UNSUPPORTED = "unsupported"
     """It uses an option that is not taken over, or the target is not known here."""
     INVALID = "invalid"

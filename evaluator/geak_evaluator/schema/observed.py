@@ -9,6 +9,15 @@ Kind = Literal["function", "apply", "kernel"]
 
 
 @dataclass(frozen=True)
+class Gridded:
+    """A launch's grid under one configuration of its kernel."""
+
+    meta: dict[str, Any]
+    """What the configuration, and a kernel's heuristics, say besides the arguments."""
+    grid: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Seen:
     """One distinct call: its arguments by name, as shapes, formats and plain values."""
 
@@ -18,6 +27,8 @@ class Seen:
     """Arguments that can be passed by name alone."""
     grid: tuple[int, ...] = ()
     """Of a kernel that the test launches itself."""
+    grids: tuple[Gridded, ...] = ()
+    """The same under several configurations, where the grid is computed from one."""
     changed: tuple[str, ...] = ()
     """Tensors that were others after the call."""
     done: bool = False
