@@ -71,7 +71,7 @@ class Kernel:
     def spawn_replay(self, box: Sandbox, limits: Limits, given: SharedMemory, got: SharedMemory) -> Child:
         """A child that will load nothing of it but its kernels, and replay plans."""
         folders = (self.project,) if self.project else ()
-        job = {"project": self.project}
+        job = {"project": self.project, "target": self.target}
         return box.spawn(_REPLAY_ROLE, job, limits=limits, read=folders, shared=(given.fd, got.fd))
 
 

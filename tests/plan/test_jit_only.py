@@ -316,3 +316,103 @@ def test_an_import_may_have_several_places_to_come_from(tmp_path: Path) -> None:
 def test_a_vendors_library_may_be_called_by_its_full_name(tmp_path: Path, side: str) -> None:
     source = WRAPPED.format(line="", body=f"tl.extra.{side}.libdevice.pow")
     assert jit_only.take(source.encode(), "kernel", tmp_path).find("kernel")
+
+
+HEAD = "import torch\nimport triton\nimport triton.language as tl\nfrom triton.language.extra import libdevice\n\n"
+BRANCHES = f"""{HEAD}
+IS_HIP = hasattr(torch.version, "hip") and torch.version.hip is not None
+if IS_HIP:
+    # one of AMD's
+    WIDTH = 64
+
+    @triton.jit
+    def rounded(x):
+        return tl.extra.hip.libdevice.round(x)
+
+elif torch.version.cuda:
+    WIDTH = 32
+
+    @triton.jit
+    def rounded(x):
+        return tl.extra.cuda.libdevice.round(x)
+
+
+try:
+    uniform = tl.no_such_thing
+except AttributeError:
+
+    @triton.jit
+    def uniform(x):
+        return x * 2
+
+
+try:
+    tanh = libdevice.tanh
+except AttributeError:
+    tanh = None
+
+
+@triton.jit
+def kernel(x):
+    tl.store(x, tanh(uniform(rounded(tl.load(x)))))
+"""
+
+
+@pytest.mark.parametrize(("backend", "width", "word"), [("hip", 64, "hip.libdevice"), ("cuda", 32, "cuda.libdevice")])
+def test_of_a_branch_what_the_target_takes_is_kept(tmp_path: Path, backend: str, width: int, word: str) -> None:
+    kernels = jit_only.take(BRANCHES.encode(), "kernel", tmp_path, backend=backend)
+    assert kernels.find("kernel") is kernels.own.kernel
+    assert vars(kernels.own)["WIDTH"] == width
+    assert word in kernels.own.rounded.src
+    assert kernels.own.rounded.src.startswith("def rounded")
+    assert kernels.own.uniform.src.startswith("def uniform")
+    at = BRANCHES[: BRANCHES.index(f"tl.extra.{word}.round")].count("\n") + 1
+    assert kernels.own.rounded.fn.__code__.co_firstlineno == at - 2  # with its decorator
+
+
+@pytest.mark.parametrize(
+    "branch",
+    [
+        "if print('foreign'):\n    SIZE = 1\n",
+        "if torch.cuda.is_available():\n    SIZE = 1\nelse:\n    SIZE = 2\n",
+        "if torch.version.hip: SIZE = 1\n",
+        "if torch.version.hip.startswith('6'):\n    SIZE = 1\n",
+        "try:\n    SIZE = print('foreign')\nexcept AttributeError:\n    SIZE = 1\n",
+        "try:\n    SIZE = torch.cuda\nexcept AttributeError:\n    SIZE = 1\n",
+        "try:\n    SIZE = tl.core.sys\nexcept AttributeError:\n    SIZE = 1\n",
+    ],
+)
+def test_nothing_of_a_branch_that_cannot_be_told_is_kept(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], branch: str
+) -> None:
+    source = f"{HEAD}{branch}\n@triton.jit\ndef kernel(x):\n    tl.store(x, SIZE)\n"
+    kernels = jit_only.take(source.encode(), "kernel", tmp_path, backend="hip")
+    assert not hasattr(kernels.own, "SIZE")
+    with pytest.raises(jit_only.NotPlain, match="names SIZE"):
+        kernels.find("kernel")
+    assert capsys.readouterr().out == ""
+
+
+def test_code_beside_what_a_branch_keeps_does_not_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    branch = "if torch.version.hip:\n    print('foreign')\n    SIZE = 1; print('foreign')\n"
+    with pytest.raises(jit_only.NotPlain, match="shares its line"):
+        jit_only.take(f"{HEAD}{branch}".encode(), "kernel", tmp_path, backend="hip")
+    jit_only.take(f"{HEAD}{branch.replace('; print', '#')}".encode(), "kernel", tmp_path, backend="hip")
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["from torch._inductor.runtime import triton_helpers as th", "import torch._inductor.runtime.triton_helpers as th"],
+)
+def test_kernels_of_torchs_own_may_be_called(tmp_path: Path, line: str) -> None:
+    source = f"{HEAD}{line}\nfrom torch._inductor.runtime.triton_helpers import libdevice, set_driver_to_cpu\n\n"
+    body = (
+        "@triton.jit\ndef kernel(x, n):\n    tl.store(x, libdevice.rsqrt(th.max2(tl.load(x + tl.arange(0, 4)), 0)))\n"
+    )
+    kernels = jit_only.take(f"{source}{body}".encode(), "kernel", tmp_path)
+    assert kernels.find("kernel") is kernels.own.kernel
+    assert not hasattr(kernels.own, "set_driver_to_cpu")
+    for foreign in ("th.set_driver_to_cpu()", "th.warnings.warn(1)", "th.get_constexprs(1)"):
+        with pytest.raises(jit_only.NotPlain, match=r"th\."):
+            jit_only.take(f"{source}@triton.jit\ndef kernel(x):\n    {foreign}\n".encode(), "kernel", tmp_path)

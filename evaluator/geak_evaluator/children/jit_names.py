@@ -14,11 +14,14 @@ from geak_evaluator.children.jit_values import of_others, of_values
 
 LANGUAGE = "triton.language"
 _EXTRA = f"{LANGUAGE}.extra"
+_INDUCTOR = "torch._inductor.runtime.triton_helpers"
+"""Kernels of torch's own that what torch.compile emits is written with."""
 MODULES = frozenset(
     {
         *("math", "triton", LANGUAGE, f"{LANGUAGE}.math", f"{LANGUAGE}.random", f"{LANGUAGE}.libdevice"),
         *(_EXTRA, f"{_EXTRA}.libdevice"),
         *(f"{_EXTRA}.{side}{part}" for side in ("cuda", "hip") for part in ("", ".libdevice", ".utils", ".gdc")),
+        _INDUCTOR,
     }
 )
 """Modules whose names a kernel may use; of `triton` itself only a few."""
@@ -55,6 +58,8 @@ class NotPlain(ValueError):
 
 def importable(module: str, name: str) -> bool:
     """Whether `from module import name` brings in something that a kernel may use."""
+    if f"{module}.{name}" == _INDUCTOR:
+        return True
     if module not in MODULES or name.startswith("_") or name == "*":
         return False
     if module == "triton":

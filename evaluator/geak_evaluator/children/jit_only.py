@@ -12,16 +12,19 @@ import ast
 import hashlib
 import re
 import types
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import torch
 import triton
 import triton.language
 from triton.compiler.code_generator import CodeGenerator
 
-from geak_evaluator.children.jit_names import NotPlain, check_bindings, check_body, missing
+from geak_evaluator.children.jit_branches import HEADER, aliases, full_name, settle
+from geak_evaluator.children.jit_names import NotPlain, check_bindings, check_body, importable, missing
 from geak_evaluator.children.jit_plain import (
     check_definition,
     defined,
@@ -99,9 +102,9 @@ def _about(kernel: str, name: str, culprit: ast.stmt) -> str:
     return f"kernel {kernel} names {name}, {what}; write the value out, or hand it over as a tl.constexpr argument"
 
 
-def take(source: bytes, name: str, folder: Path, project: str = "") -> Kernels:
-    """The kernels of a source; NotPlain where something in it stands in the way."""
-    loader = _Loader(folder, project)
+def take(source: bytes, name: str, folder: Path, project: str = "", backend: str = "") -> Kernels:
+    """The kernels of a source, on a backend or that of this process; NotPlain where something stands in the way."""
+    loader = _Loader(folder, project, backend or ("hip" if torch.version.hip else "cuda"))
     return Kernels(loader.module(source, name, ""), loader.helpers, loader.left_out)
 
 
@@ -117,8 +120,8 @@ def fingerprint(text: str) -> str:
 
 
 class _Loader:
-    def __init__(self, folder: Path, project: str) -> None:
-        self._folder, self._project = folder, project
+    def __init__(self, folder: Path, project: str, backend: str) -> None:
+        self._folder, self._project, self._backend = folder, project, backend
         self.helpers: dict[str, types.ModuleType] = {}
         self.left_out: dict[str, dict[str, ast.stmt]] = {}
 
@@ -126,11 +129,12 @@ class _Loader:
         """What is kept of a source; a helper is filed before it is read, since it may import whoever imports it."""
         text = source.decode("utf-8")
         tree = ast.parse(text)
+        settle(tree, self._backend)
         check_bindings(tree.body)
         borrowed = with_usual_names(tree)
         kept = self._kept(tree, package)
         written = _blanked(text, kept)
-        if len(ast.parse(written).body) != len({id(node) for node in kept}):
+        if len(list(_statements(written))) != len({id(node) for node in kept}):
             raise NotPlain("a kernel, an import or a constant shares its line with other code", _stray(tree, kept))
         path = self._folder / f"{name.replace('.', '_')}.py"
         path.write_text(written)
@@ -159,12 +163,14 @@ class _Loader:
         constants: set[str] = set()
         kept: list[ast.stmt] = []
         named: set[str] = set()  # what a default value may be besides: a function, something imported
+        modules: dict[str, str] = {}
         for node in tree.body:
             if isinstance(node, ast.Import | ast.ImportFrom):
                 if isinstance(node, ast.Import):  # of `import torch, triton` only a part may be kept
                     node.names = [alias for alias in node.names if self._own_or_plain(ast.Import([alias]), package)]
                 if node.names and self._own_or_plain(node, package):
                     named |= {alias.asname or alias.name for alias in node.names}
+                    modules |= aliases(node)
                     kept.append(node)
             elif isinstance(node, ast.Try):
                 if is_import_with_fallback(node):
@@ -172,7 +178,8 @@ class _Loader:
             elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 bound = {name for target in targets for name in names(target)}
-                if "" not in bound and literal(node.value, constants):
+                home, _, name = full_name(node.value, modules).rpartition(".")
+                if "" not in bound and (literal(node.value, constants) or importable(home, name)):
                     constants |= bound
                     kept.append(node)
             elif isinstance(node, ast.FunctionDef) and (decorator := jit(node)) is not None:
@@ -254,6 +261,12 @@ def _stray(tree: ast.Module, kept: list[ast.stmt]) -> int:
     return next((node.lineno for node in tree.body if node not in kept and node.lineno in lines), 0)
 
 
+def _statements(text: str) -> Iterator[ast.stmt]:
+    """Those at the top level, and those of its branches."""
+    for node in ast.parse(text).body:
+        yield from node.body if isinstance(node, ast.If) else [node]
+
+
 def _blanked(text: str, kept: list[ast.stmt]) -> str:
     """The source with every other line empty: lines keep their numbers, and kernels only their own decorator."""
     lines = re.split(r"\r\n|\r|\n", text)  # as Python counts them; splitlines() knows further ends of lines
@@ -264,4 +277,6 @@ def _blanked(text: str, kept: list[ast.stmt]) -> str:
             decorator = jit(node)
             assert decorator is not None
             wanted |= set(range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1))
-    return "\n".join(line if number in wanted else "" for number, line in enumerate(lines, 1)) + "\n"
+    headers = {getattr(node, HEADER) for node in kept if hasattr(node, HEADER)}
+    found = (line if n in wanted else "if True:" if n in headers else "" for n, line in enumerate(lines, 1))
+    return "\n".join(found) + "\n"

@@ -19,6 +19,7 @@ from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.exchange import Replay, Replayed, Trouble
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.machine_code import Handed
+from geak_evaluator.schema.target import find
 
 if TYPE_CHECKING:
     from geak_evaluator.estimate.trace import Observer
@@ -30,7 +31,7 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     if source is None:
         return
     try:
-        kernels = jit_only.take(source, "kernel", Path.cwd(), job.get("project", ""))
+        kernels = jit_only.take(source, "kernel", Path.cwd(), job["project"], find(job["target"]).backend)
     except jit_only.NotPlain as error:
         channel.reply(codec.dumps(Trouble("not_plain", str(error), error.line)).encode(), REFUSED)
         return

@@ -17,6 +17,7 @@ from geak_evaluator.sandbox.confine import FIRST_SHARED
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.exchange import Trouble
 from geak_evaluator.schema.measuring import LOST, Asked, Prepare, Prepared, Tested, Timed
+from geak_evaluator.schema.target import find
 
 _ROOM = 0.9
 """Of the memory that is free, how much a case may take: the runtime wants some itself."""
@@ -28,7 +29,8 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     if source is None:
         return
     try:
-        kernels = jit_only.take(source, "kernel", Path.cwd(), job.get("project", ""))
+        described = find(target).backend if (target := str(job["settings"].get("target", ""))) else ""
+        kernels = jit_only.take(source, "kernel", Path.cwd(), job.get("project", ""), described)
     except jit_only.NotPlain as error:
         channel.reply(codec.dumps(Trouble("not_plain", str(error), error.line)).encode(), REFUSED)
         return
