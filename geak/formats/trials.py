@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from geak.formats.sizes import elements
 from geak.formats.written import Plan, Sizes, kernel_text, spec_text
@@ -41,7 +42,7 @@ class Trying:
             if good:
                 return attempt, good, ""
             why = why or (f"{failed.cause}: {failed.message}" if failed else "no case was tried")
-            if failed is not None and failed.cause not in ("original", "wrong_type", "raised"):
+            if failed is not None and failed.cause not in ("original", "wrong_type", "raised", "race"):
                 break
         return plan, [], why
 
@@ -171,7 +172,30 @@ def _mended(plan: Plan) -> list[Plan]:
             *(replace(one, oracle="declared") for one in exact),
             replace(declared, tensors_only=True),
         ]
-    return [plan, _wrapped(plan), *exact]
+    return [plan, _wrapped(plan), *exact, *_distinct(plan)]
+
+
+def _distinct(plan: Plan) -> list[Plan]:
+    """The same with numbers that a table has twice made different: what is stored twice at one place is no result."""
+    tables = tuple({name: _told_apart(value) for name, value in values.items()} for values in plan.sketch.values)
+    if tables == plan.sketch.values:
+        return []
+    about = f"{plan.about}\nNote: whole numbers that its test drew twice are different here."
+    return [replace(plan, sketch=replace(plan.sketch, values=tables), about=about)]
+
+
+def _told_apart(value: Any) -> Any:
+    """A row of numbers of which each comes once; what is no row of whole numbers from 0 on stays as it is."""
+    if not isinstance(value, list) or not all(type(n) is int and n >= 0 for n in value):
+        return value
+    free = iter(n for n in range(2 * len(value)) if n not in value)
+    seen: set[int] = set()
+    found = []
+    for n in value:
+        one = next(free) if n in seen else n
+        seen.add(one)
+        found.append(one)
+    return found
 
 
 def _wrapped(plan: Plan) -> Plan:
