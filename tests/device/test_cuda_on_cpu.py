@@ -165,3 +165,11 @@ def test_the_state_of_the_devices_generator_is_a_seed_and_an_offset():
         offset += 4
         generator.set_state(state)
         assert generator.get_state().view(torch.int64).tolist() == [7, 4]
+
+
+def test_a_seed_may_have_all_of_its_64_bits():
+    with device.pretend_cuda("gfx942"):
+        generator = torch.cuda.default_generators[0]
+        generator.manual_seed((1 << 64) - 3)
+        generator.set_state(generator.get_state())
+        assert generator.initial_seed() == (1 << 64) - 3

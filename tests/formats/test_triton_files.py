@@ -259,7 +259,7 @@ def test_a_table_of_lengths_keeps_its_longest_and_what_the_original_leaves_unwri
 
 DRAWN = """
 def drawn(rows, columns):
-    return row_shift(torch.randn(rows, columns), torch.randn(columns))
+    return torch.randn(rows, columns)
 
 
 def row_shift("""
@@ -267,26 +267,129 @@ def row_shift("""
 
 def test_a_function_that_draws_its_own_inputs_is_no_task(tmp_path, running_judge, honest_listing):
     root = honest_listing("drawn", "drawn(20, 48)\n", "\ndef row_shift(", DRAWN)
-    with pytest.raises(SpecError, match="its tests pass no tensor; it draws its inputs itself"):
+    with pytest.raises(SpecError, match="its tests pass no tensor; "):
         made(f"{root}::G/drawn", tmp_path / "made", running_judge)
 
 
-DRAWN_WITHIN = """
-def drawn(rows):
-    x, shift = torch.randn(rows, 48), torch.randn(48)
+THROUGH = DRAWN.replace("return torch.randn(rows, columns)", "return row_shift(torch.randn(rows, columns), torch.randn(48))")
+WITHIN = """
+def drawn(rows, columns):
+    x, shift = torch.randn(rows, columns), torch.randn(columns)
     out = torch.empty_like(x)
-    shift_kernel[(rows,)](x, shift, out, 48, BLOCK=64)
+    shift_kernel[(rows,)](x, shift, out, columns, BLOCK=64)
     return out
 
 
 def row_shift("""
 
 
-def test_of_a_function_that_draws_its_own_inputs_the_kernel_is_the_task(tmp_path, running_judge, honest_listing):
-    root = honest_listing("drawn_within", "drawn(20)\n", "\ndef row_shift(", DRAWN_WITHIN)
-    _, about, verdict = made(f"{root}::G/drawn_within", tmp_path / "made", running_judge)
+@pytest.mark.parametrize("text", [THROUGH, WITHIN])
+def test_of_a_function_that_draws_its_own_inputs_the_kernel_is_the_task(tmp_path, running_judge, honest_listing, text):
+    root = honest_listing("drawn", "drawn(20, 48)\n", "\ndef row_shift(", text)
+    _, about, verdict = made(f"{root}::G/drawn", tmp_path / "made", running_judge)
     assert about.spec.changes
-    assert "drawn is passed no tensor; the task is shift_kernel, the kernel that it launches" in about.doc
+    assert "drawn cannot be asked as it is called, so the task is a kernel that it launches" in about.doc
+    assert verdict is not None
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
+MODULE = """
+class RowShift:
+    def __init__(self, shift):
+        self.shift = shift
+
+    def __call__(self, x):
+        return row_shift(x, self.shift)
+
+
+def row_shift("""
+WITH_OBJECT = """
+def shifted_by(x, module):
+    return row_shift(x, module.shift)
+
+
+class Module:
+    def __init__(self):
+        self.shift = torch.ones(48)
+
+
+def row_shift("""
+
+
+@pytest.mark.parametrize(
+    ("text", "test"),
+    [
+        (MODULE, "RowShift(torch.ones(48))(torch.rand(20, 48))\n"),
+        (WITH_OBJECT, "shifted_by(torch.rand(20, 48), Module())\n"),
+    ],
+)
+def test_of_what_no_spec_can_call_the_kernel_is_the_task(tmp_path, running_judge, honest_listing, text, test):
+    root = honest_listing("module", test, "\ndef row_shift(", text)
+    task, about, verdict = made(f"{root}::G/module", tmp_path / "made", running_judge)
+    assert about.spec.changes
+    assert "shift_kernel_launch" in task.original
+    assert verdict is not None
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
+TUNED = """
+@triton.autotune([triton.Config({"BLOCK": b}) for b in (64, 128)], key=["n"])
+@triton.jit
+def twice_kernel(x, out, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(out + at, tl.load(x + at, mask=at < n) * 2, mask=at < n)
+
+
+def row_shift("""
+
+
+def test_a_test_may_launch_an_autotuned_kernel_by_a_grid_of_its_configuration(tmp_path, running_judge, honest_listing):
+    launch = "twice_kernel[lambda meta: (triton.cdiv({n}, meta['BLOCK']),)](torch.rand({n}), torch.zeros({n}), {n})\n"
+    root = honest_listing("tuned", "".join(launch.format(n=n) for n in (300, 500)), "\ndef row_shift(", TUNED)
+    task, _, verdict = made(f"{root}::G/tuned", tmp_path / "made", running_judge)
+    assert "twice_kernel[lambda META: (-(-n // META['BLOCK']),)]" in task.original
+    assert verdict is not None
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
+IDLE = """
+def maybe(x, shift):
+    return row_shift(x, shift) if x.shape[1] > 1 else torch.zeros_like(x)
+
+
+def row_shift("""
+
+
+def test_a_size_at_which_no_kernel_is_launched_is_left_out(tmp_path, running_judge, honest_listing):
+    calls = "".join(f"maybe(torch.rand(20, {n}), torch.rand({n}))\n" for n in (1, 48))
+    root = honest_listing("idle", calls, "\ndef row_shift(", IDLE)
+    _, about, verdict = made(f"{root}::G/idle", tmp_path / "made", running_judge)
+    assert [case.sizes["x1"] for case in about.spec.cases] == [48]
+    assert verdict is not None
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+
+
+PLACED = """
+@triton.jit
+def place_kernel(slots, x, out, columns, BLOCK: tl.constexpr):
+    row = tl.program_id(0)
+    at = tl.arange(0, BLOCK)
+    value = tl.load(x + row * columns + at, mask=at < columns)
+    tl.store(out + tl.load(slots + row) * columns + at, value, mask=at < columns)
+
+
+def place(slots, x, out):
+    place_kernel[(x.shape[0],)](slots, x, out, x.shape[1], BLOCK=64)
+
+
+def row_shift("""
+
+
+def test_slots_that_a_test_drew_twice_are_different_ones(tmp_path, running_judge, honest_listing):
+    test = "place(torch.tensor([2, 0, 2, 1], dtype=torch.int32), torch.rand(4, 48), torch.zeros(4, 48))\n"
+    root = honest_listing("placed", test, "\ndef row_shift(", PLACED)
+    _, about, verdict = made(f"{root}::G/placed", tmp_path / "made", running_judge)
+    assert "whole numbers that its test drew twice are different here" in about.doc
     assert verdict is not None
     assert verdict.status is Status.ACCEPTED, verdict.line()
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from geak_evaluator.recording.seen import CannotPass, sketch
-from geak_evaluator.schema.observed import Entry, Seen, Sketch
+from geak_evaluator.schema.observed import Entry, Gridded, Seen, Sketch
 
 
 def tensor(*shape: int, dtype: str = "float32", **drawn: Any) -> dict[str, Any]:
@@ -131,3 +131,37 @@ def test_a_grid_is_written_from_what_the_kernel_is_passed():
     found = drawn(*calls, kind="kernel", grids=((3,), (11,), (2,)))
     assert found.call == "entry[(grid_0,)](x, n, BLOCK)"
     assert "grid_0" in found.inputs
+
+
+def tiled(*sizes: tuple[int, int], tiles: tuple[tuple[int, int], ...] = ((64, 32), (128, 64))) -> Sketch:
+    """An autotuned kernel launched with the product of two numbers of tiles."""
+    calls = []
+    for m, n in sizes:
+        grids = tuple(Gridded({"BM": bm, "BN": bn}, (-(-m // bm) * -(-n // bn),)) for bm, bn in tiles)
+        calls.append(Seen({"x": tensor(m, n), "m": m, "n": n}, grid=grids[0].grid, grids=grids))
+    found = sketch(Entry("entry", "kernel", tuple(calls)))
+    assert found is not None
+    return found
+
+
+def test_a_grid_may_follow_from_the_configuration_of_an_autotuned_kernel():
+    found = tiled((100, 30), (700, 90), (130, 500))
+    assert found.call == "entry[lambda META: (-(-m // META['BM']) * -(-n // META['BN']),)](x, m, n)"
+    assert "META" not in str(found.inputs)
+
+
+def test_two_launches_are_not_enough_to_tell_four_numbers_by():
+    assert "grid_0" in tiled((700, 90)).inputs
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ([-(-n // (4 * 64)) for n in (1000, 3000, 70, 5000)], "-(-n // (BLOCK * 4))"),
+        ([-(-n // 64) * b for n, b in zip((1000, 3000, 70, 5000), (3, 5, 2, 7), strict=True)], "-(-n // BLOCK) * b"),
+    ],
+)
+def test_a_grid_of_tiles_by_parts(numbers, text):
+    calls = [{"x": tensor(n), "n": n, "b": b, "BLOCK": 64} for n, b in ((1000, 3), (3000, 5), (70, 2), (5000, 7))]
+    found = drawn(*calls, kind="kernel", grids=tuple((n,) for n in numbers))
+    assert found.call == f"entry[({text},)](x, n, b, BLOCK)"
