@@ -58,4 +58,4 @@ def replay(
                 result = compared(subject.spec, case, answer, given, got) if judged else CaseResult(case)
             if result.cause is None and told.conflicts and not subject.ordered:
                 result = CaseResult(case, Cause.RACE, told.conflicts[0])
-            return Ran(result, log, captured, told.handed, told.conflicts)
+            return Ran(result, log, captured, told.handed, (*told.conflicts, *told.waits))

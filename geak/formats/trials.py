@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from geak.formats.sizes import elements
-from geak.formats.written import Plan, Sizes, kernel_text, spec_text
+from geak.formats.written import Plan, Sizes, kernel_text, launches, spec_text
 from geak.journal.store import write
 from geak.judges import Judges
 from geak_evaluator.schema.observed import Trials, Tried
@@ -172,7 +172,8 @@ def _mended(plan: Plan) -> list[Plan]:
             *(replace(one, oracle="declared") for one in exact),
             replace(declared, tensors_only=True),
         ]
-    return [plan, _wrapped(plan), *exact, *_distinct(plan)]
+    plans = [plan, *exact, *_distinct(plan)]
+    return plans if launches(plan) else [one for attempt in plans for one in (attempt, _wrapped(attempt))]
 
 
 def _distinct(plan: Plan) -> list[Plan]:

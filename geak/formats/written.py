@@ -192,8 +192,15 @@ def geak_tensors(value):
 '''
 
 
+def launches(plan: Plan) -> bool:
+    """Whether its entry is a launch, which gives back nothing of use."""
+    return re.match(r"\w+\[", plan.sketch.call) is not None
+
+
 def _called(plan: Plan, name: str, target: str) -> str:
     given = ", ".join(plan.sketch.inputs)
+    if launches(plan):
+        return f"\n\ndef {name}({given}):\n    {target}\n"
     call = f"geak_tensors({target})" if plan.tensors_only else target
     helper = _ONLY_TENSORS if plan.tensors_only else ""
     return f"{helper}\n\ndef {name}({given}):\n    return {call}\n"

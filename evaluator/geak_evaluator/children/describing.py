@@ -70,7 +70,8 @@ def drawn(tensor: Any) -> dict[str, Any]:
         known = {"min": low, "max": high, "std": float(finite.std()) if finite.numel() > 1 else 0.0}
         return known | ({"floats": tensor.double().tolist()} if finite.numel() == tensor.numel() <= FEW else {})
     if str(tensor.dtype) == "torch.bool":
-        return {"share": float(tensor.double().mean())}
+        known = {"share": float(tensor.double().mean())}
+        return known | ({"values": tensor.tolist()} if tensor.numel() <= FEW else {})
     values = tensor.long()
     flat = values.flatten()
     low, high = int(flat.min()), int(flat.max())

@@ -54,7 +54,13 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
 
             handed = frontend.lower(launches, (asked.target, *asked.also), str(kernels.own.__file__))
         works = tuple(observer.work() for observer in observers)
-        channel.reply(codec.dumps(Replayed(wrong, handed, _conflicts(launches), works)).encode())
+        channel.reply(codec.dumps(Replayed(wrong, handed, _conflicts(launches), _waits(launches), works)).encode())
+
+
+def _waits(launches: list[Any]) -> tuple[str, ...]:
+    names = dict.fromkeys(launch.kernel for launch in launches if launch.waits)
+    text = "waits for later ones, which ends only on a device that runs all of them at once"
+    return tuple(f"kernel {name}: a program {text}" for name in names)[:4]
 
 
 def _conflicts(launches: list[Any]) -> tuple[str, ...]:

@@ -48,6 +48,7 @@ class Memory:
         self.kernel = kernel
         self.conflicts: list[Conflict] = []
         self.strays: list[OutOfBounds] = []
+        self.waits = False
         self._strict = strict
         self._track = programs > 1
         self._holds_addresses = False

@@ -18,6 +18,9 @@ from geak_evaluator.device.errors import KernelAssertion, Unsupported
 from geak_evaluator.device.reductions import KNOWN, Block, reduced, scanned
 from geak_evaluator.device.tape import Recording, Types
 
+_PATIENCE = 32
+"""So often a program asks the same of memory before others get their turn."""
+
 
 class Builder(Arithmetic):
     """Computes with numpy what the compiler's builder would emit."""
@@ -34,6 +37,9 @@ class Builder(Arithmetic):
         self.recording: Recording | None = None
         self._block: Block | None = None
         self._returned: tuple[Handle, ...] = ()
+        self.elsewhere: Callable[[], None] | None = None
+        self._asked: tuple[object, ...] = ()
+        self._times = 0
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("create_"):
@@ -44,6 +50,14 @@ class Builder(Arithmetic):
         """Start one program of the grid."""
         self.program = number
         self.grid_idx = (x, y, z)
+
+    def _again(self, *asked: object) -> None:
+        """Called for what a program waits by; one that asks the same over and over waits for another program."""
+        self._times = self._times + 1 if asked == self._asked else 0
+        self._asked = asked
+        if self._times >= _PATIENCE and self.elsewhere is not None:
+            self._times = 0
+            self.elsewhere()
 
     @contextmanager
     def recorded(self, recording: Recording) -> Iterator[None]:
@@ -137,7 +151,12 @@ class Builder(Arithmetic):
             fill = np.zeros(pointers.shape, dtype)
         else:
             fill = _full(np.asarray(getattr(other, "data", other)), pointers.shape).astype(dtype, copy=False)
-        return upstream.TensorHandle(_memory.load(pointers, lanes, fill, dtype), scalar)
+        found = _memory.load(pointers, lanes, fill, dtype)
+        if named.get("is_volatile") or any(one is True for one in policy):
+            self._again("load", pointers.tobytes(), found.tobytes())
+        else:
+            self._asked = ()
+        return upstream.TensorHandle(found, scalar)
 
     def create_masked_store(self, ptrs: Handle, value: Handle, mask: Any, *policy: Any, **named: Any) -> None:
         """Store the active lanes."""
@@ -154,6 +173,7 @@ class Builder(Arithmetic):
 
             self.memory.note_store(pointers, data, lanes, place, self.program, read)
         _memory.store(pointers, data, lanes)
+        self._asked = ()
 
     def create_atomic_rmw(self, op: Any, ptr: Handle, val: Handle, mask: Any, sem: Any, scope: Any) -> Handle:
         """Read, modify and write the active lanes, one after the other; the old values."""
@@ -161,7 +181,9 @@ class Builder(Arithmetic):
         if not is_packed(val):
             ptr = upstream.TensorHandle(pointers, ptr.dtype)
             val = upstream.TensorHandle(np.ascontiguousarray(np.broadcast_to(val.data, pointers.shape)), val.dtype)
-            return super().create_atomic_rmw(op, ptr, val, upstream.TensorHandle(lanes, tl.int1), sem, scope)
+            found = super().create_atomic_rmw(op, ptr, val, upstream.TensorHandle(lanes, tl.int1), sem, scope)
+            self._again(op, pointers.tobytes(), val.data.tobytes(), found.data.tobytes())
+            return found
         combine: Any = {"FADD": np.add, "MAX": np.fmax, "MIN": np.fmin, "XCHG": lambda old, new: new}.get(op.name)
         if combine is None:
             raise Unsupported(f"the interpreter has no atomic '{op.name}' on {val.dtype.scalar}")
@@ -188,7 +210,10 @@ class Builder(Arithmetic):
         def full(handle: Handle) -> Handle:
             return upstream.TensorHandle(np.ascontiguousarray(np.broadcast_to(handle.data, shape)), handle.dtype)
 
-        return super().create_atomic_cas(upstream.TensorHandle(pointers, ptr.dtype), full(cmp), full(val), sem, scope)
+        expected, new = full(cmp), full(val)
+        found = super().create_atomic_cas(upstream.TensorHandle(pointers, ptr.dtype), expected, new, sem, scope)
+        self._again("CAS", pointers.tobytes(), expected.data.tobytes(), new.data.tobytes(), found.data.tobytes())
+        return found
 
     # -- promises of the kernel --
 

@@ -37,6 +37,7 @@ class Launch:
     compiled: Any  # the CompiledKernel with its asm; None when compiling was skipped
     conflicts: list[Conflict] = field(default_factory=list)  # filled in by the interpretation
     strays: list[OutOfBounds] = field(default_factory=list)  # the same; only a device that is not strict has them
+    waits: bool = False  # the same: one of its programs waited for a later one
 
 
 OnLaunch = Callable[[Launch], None]

@@ -23,7 +23,7 @@ from triton.runtime.jit import JITFunction
 
 from geak_evaluator.device.arguments import Code, argument
 from geak_evaluator.device.arithmetic import np_dtype, values_of
-from geak_evaluator.device.bounds import Conflict, Memory
+from geak_evaluator.device.bounds import Memory
 from geak_evaluator.device.builder import Builder
 from geak_evaluator.device.errors import DeviceError, OutOfBounds, Unsupported
 from geak_evaluator.device.purity import Pure
@@ -341,6 +341,10 @@ def _quietly_typed() -> Iterator[None]:
         tl.dtype.to_ir = original
 
 
+_MOST_WAITING = 8
+"""Programs that wait for a later one, within each other."""
+
+
 class Observer(Protocol):
     """Somebody who watches a launch instead of judging it: which programs are run, and by which builder."""
 
@@ -358,11 +362,11 @@ def run(
     *,
     strict: bool = True,
     observer: Observer | None = None,
-) -> tuple[list[Conflict], list[OutOfBounds]]:
-    """Interpret one launch on the memory of its arguments; the conflicting stores, and what was out of bounds.
+) -> Memory:
+    """Interpret one launch on the memory of its arguments; conflicting stores, strays and waiting are noted there.
 
-    The latter is always empty if the launch is strict: it ends with the first access out of bounds. An observer may
-    leave out programs, so there is nothing to be said of conflicts then.
+    There are no strays if the launch is strict: it ends with the first access out of bounds. An observer may leave out
+    programs, so there is nothing to be said of conflicts then.
     """
     function = code.function
     names = function.arg_names
@@ -381,13 +385,35 @@ def run(
                 name: argument(value, code.signature[name], (i,), code, semantic)
                 for i, (name, value) in enumerate(zip(names, args, strict=True))
             }
-            for number in range(count) if observer is None else observer.programs(count):
+            waiting = 0
+            left = iter(range(count) if observer is None else observer.programs(count))
+
+            def enter(number: int) -> None:
                 row, z = divmod(number, grid[2])
                 builder.enter_program(number, *divmod(row, grid[1]), z)
+
+            def elsewhere() -> None:
+                """The next program, within one that waits for it: as a device would, which runs them at once."""
+                nonlocal waiting
+                here, number = builder.program, next(left, None)
+                if number is None:
+                    return
+                if waiting == _MOST_WAITING:
+                    raise Unsupported(f"more than {_MOST_WAITING} programs wait for one another")
+                waiting += 1
+                enter(number)
+                frame.call(dict(values))
+                waiting -= 1
+                enter(here)
+                memory.waits = True
+
+            builder.elsewhere = elsewhere
+            for number in left:
+                enter(number)
                 frame.call(dict(values))
     except Exception as error:
         raise _translated(error, function.__name__) from error
-    return memory.conflicts, memory.strays
+    return memory
 
 
 def _translated(error: Exception, kernel: str) -> DeviceError:

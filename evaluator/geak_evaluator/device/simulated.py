@@ -106,9 +106,10 @@ def execute(launch: Launch, driver: SimulatedDriver) -> None:
         module_map=backend.get_module_map(),
     )
     observer = None if driver.observe is None else driver.observe(launch)
-    conflicts, strays = interpreter.run(code, launch.grid, launch.args, strict=driver.strict, observer=observer)
-    launch.conflicts.extend(conflicts)
-    launch.strays.extend(strays)
+    memory = interpreter.run(code, launch.grid, launch.args, strict=driver.strict, observer=observer)
+    launch.conflicts.extend(memory.conflicts)
+    launch.strays.extend(memory.strays)
+    launch.waits = memory.waits
 
 
 _FIGURES = frozenset({"metadata", "asm", "n_regs", "n_spills", "n_max_threads", "_init_handles", "name", "hash"})

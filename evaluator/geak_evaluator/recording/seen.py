@@ -128,8 +128,9 @@ def _sketched(
         values.append({n: v["drawn"]["values"] for n, v in given.items() if "values" in v.get("drawn", {})})
     floats = []
     for call in found.calls:
-        given = {n: v for n, v in call["args"].items() if is_tensor(v) and "floats" in v.get("drawn", {})}
-        floats.append({n: v["drawn"]["floats"] for n, v in given.items() if n in found.inputs})
+        drawn_as = {n: v.get("drawn", {}) for n, v in call["args"].items() if is_tensor(v) and n in found.inputs}
+        told = {n: drawn.get("floats", drawn.get("values")) for n, drawn in drawn_as.items()}
+        floats.append({n: numbers for n, numbers in told.items() if numbers is not None})
     first = calls[0]
     parts = []
     parts_of = {item for value in first.args.values() if isinstance(value, dict) for item in value.get("of", ())}

@@ -197,5 +197,7 @@ class Replayed:
     handed: Handed = field(default_factory=Handed)
     conflicts: tuple[str, ...] = ()
     """Stores of different programs to one address, in words."""
+    waits: tuple[str, ...] = ()
+    """Of which kernels a program waits for later ones, in sentences."""
     works: tuple[Work, ...] = ()
     """Of each launch in order, where they were to be counted."""

@@ -53,7 +53,7 @@ class Sketch:
     values: tuple[dict[str, Any], ...] = ()
     """By case: whole numbers of a tensor that follow no rule, nested as the tensor is."""
     floats: tuple[dict[str, Any], ...] = ()
-    """The same of small tensors of floats, for operations that are not defined on any numbers."""
+    """All that is known one by one, for operations that are not defined on any numbers."""
     timed: tuple[bool, ...] = ()
     call: str = ""
     """The entry's call with what no spec can pass, as source: "f(x, y, activation='relu')"."""
