@@ -36,6 +36,8 @@ class Kernel:
     """Which of its configurations an autotuned kernel is launched with where no other is asked for."""
     without: tuple[int, ...] = ()
     """Those of its configurations that the target cannot launch."""
+    tables: bool = False
+    """It may reach tensors by addresses in a table: where a user's own tests call it, and no plan is judged."""
     compiled: bool = False
     """Compile each launch for the target too, so that Triton's own errors show; else it is only interpreted."""
 
@@ -64,6 +66,7 @@ class Kernel:
             "capture": capture,
             "configuration": self.first if configuration is None else configuration,
             "without": list(self.without),
+            "tables": self.tables,
         }
         folders = (self.project,) if self.project else ()
         return box.spawn(_ROLE, job, limits=limits, read=folders, shared=(given.fd, got.fd))

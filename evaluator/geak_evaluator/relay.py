@@ -35,7 +35,9 @@ class Relay:
         self._project = oracle.file.project(oracle.about) or str(self._path.parent.resolve())
         self._entry = oracle.about.entry
         self._relative = spec.files[0] if spec.files else f"{oracle.about.name}.py"
-        self._kernel = Kernel(kernel, self._entry, "calls", target, self._project, self._relative, compiled=True)
+        self._kernel = Kernel(
+            kernel, self._entry, "calls", target, self._project, self._relative, tables=True, compiled=True
+        )
         self._case = Case({})
         self._calls = self._launches = 0
 

@@ -387,7 +387,7 @@ def counted(x):
 
 SWAPPED: dict[str, str] = {
     "two-definitions": """
-if True:
+if triton.__version__:
 
     @triton.jit
     def kernel(x, y, n, BLOCK: tl.constexpr):

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from trial import KERNEL, SPEC, accepted, changed, rejected, verdict_on
+from trial import IMPORTS, KERNEL, SPEC, accepted, changed, rejected, verdict_on
 
 from geak_evaluator.schema.verdict import Cause, Status, Tier
 
@@ -196,3 +196,34 @@ def test_a_hidden_size_is_told_in_no_words(judge, pairs):
 def test_what_it_prints_is_kept_as_it_is(judge):
     source = changed(KERNEL, ("    return y", "    print('\\x1b[31mhello')\n    raise KeyError"))
     assert "\x1b[31mhello" in verdict_on(judge, SPEC, source).log
+
+
+BY_ADDRESS = f"""{IMPORTS}
+
+@triton.jit
+def _aside(x, hidden, table, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(hidden + at, tl.load(x + at, mask=at < n) * 2 + 1, mask=at < n)
+    tl.store(table, hidden.to(tl.int64))
+
+
+@triton.jit
+def _fetched(table, y, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    hidden = tl.load(table).to(tl.pointer_type(tl.float32))
+    tl.store(y + at, tl.load(hidden + at, mask=at < n), mask=at < n)
+
+
+def scale(x):
+    hidden, y, n = torch.empty_like(x), torch.empty_like(x), x.numel()
+    table = torch.empty(1, dtype=torch.int64, device=x.device)
+    grid = (triton.cdiv(n, 64),)
+    _aside[grid](x, hidden, table, n, BLOCK=64)
+    _fetched[grid](table, y, n, BLOCK=64)
+    return y
+"""
+
+
+def test_a_launch_touches_what_it_is_given_and_nothing_that_happens_to_live_elsewhere(judge):
+    """Whole numbers among the arguments make no stray address a good one."""
+    rejected(verdict_on(judge, SPEC, BY_ADDRESS), Cause.OUT_OF_BOUNDS)

@@ -87,6 +87,7 @@ def _device(job: dict[str, Any]) -> Iterator[Launches]:
     )
     with active as launches.driver, device.pretend_cuda(target):
         launches.driver.without = frozenset(job.get("without", ()))
+        launches.driver.tables = bool(job.get("tables", False))
         yield launches
 
 

@@ -82,7 +82,8 @@ def replay(kernels: jit_only.Kernels, asked: Replay, on_launch: Callable[[Any], 
     from geak_evaluator import device
 
     memory = _Memory(asked)
-    with device.activate(asked.target, on_launch=on_launch, compile=False, execute=asked.execute):
+    with device.activate(asked.target, on_launch=on_launch, compile=False, execute=asked.execute) as driver:
+        driver.tables = False
         for step in asked.plan.steps:
             if isinstance(step, plan.Allocate):
                 memory.allocate(step)
@@ -107,7 +108,8 @@ def trace(
         observers.append(Observer(launch.kernel, launch.grid))
         return observers[-1]
 
-    with device.activate(asked.target, on_launch=on_launch, compile=False, observe=observe):
+    with device.activate(asked.target, on_launch=on_launch, compile=False, observe=observe) as driver:
+        driver.tables = False
         for step in asked.plan.steps:
             if isinstance(step, plan.Allocate):
                 memory.reserve(step)

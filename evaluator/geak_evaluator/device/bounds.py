@@ -44,14 +44,17 @@ class _Region:
 class Memory:
     """The storages that the arguments of one launch reach."""
 
-    def __init__(self, kernel: str, arguments: dict[str, Any], programs: int, *, strict: bool = True) -> None:
+    def __init__(
+        self, kernel: str, arguments: dict[str, Any], programs: int, *, strict: bool = True, tables: bool = True
+    ) -> None:
+        """With `tables` an argument of whole numbers may hold addresses: whatever tensor lives there may be touched."""
         self.kernel = kernel
         self.conflicts: list[Conflict] = []
         self.strays: list[OutOfBounds] = []
         self.waits = False
         self._strict = strict
         self._track = programs > 1
-        self._holds_addresses = False
+        self._tables, self._holds_addresses = tables, False
         self._regions: list[_Region] = []
         for name, value in arguments.items():
             self._add(name, value)
@@ -125,7 +128,7 @@ class Memory:
         if only is not None:
             return only, mask
         place, bad = self._find(pointers, mask, size)
-        if bad.any() and self._holds_addresses and self._adopt(pointers[bad]):
+        if bad.any() and self._tables and self._holds_addresses and self._adopt(pointers[bad]):
             place, bad = self._find(pointers, mask, size)
         if bad.any():
             address = int(pointers[bad].reshape(-1)[0])

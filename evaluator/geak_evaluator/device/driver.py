@@ -117,6 +117,8 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         self.compiles = compile
         self.executes = execute
         self.strict = strict
+        # Whether kernels may reach tensors by addresses in a table: not where a plan is judged, which knows none.
+        self.tables = True
         self.probing = False
         self.observe: Callable[[Launch], Any] | None = None
         # Which of an autotuned kernel's configurations wins, and the longest list of them that was seen.

@@ -361,6 +361,7 @@ def run(
     args: Sequence[Any],
     *,
     strict: bool = True,
+    tables: bool = True,
     observer: Observer | None = None,
 ) -> Memory:
     """Interpret one launch on the memory of its arguments; conflicting stores, strays and waiting are noted there.
@@ -372,7 +373,8 @@ def run(
     names = function.arg_names
     count = grid[0] * grid[1] * grid[2]
     reached = dict(zip(names, args, strict=True))
-    memory = Memory(function.__name__, reached, count if observer is None else 1, strict=strict)
+    programs = count if observer is None else 1
+    memory = Memory(function.__name__, reached, programs, strict=strict, tables=tables)
     build = Builder if observer is None else observer.builder
     builder = build(code.options, code.module_map, memory)
     semantic = Semantic(builder)

@@ -106,7 +106,9 @@ def execute(launch: Launch, driver: SimulatedDriver) -> None:
         module_map=backend.get_module_map(),
     )
     observer = None if driver.observe is None else driver.observe(launch)
-    memory = interpreter.run(code, launch.grid, launch.args, strict=driver.strict, observer=observer)
+    memory = interpreter.run(
+        code, launch.grid, launch.args, strict=driver.strict, tables=driver.tables, observer=observer
+    )
     launch.conflicts.extend(memory.conflicts)
     launch.strays.extend(memory.strays)
     launch.waits = memory.waits
