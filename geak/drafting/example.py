@@ -136,7 +136,9 @@ def _shapes(source: Source, given: list[Argument], called: dict[str, str], fixed
             names |= {id(part): f"?{name}{i}" for i, part in enumerate(parts)}
     value = Reader(source).call(example, known, name_sizes=False)
     for argument, item in zip(given, value.items if isinstance(value, Seq) else [], strict=False):
-        if isinstance(item, Arr) and item.dims is not None and argument.kind == "tensor":
+        guessed = argument.kind in ("int", "float") and argument.question
+        if isinstance(item, Arr) and item.dims is not None and (argument.kind == "tensor" or guessed):
+            argument.kind = "tensor"
             argument.hint.shape = tuple(_text(dim, names) for dim in item.dims)
             argument.hint.dtype = item.dtype if item.dtype != "fp32" else ""
             argument.hint.fill = "uniform(0, 1)" if "share" in item.roles else ""

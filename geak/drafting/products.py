@@ -30,7 +30,8 @@ def matmul(left: Value, right: Value) -> Value:
     return left.like([*(lead.dims or []), left.dims[-2], right.dims[-1]])
 
 
-def _given(args: list[Value], keywords: Keywords, position: int, *names: str) -> Arr | None:
+def given(args: list[Value], keywords: Keywords, position: int, *names: str) -> Arr | None:
+    """A tensor among the arguments, by its place or one of its names."""
     value = args[position] if position < len(args) else next((keywords[n] for n in names if n in keywords), None)
     return value if isinstance(value, Arr) else None
 
@@ -51,8 +52,8 @@ def _ranked(*ranks: int) -> Handler:
 
 
 def _linear(args: list[Value], keywords: Keywords) -> Value:
-    x, weight = _given(args, keywords, 0, "input"), _given(args, keywords, 1, "weight")
-    bias = _given(args, keywords, 2, "bias")
+    x, weight = given(args, keywords, 0, "input"), given(args, keywords, 1, "weight")
+    bias = given(args, keywords, 2, "bias")
     if x is None or weight is None:
         return Value()
     weight.rank(2)
@@ -65,7 +66,7 @@ def _linear(args: list[Value], keywords: Keywords) -> Value:
 
 
 def _embedding(args: list[Value], keywords: Keywords) -> Value:
-    index, table = _given(args, keywords, 0, "input"), _given(args, keywords, 1, "weight")
+    index, table = given(args, keywords, 0, "input"), given(args, keywords, 1, "weight")
     if index is None or table is None:
         return Value()
     table.rank(2)
@@ -81,7 +82,7 @@ def _normalised(args: list[Value], keywords: Keywords) -> Value:
     if x is None:
         return Value()
     x.set_last(*known)
-    for vector in (_given(args, keywords, 2, "weight"), _given(args, keywords, 3, "bias")):
+    for vector in (given(args, keywords, 2, "weight"), given(args, keywords, 3, "bias")):
         if vector is not None:
             vector.rank(max(len(known), 1))
             vector.set_last(*(known or [x.at(-1)]))
@@ -100,8 +101,8 @@ def _grouped(args: list[Value], keywords: Keywords) -> Value:
 
 
 def _attention(args: list[Value], keywords: Keywords) -> Value:
-    q, k, v = (_given(args, keywords, i, n) for i, n in enumerate(("query", "key", "value")))
-    mask = _given(args, keywords, 3, "attn_mask")
+    q, k, v = (given(args, keywords, i, n) for i, n in enumerate(("query", "key", "value")))
+    mask = given(args, keywords, 3, "attn_mask")
     if q is None or k is None or v is None:
         return Value()
     for x in (q, k, v):
@@ -122,7 +123,7 @@ def _attention(args: list[Value], keywords: Keywords) -> Value:
 
 
 def _entropy(args: list[Value], keywords: Keywords) -> Value:
-    x, target = _given(args, keywords, 0, "input"), _given(args, keywords, 1, "target")
+    x, target = given(args, keywords, 0, "input"), given(args, keywords, 1, "target")
     reduction = keywords.get("reduction")
     if x is None or target is None:
         return Value()
@@ -136,22 +137,8 @@ def _entropy(args: list[Value], keywords: Keywords) -> Value:
     return x.like(list(target.dims or [])) if every else Arr([])
 
 
-def _gather(args: list[Value], keywords: Keywords) -> Value:
-    x, index = first(args, keywords), _given(args, keywords, 2, "index")
-    at = integer(args[1] if len(args) > 1 else keywords.get("dim"))
-    if x is None or index is None or at is None:
-        return Value()
-    index.mark("index", x.at(at))
-    if x.dims is not None:
-        index.rank(len(x.dims))
-        for i, (a, b) in enumerate(zip(x.dims, index.dims or [], strict=False)):
-            if i != at % len(x.dims):
-                unify(a, b)
-    return x.like(index.dims) if index.dims is not None else Arr()
-
-
 def _selected(args: list[Value], keywords: Keywords) -> Value:
-    x, index = first(args, keywords), _given(args, keywords, 2, "index")
+    x, index = first(args, keywords), given(args, keywords, 2, "index")
     at = integer(args[1] if len(args) > 1 else keywords.get("dim"))
     if x is None or index is None or at is None:
         return Value()
@@ -214,8 +201,8 @@ def _arange(args: list[Value], keywords: Keywords) -> Value:
 
 def _convolved(rank: int) -> Handler:
     def convolve(args: list[Value], keywords: Keywords) -> Value:
-        x, weight = _given(args, keywords, 0, "input"), _given(args, keywords, 1, "weight")
-        bias = _given(args, keywords, 2, "bias")
+        x, weight = given(args, keywords, 0, "input"), given(args, keywords, 1, "weight")
+        bias = given(args, keywords, 2, "bias")
         if x is None or weight is None:
             return Value()
         x.rank(rank)
@@ -255,8 +242,6 @@ TABLE: dict[str, Handler] = {
     "scaled_dot_product_attention": _attention,
     "cross_entropy": _entropy,
     "nll_loss": _entropy,
-    "gather": _gather,
-    "take_along_dim": _gather,
     "index_select": _selected,
     "einsum": _einsum,
     "outer": _outer,

@@ -11,6 +11,7 @@ from geak.drafting.source import Function, Source, dotted, value_of
 from geak.drafting.syntax import is_method, is_none, is_sizes, load
 from geak.drafting.values import Arr, Config, DType, Known, Layer, Num, Seq, Shape, Value, broadcast, items, sizes
 
+_TORCH_S = {**DTYPES, "float": "fp32", "int": "int32"}
 _DEPTH = 6
 _STEPS = 20_000
 
@@ -247,8 +248,8 @@ class Reader:
         return first if type(first) is not Value and not isinstance(first, Known) else second
 
     def _Attribute(self, node: ast.Attribute) -> Value:
-        if node.attr in DTYPES and dotted(node).startswith("torch."):
-            return DType(DTYPES[node.attr])
+        if node.attr in _TORCH_S and dotted(node).startswith("torch."):
+            return DType(_TORCH_S[node.attr])
         owner = self.value(node.value)
         if isinstance(owner, Layer):
             return layers.parameter(owner, node.attr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from geak.drafting import products, views
+from geak.drafting import products, sampling, views
 from geak.drafting.dims import Dim
 from geak.drafting.values import Arr, DType, Known, Num, Seq, Value, broadcast, sizes
 from geak.drafting.views import axis, first, need
@@ -27,7 +27,7 @@ _LOSSES = _words(
 )
 _ELEMENTWISE = _LOSSES | _words(
     "add sub mul div maximum minimum pow where lerp atan2 fmod remainder eq ne lt le gt ge logical_and logical_or "
-    "addcmul addcdiv masked_fill copysign hypot copy xlogy logaddexp"
+    "addcmul addcdiv clamp clip masked_fill copysign hypot copy xlogy logaddexp"
 )
 _CAST = {
     "float": "fp32",
@@ -38,7 +38,7 @@ _CAST = {
     "int": "int32",
     "bool": "bool",
 }
-_HANDLERS: dict[str, views.Handler] = {**views.TABLE, **products.TABLE}
+_HANDLERS: dict[str, views.Handler] = {**views.TABLE, **products.TABLE, **sampling.TABLE}
 
 
 def function(reader: Reader, name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
@@ -109,7 +109,8 @@ def _reduced(name: str, args: list[Value], keywords: dict[str, Value]) -> Value:
 def _drawn(args: list[Value], keywords: dict[str, Value]) -> Value:
     """Integers of `randint(high, size)` or `randint(low, high, size)`."""
     high, shape = (args[-2], args[-1]) if len(args) > 1 else (keywords.get("high"), keywords.get("size"))
-    made = Arr(sizes(shape) if shape is not None else None, "int64")
+    said = keywords.get("dtype")
+    made = Arr(sizes(shape) if shape is not None else None, said.name if isinstance(said, DType) else "int64")
     made.high = high.dim if isinstance(high, Num) else None
     return made
 

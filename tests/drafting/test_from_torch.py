@@ -254,6 +254,25 @@ def test_what_the_file_itself_passes_settles_the_constructor(draft: Make) -> Non
     }
 
 
+GIVEN = """
+import torch
+class Model(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+    def forward(self, x, cond, max_val):
+        return torch.where(cond, x, torch.clamp(x, max=max_val))
+def get_inputs():
+    return [torch.rand(64, 32), torch.randint(0, 2, (64, 32), dtype=torch.bool), torch.full((32,), 2.0)]
+def get_init_inputs():
+    return []
+"""
+
+
+def test_what_a_file_draws_says_of_what_type_its_inputs_are(draft: Make) -> None:
+    spec, _ = loaded(draft(GIVEN, "Model"))
+    assert said(spec) == {"x": "T[M, N]", "cond": "bool[M, N] mask", "max_val": "T[N]"}
+
+
 def test_a_draft_for_a_benchmark_is_of_one_format_and_small(tmp_path: Path) -> None:
     path = tmp_path / "model.py"
     path.write_text((FILES / "kernelbench_convolution.txt").read_text())
@@ -343,6 +362,16 @@ SHAPES = [
         {"x": "T[B, C, H, W]", "w": "T[O, C, KH, KW]", "b": "T[O] or None"},
     ),
     ("def f():\n    return torch.ones(3)", {}),
+    (
+        "def f(x, idx, new):\n    return x.scatter(dim=1, index=idx, src=new)",
+        {"x": "T[M, N]", "idx": "int64[M, N2] integers(0, N)", "new": "T[M, N2]"},
+    ),
+    (
+        "def f(x, theta):\n    grid = F.affine_grid(theta, x.size(), align_corners=False)\n"
+        "    return F.grid_sample(x, grid, align_corners=False)",
+        {"x": "T[B, H, S, D]", "theta": "T[B, 2, 3]"},
+    ),
+    ("def f(x):\n    return F.avg_pool3d(x, [2, 2, 2], stride=2)", {"x": "T[N, K, D, L, P]"}),
 ]
 
 
