@@ -31,7 +31,8 @@ def compared(spec: Spec, case: Case, answer: Answer, given: SharedMemory, got: S
     for name, slot in inputs.items():
         before, after = answer.given[slot.offset : slot.end], given.read(slot.offset, slot.bytes)
         if name not in spec.changes and after != before:
-            return CaseResult(case, Cause.CHANGED_INPUT, f"it changed its input {name}, which it may not")
+            text = f"it changed its input {name}, which it may not"
+            return CaseResult(case, Cause.CHANGED_INPUT, text, changed=name)
         if name in spec.changes and not numbers.gaps_agree(before, after, slot):
             text = f"it wrote between the rows of {name}, where no element of it lies"
             return CaseResult(case, Cause.OUT_OF_BOUNDS, text)

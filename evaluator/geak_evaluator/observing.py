@@ -88,7 +88,7 @@ def tried(
                 cause, message = ran.result.cause, ran.result.message
                 if cause is None and ran.captured is not None and not ran.captured.plan.launches:
                     cause, message = Cause.NO_KERNEL, "no Triton kernel is launched at this size"
-                results.append(Tried(dict(case.sizes), cause.value if cause else "", message))
+                results.append(Tried(dict(case.sizes), cause.value if cause else "", message, ran.result.changed))
             except TooBig as error:
                 results.append(Tried(dict(case.sizes), "too_big_here", str(error)))
             except SpecProblem as error:

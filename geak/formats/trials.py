@@ -36,7 +36,7 @@ class Trying:
         for attempt in _mended(plan):
             good, failed = await self._accepted(attempt, cases)
             # What an original changes is not seen where its test is too large to be carried out.
-            while failed is not None and (name := _changed(failed)) and name not in attempt.sketch.changes:
+            while failed is not None and (name := failed.changed) and name not in attempt.sketch.changes:
                 attempt = _changing(attempt, name)
                 good, failed = await self._accepted(attempt, cases)
             if good:
@@ -146,12 +146,6 @@ def _bounds(axis: str) -> tuple[int, int]:
 
 def _step(axis: str) -> int:
     return 16 if "multiple_of" in axis else 1
-
-
-def _changed(tried: Tried) -> str:
-    """The input that a kernel was refused for changing."""
-    found = re.search(r"its input (\w+)", tried.message) if tried.cause == "changed_input" else None
-    return found[1] if found is not None else ""
 
 
 def _changing(plan: Plan, name: str) -> Plan:

@@ -95,6 +95,8 @@ class Tried:
     cause: str = ""
     """What it failed by; "" where it is accepted."""
     message: str = ""
+    changed: str = ""
+    """The input that it changed, where it failed by that."""
 
 
 @dataclass(frozen=True)

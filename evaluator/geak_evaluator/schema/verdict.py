@@ -123,6 +123,8 @@ class CaseResult:
     steps: float = 0.0
     """The largest error, in steps of the output's format; meaningless where something else went wrong."""
     mismatch: Mismatch | None = None
+    changed: str = ""
+    """The input that it changed and may not."""
     hidden: str = ""
     """Of a hidden case only the class of its sizes is told; its sizes and values are not."""
     values: str = ""
