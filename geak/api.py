@@ -262,11 +262,13 @@ def tune(
     evaluations: int = 64,
     minutes: float = 2.0,
     table: str | Path | None = None,
+    by: str = "",
     elements: int = ELEMENTS,
     judge: str | list[str] | None = None,
 ) -> Tuning:
     """The configurations of one kernel file, tried and put in order; `table` is a JSON file to begin from.
 
+    With `by`, an axis of the spec, its rows are for that axis's sizes, and each is settled at its own on a GPU.
     `policy` is the task's own where nobody says, and `elements` its scale.
     """
     from geak.formats.base import Scale
@@ -285,6 +287,7 @@ def tune(
             evaluations=evaluations,
             minutes=minutes,
             table=rows,
+            axis=by,
         )
 
 

@@ -159,11 +159,12 @@ class Judge:
         evaluations: int = 64,
         minutes: float = 2.0,
         table: str = "",
+        axis: str = "",
     ) -> Tuning:
         """The configurations of one kernel, in order: a file, or its source; `table` is JSON to begin from."""
         source = kernel if isinstance(kernel, str) else text(kernel)
         asked: dict[str, Any] = {"targets": list(targets), "policy": policy.value, "table": table}
-        asked |= {"evaluations": evaluations, "minutes": minutes}
+        asked |= {"evaluations": evaluations, "minutes": minutes, "axis": axis}
         return self._ask(Tuning, self._request("tune", spec, kernel=source, **asked))
 
     def observe(

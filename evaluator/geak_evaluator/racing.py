@@ -71,33 +71,43 @@ class Races:
         """Its name."""
         return self._lent.identity.name
 
-    def alone(self, data: bytes) -> float:
+    def at(self, axis: str, label: str) -> Case | None:
+        """The first case that is timed, with one size by its label; None where the spec holds no such case."""
+        spec, first = self._oracle.about.spec, self.cases[0]
+        if axis not in first.sizes or not label.isdecimal():
+            return None
+        sizes = {**first.sizes, axis: int(label)}
+        return Case(sizes, without=first.without) if domain.holds(spec, domain.with_scalars(spec, sizes)) else None
+
+    def alone(self, data: bytes, cases: Sequence[Case] = ()) -> float:
         """Microseconds of a file, over all cases their geometric mean; Out where it fails or computes what is wrong."""
         with self._racing():
             candidate, clock = self._candidate(data), Clock(self._watch.rules)
             logs = []
-            for case in self.cases:
+            for case in cases or self.cases:
                 with self._lent.leased(), self._side(candidate, case) as side:
                     self._prove(side)
                     logs.append(math.log(max(clock.alone(side).us, 1e-6)))
             return math.exp(math.fsum(logs) / len(logs))
 
-    def finals(self, present: bytes, others: Sequence[bytes], end: float) -> dict[int, Beside]:
+    def finals(
+        self, present: bytes, others: Sequence[bytes], end: float, cases: Sequence[Case] = ()
+    ) -> dict[int, Beside]:
         """Each of the others timed in turn with the present file, by its number; without those that tell nothing."""
         found: dict[int, Beside] = {}
         for number, data in enumerate(others):
             seconds = max((end - time.monotonic()) / (len(others) - number), _LEAST_S)
             with contextlib.suppress(NoRace, Out):
-                beside = self._beside(data, present, min(seconds, len(self.cases) * self._watch.rules.seconds))
+                beside = self._beside(data, present, seconds, cases or self.cases)
                 found |= {number: beside} if beside is not None else {}
         return found
 
-    def _beside(self, data: bytes, present: bytes, seconds: float) -> Beside | None:
+    def _beside(self, data: bytes, present: bytes, seconds: float, cases: Sequence[Case]) -> Beside | None:
         """A file timed in turn with the present one; None where so much time says nothing."""
         with self._racing():
-            rules = replace(self._watch.rules, seconds=seconds / len(self.cases))
+            rules = replace(self._watch.rules, seconds=min(seconds / len(cases), self._watch.rules.seconds))
             mine, theirs = self._candidate(data), self._candidate(present)
-            found = [self._compared(mine, theirs, case, Clock(rules)) for case in self.cases]
+            found = [self._compared(mine, theirs, case, Clock(rules)) for case in cases]
         if any(one.state is not State.MEASURED or one.interval is None for one in found):
             return None
         low, high = (_mean([getattr(one.interval, end) for one in found]) for end in ("low", "high"))

@@ -196,6 +196,7 @@ def _result(judge: Judge, request: Request) -> Any:
             evaluations=request.evaluations,
             minutes=request.minutes,
             table=request.table,
+            axis=request.axis,
         )
     verdict = judge.evaluate(
         file,

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from geak_evaluator import source
+from geak_evaluator import by_size, source
 from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import Oracle, SpecFile
 from geak_evaluator.racing import NoRace, Races
@@ -18,12 +18,10 @@ from geak_evaluator.tune.knobs import Space, Values
 from geak_evaluator.tune.order import distance
 from geak_evaluator.tune.reading import Untunable, read
 from geak_evaluator.tune.search import Search
-from geak_evaluator.tune.tables import NoTable, parse
-from geak_evaluator.tune.writing import handed, written
+from geak_evaluator.tune.tables import NoTable, mended, parse
+from geak_evaluator.tune.writing import PICKS, final, written
 from geak_evaluator.variants import Variants, gate
 
-_PICKS = 3
-"""How many of the best are proved for each target, and how many a list in the source gets of each."""
 _REFUSALS = 3
 """So many refused in a row, and a target's search has found nothing."""
 _FOR_PROOFS = 0.3
@@ -40,8 +38,12 @@ def tune(
     evaluations: int = 64,
     minutes: float = 2.0,
     table: str = "",
+    axis: str = "",
 ) -> Tuning:
-    """Tries the configurations of a kernel file for each target, within so many evaluations and minutes."""
+    """Tries the configurations of a kernel file for each target, within so many evaluations and minutes.
+
+    With an `axis` the rows of the `table` are labelled by its sizes, and each is settled at its own on a device.
+    """
     names = tuple(dict.fromkeys(find(target).name for target in targets))
     begun = time.monotonic()
     with judge.oracle(file) as oracle:
@@ -56,7 +58,9 @@ def tune(
             rows = parse(table) if table else {}
         except (source.SourceError, Untunable, NoTable) as error:
             return Tuning(note=str(error))
-        tuner = _Tuner(judge, oracle, space, names, policy, max(evaluations, 1), begun, 60 * minutes)
+        if axis and axis not in oracle.about.spec.axes:
+            return Tuning(note=f"spec {file.name} has no axis {axis}: its axes are {', '.join(oracle.about.spec.axes)}")
+        tuner = _Tuner(judge, oracle, space, names, policy, max(evaluations, 1), begun, 60 * minutes, axis)
         return tuner.tune(rows)
 
 
@@ -73,9 +77,10 @@ class _Tuner:
         evaluations: int,
         begun: float,
         seconds: float,
+        axis: str = "",
     ) -> None:
         self._judge, self._oracle, self._space, self._targets = judge, oracle, space, targets
-        self._policy, self._evaluations = policy, evaluations
+        self._policy, self._evaluations, self._axis = policy, evaluations, axis
         self._end, self._search_end = begun + seconds, begun + seconds * (1 - _FOR_PROOFS)
         self._choices: dict[str, dict[str, tuple[int, ...]]] = {target: space.choices(target) for target in targets}
         self._races: dict[str, Races] = {}
@@ -201,7 +206,7 @@ class _Tuner:
         spilling: list[Configuration] = []
         rest = [one for one in ranking.configurations if not one.cause]
         out = [one for one in ranking.configurations if one.cause]
-        while rest and len(proved) < _PICKS and len(refused) < _REFUSALS + len(proved):
+        while rest and len(proved) < PICKS and len(refused) < _REFUSALS + len(proved):
             if proved and time.monotonic() > self._end:
                 break
             one = rest.pop(0)
@@ -266,7 +271,7 @@ class _Tuner:
         if not picks:
             return replace(done, note=f"of {tried} configurations none may be picked: {telling.none(rankings)}")
         best = picks[0].values
-        data = self._final(best, rankings)
+        data = final(space, best, rankings)
         if data == space.source.data:
             alone = all(len(one.configurations) == 1 for one in rankings)
             only = "only the present configuration was tried in this time: give it more minutes"
@@ -289,31 +294,11 @@ class _Tuner:
             return True  # a list is chosen from on each target; what a table holds for one, no other looks up
         return all(self._variants.of(values, target).cause in ("", SPILLS) for target in self._targets[1:])
 
-    def _final(self, best: Values, rankings: Sequence[Ranking]) -> bytes:
-        """The file to hand out: a list gets the best few of every target, a table each target's own best."""
-        few = [one.values for ranking in rankings for one in ranking.configurations if one.proved][: 2 * _PICKS]
-        lists = {number: _told_apart([best, *few]) for number in range(len(self._space.lists))}
-        rows: dict[int, dict[str, Values]] = {number: {} for number in range(len(self._space.tables))}
-        for number, table in enumerate(self._space.tables):
-            for ranking in rankings:
-                own = table.rows(ranking.target)
-                for entry in own:
-                    known = self._space.by_name(entry.values)
-                    stays = len(own) > 1 and any(one.values.items() >= known.items() for one in ranking.feasible)
-                    proved = [one.values for one in ranking.configurations if one.proved]
-                    if not stays and proved:
-                        rows[number].setdefault(entry.label, proved[0])
-        return handed(self._space, best, lists, rows)
-
     def _mended(self, ranking: Ranking, rows: Mapping[str, Values]) -> dict[str, Values]:
-        """The rows of a table with the best configuration where their own is out: sizes are not told apart here."""
-        best = next((one.values for one in ranking.configurations if one.proved), None)
-        found: dict[str, Values] = {}
-        for label, row in rows.items():
-            known = self._space.by_name(row)
-            out = any(one.cause and one.values == known for one in ranking.configurations)
-            found[label] = {n: best.get(n, v) for n, v in row.items()} if out and best else dict(row)
-        return found
+        """The rows of a table, each settled at its size on a device, or with the best where their own is out."""
+        if self._axis and (races := self._races.get(ranking.target)) is not None:
+            return by_size.settled(races, self._variants, self._space, ranking, rows, self._axis, self._end)
+        return mended(self._space, ranking, rows)
 
 
 def _beside(choices: Sequence[int], value: int) -> list[int]:
@@ -325,7 +310,3 @@ def _beside(choices: Sequence[int], value: int) -> list[int]:
 def _shown(ranking: Ranking) -> Ranking:
     configurations = tuple(replace(one, values=telling.shown(one.values)) for one in ranking.configurations)
     return replace(ranking, configurations=configurations, present=telling.shown(ranking.present))
-
-
-def _told_apart(found: Sequence[Values]) -> list[Values]:
-    return [one for n, one in enumerate(found) if one not in found[:n]]

@@ -43,6 +43,9 @@ def tune(
         Path | None,
         typer.Option(help="A JSON table of configurations by size, as serving engines keep them, to begin from."),
     ] = None,
+    by: Annotated[
+        str, typer.Option(metavar="AXIS", help="Whose sizes the table's rows are for: on a GPU each is settled there.")
+    ] = "",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Where the tuned file goes. [default: KERNEL.tuned.py beside it]")
     ] = None,
@@ -60,6 +63,8 @@ def tune(
     from geak.formats.registry import at_hand
     from geak.judge import Judge, text
 
+    if by and table is None:
+        raise UsageError("--by says what the rows of a --table are for, and there is none")
     if not minutes > 0:
         raise UsageError("--minutes must be above 0")
     rows = text(table) if table is not None else ""
@@ -77,6 +82,7 @@ def tune(
                 evaluations=evaluations,
                 minutes=minutes,
                 table=rows,
+                axis=by,
             )
     files = _written(found, place, table)
     if json:

@@ -118,6 +118,7 @@ def test_nothing_to_tune_is_code_1_and_a_sentence(geak, files, tmp_path, json_as
     ("words", "message"),
     [
         (("--minutes", 0), "--minutes must be above 0"),
+        (("--by", "N"), "--by says what the rows of a --table are for, and there is none"),
         (("--table", "nowhere.json"), "nowhere.json: no such file or directory"),
         (("-t", "gfx9000"), "there is no target 'gfx9000'"),
     ],

@@ -88,3 +88,28 @@ def test_what_is_wrong_on_the_device_is_out(box: Sandbox) -> None:
     assert all(one.cause == "wrong_values" for one in found.rankings[0].configurations)
     assert "on simulated gfx942: " in found.note
     assert found.source == ""
+
+
+SIZES = files.SPEC.replace('bench=[{"N": 65536}]', 'bench=[{"N": 8192}]')
+ROWS = '{"512": {"BLOCK": 256}, "wide": {"BLOCK": 256}, "70000": {"BLOCK": 128}}'
+
+
+def by_size(box: Sandbox, **options) -> Tuning:
+    """At blocks of 1024 it is fastest, by far."""
+    judge = scene.measuring_judge(box, costs="kernel=20,kernel/BLOCK/1024=0.5")
+    file = SpecFile(Path("/specs/double.py"), SIZES.encode())
+    named = {"evaluations": 6, "minutes": 5, "table": ROWS, **options}
+    return tune(judge, file, files.DOUBLE.encode(), targets=("gfx942",), **named)
+
+
+def test_each_row_of_a_table_is_settled_at_its_own_size(box: Sandbox) -> None:
+    (ranking,) = by_size(box, axis="N").rankings
+    assert ranking.table == {
+        "512": {"BLOCK": 1024},
+        "wide": {"BLOCK": 256},  # no size
+        "70000": {"BLOCK": 128},  # none of this spec's
+    }
+
+
+def test_an_axis_that_the_spec_lacks_is_told(box: Sandbox) -> None:
+    assert by_size(box, axis="ROWS").note == "spec double has no axis ROWS: its axes are N"

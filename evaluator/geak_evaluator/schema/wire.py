@@ -69,6 +69,8 @@ class Request:
     """How long one case beside one baseline may be timed."""
     table: str = ""
     """JSON with configurations by size, as serving engines keep them: for a tuner to begin from."""
+    axis: str = ""
+    """The axis whose sizes the table's rows are labelled by: each row is settled at its own on a device."""
     test: str = ""
     """For `observe`: a foreign test's text; `source` is then the kernel file that it is about, and no spec."""
     timed: str = ""

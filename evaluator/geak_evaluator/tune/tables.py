@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Mapping
 
-from geak_evaluator.tune.knobs import Entry, Table, Values
+from geak_evaluator.schema.tuning import Ranking
+from geak_evaluator.tune.knobs import Entry, Space, Table, Values
 from geak_evaluator.tune.syntax import Source, integer
 
 _MOST_ROWS = 1000
@@ -65,3 +67,14 @@ def parse(text: str) -> dict[str, Values]:
     if not rows:
         raise NoTable("the table holds no row: an object by size is expected, each a configuration of whole numbers")
     return rows
+
+
+def mended(space: Space, ranking: Ranking, rows: Mapping[str, Values]) -> dict[str, Values]:
+    """Rows with the best configuration where their own is out; which is best at a size is not known here."""
+    best = next((one.values for one in ranking.configurations if one.proved), None)
+    found: dict[str, Values] = {}
+    for label, row in rows.items():
+        known = space.by_name(row)
+        out = any(one.cause and one.values == known for one in ranking.configurations)
+        found[label] = {n: best.get(n, v) for n, v in row.items()} if out and best else dict(row)
+    return found

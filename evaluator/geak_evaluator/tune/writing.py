@@ -4,8 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from geak_evaluator.schema.tuning import Ranking
 from geak_evaluator.tune.knobs import AMD_OPTIONS, OPTIONS, Absent, Listed, Literal, Space, Tabled, Values
 from geak_evaluator.tune.syntax import Span
+
+PICKS = 3
+"""How many of the best are proved for each target, and how many a list in the source gets of each."""
+
+
+def final(space: Space, best: Values, rankings: Sequence[Ranking]) -> bytes:
+    """The file to hand out: a list gets the best few of every target, a table each target's own best."""
+    few = [best, *(one.values for ranking in rankings for one in ranking.configurations if one.proved)][: 2 * PICKS + 1]
+    lists = {number: [one for n, one in enumerate(few) if one not in few[:n]] for number in range(len(space.lists))}
+    rows: dict[int, dict[str, Values]] = {number: {} for number in range(len(space.tables))}
+    for number, table in enumerate(space.tables):
+        for ranking in rankings:
+            own = table.rows(ranking.target)
+            for entry in own:
+                known = space.by_name(entry.values)
+                stays = len(own) > 1 and any(one.values.items() >= known.items() for one in ranking.feasible)
+                proved = [one.values for one in ranking.configurations if one.proved]
+                if not stays and proved:
+                    rows[number].setdefault(entry.label, proved[0])
+    return handed(space, best, lists, rows)
 
 
 def written(space: Space, values: Values, target: str) -> bytes:
