@@ -152,7 +152,8 @@ async def _fitted(plan: Plan, listed: Listed, trials: Trying, scale: Scale) -> P
     for attempt in (larger, whole, {i: plan.sketch.cases[i] for i in chosen}):
         others = [(i, s) for i, s in attempt.items() if s != first[i] and elements(plan.sketch, s) <= _LARGEST]
         if not accepted and others:
-            plan, accepted, why = await trials.some(plan, others[:2])
+            plan, accepted, told = await trials.some(plan, others[:2])
+            why = why if why.startswith("no_kernel") else told
     if not accepted:
         cause = why.partition(":")[0]
         if not plan.sketch.shapes:

@@ -32,7 +32,7 @@ class Trying:
 
     async def some(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> tuple[Plan, list[tuple[int, Sizes]], str]:
         """The cases that are accepted, under a plan that was mended where that was all that it lacked."""
-        why = ""
+        whys: list[str] = []
         for attempt in _mended(plan):
             good, failed = await self._accepted(attempt, cases)
             # What an original changes is not seen where its test is too large to be carried out.
@@ -41,10 +41,10 @@ class Trying:
                 good, failed = await self._accepted(attempt, cases)
             if good:
                 return attempt, good, ""
-            why = why or (f"{failed.cause}: {failed.message}" if failed else "no case was tried")
+            whys.append(f"{failed.cause}: {failed.message}" if failed else "no case was tried")
             if failed is not None and failed.cause not in ("original", "wrong_type", "raised", "race"):
                 break
-        return plan, [], why
+        return plan, [], next((why for why in whys if why.startswith("no_kernel")), whys[0])
 
     async def _accepted(
         self, plan: Plan, cases: Sequence[tuple[int, Sizes]]
@@ -83,12 +83,17 @@ class Trying:
         """
         number, base = _base(plan)
         rng = random.Random(plan.name)
+        others = [sizes for sizes in plan.sizes if sizes != base]
         while free:
             ends = {n: (_least(text), _top(text, base[n])) for n, text in free.items()}
             alone = [(n, {**base, n: size}) for n in free for size in ends[n] if len(free) > 1]
             drawn = [{**base, **{n: _draw(text, base[n], rng) for n, text in free.items()}} for _ in range(_TRIED)]
             drawn.append({**base, **{n: least for n, (least, _) in ends.items()}})
-            tried = (await self.ask(plan, [(number, s) for s in (*(sizes for _, sizes in alone), *drawn)])).cases
+            asked = [(number, sizes) for sizes in (*(sizes for _, sizes in alone), *drawn)]
+            # With what else is settled in another case: a size may be bound to one that is not free.
+            asked += [(number, {**sizes, **{n: ends[n][0] for n in free}}) for sizes in others]
+            asked += [(number, {**s, **{n: _draw(text, s[n], rng) for n, text in free.items()}}) for s in others]
+            tried = (await self.ask(plan, asked)).cases
             if not any(one.cause for one in tried):
                 return free
             strays = {n for (n, _), one in zip(alone, tried, strict=False) if one.cause}
