@@ -15,7 +15,7 @@ from geak_evaluator.measure.lent import DeviceLost
 from geak_evaluator.measure.sides import DeviceSide
 from geak_evaluator.measuring import Stopwatch, wanted
 from geak_evaluator.oracle import Answer, Oracle, SpecProblem, TooBig
-from geak_evaluator.outcome import Ran
+from geak_evaluator.outcome import Captured, Ran
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.measuring import Block
 from geak_evaluator.schema.spec import Case
@@ -85,7 +85,8 @@ class Races:
             candidate, clock = self._candidate(data), Clock(self._watch.rules)
             logs = []
             for case in cases or self.cases:
-                with self._lent.leased(), self._side(candidate, case) as side:
+                made = self._recorded(candidate, case)
+                with self._lent.leased(), self._side(candidate, made) as side:
                     self._prove(side)
                     logs.append(math.log(max(clock.alone(side).us, 1e-6)))
             return math.exp(math.fsum(logs) / len(logs))
@@ -114,11 +115,12 @@ class Races:
         return Beside(_mean([one.ratio for one in found]), Interval(low, high))
 
     def _compared(self, mine: Candidate, theirs: Candidate, case: Case, clock: Clock) -> Outcome:
+        made, before = self._recorded(mine, case), self._recorded(theirs, case)
         with contextlib.ExitStack() as held:
             held.enter_context(self._lent.leased())
-            base = held.enter_context(self._side(theirs, case))
+            base = held.enter_context(self._side(theirs, before))
             solo = [clock.alone(base)]
-            side = held.enter_context(self._side(mine, case))
+            side = held.enter_context(self._side(mine, made))
             solo.insert(0, clock.alone(side))
             graph, solo = clock.graphs([side, base], solo)
             try:
@@ -128,13 +130,19 @@ class Races:
                     return Outcome(error.state, str(error))
                 raise
 
-    def _side(self, candidate: Candidate, case: Case) -> DeviceSide:
+    def _recorded(self, candidate: Candidate, case: Case) -> Captured:
+        """Its plan; what that takes of the host holds nobody up who waits for the device."""
         if str(case) not in self._answers:
+            kept = {str(one) for one in self.cases}  # of a table's sizes only the last: they may be large
+            self._answers = {name: answer for name, answer in self._answers.items() if name in kept}
             self._answers[str(case)] = self._oracle.case(case, self._target, native=True, patient=True)
-        answer = self._answers[str(case)]
-        captured = candidate.capture(case, answer)
+        captured = candidate.capture(case, self._answers[str(case)])
         if isinstance(captured, Ran):
             raise Out((captured.result.cause or Cause.RAISED).value, captured.result.message)
+        return captured
+
+    def _side(self, candidate: Candidate, captured: Captured) -> DeviceSide:
+        answer = self._answers[str(captured.case)]
         return candidate.side(self._lent, captured, [answer], self._watch.rules.rotations)
 
     def _prove(self, side: DeviceSide) -> None:
