@@ -176,9 +176,18 @@ class Judge:
         more = {"test": test, "timed": timed, "watch": list(watch), "project": project}
         return self._ask(Observed, codec.from_json(Request, {**fields, **more}))
 
-    def tried(self, spec: Path, kernel: str, *, target: str = "gfx942", policy: Policy = Policy.OPEN) -> Trials:
+    def tried(
+        self,
+        spec: Path,
+        kernel: str,
+        *,
+        target: str = "gfx942",
+        policy: Policy = Policy.OPEN,
+        tier: Tier = Tier.GATE,
+    ) -> Trials:
         """Each case of a spec on its own, with a kernel or, where that is "", with the reference alone."""
-        return self._ask(Trials, self._request("try", spec, kernel=kernel, targets=[target], policy=policy.value))
+        asked: dict[str, Any] = {"targets": [target], "policy": policy.value, "tier": tier.value}
+        return self._ask(Trials, self._request("try", spec, kernel=kernel, **asked))
 
     def profile(
         self,

@@ -108,9 +108,17 @@ class Judges:
         texts = {"test": test, "timed": timed, "project": project}
         return await self._ask(lambda judge: judge.observe(file, source, watch=watch, **texts))
 
-    async def tried(self, spec: Path, kernel: str, *, target: str = "gfx942", policy: Policy = Policy.OPEN) -> Trials:
+    async def tried(
+        self,
+        spec: Path,
+        kernel: str,
+        *,
+        target: str = "gfx942",
+        policy: Policy = Policy.OPEN,
+        tier: Tier = Tier.GATE,
+    ) -> Trials:
         """Each case of a spec on its own."""
-        return await self._ask(lambda judge: judge.tried(spec, kernel, target=target, policy=policy))
+        return await self._ask(lambda judge: judge.tried(spec, kernel, target=target, policy=policy, tier=tier))
 
     async def tune(
         self,

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from geak_evaluator.candidate import Candidate
 from geak_evaluator.judge import Judge
+from geak_evaluator.measuring import MOST_CONFIGURATIONS
 from geak_evaluator.oracle import SpecFile
+from geak_evaluator.outcome import Ran
 from geak_evaluator.recording.seen import CannotPass, sketch
 from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox.child import Fault
 from geak_evaluator.sandbox.policy import GIB, MIB, Limits
 from geak_evaluator.schema.observed import Entry, Observed, Trials, Tried
+from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.target import find
-from geak_evaluator.schema.verdict import Cause, Policy
+from geak_evaluator.schema.verdict import Cause, Policy, Tier
 
 _ROLE = "geak_evaluator.children.observe"
 SECONDS = 12.0
@@ -67,9 +71,18 @@ def _sketched(found: Observed) -> Observed:
 
 
 def tried(
-    judge: Judge, file: SpecFile, kernel: bytes, *, target: str = "gfx942", policy: Policy = Policy.OPEN
+    judge: Judge,
+    file: SpecFile,
+    kernel: bytes,
+    *,
+    target: str = "gfx942",
+    policy: Policy = Policy.OPEN,
+    tier: Tier = Tier.GATE,
 ) -> Trials:
-    """Every case of a spec on its own: whether the kernel is right there; without one, whether there is a truth."""
+    """Every case of a spec on its own: whether the kernel is right there; without one, whether there is a truth.
+
+    In the full tier the first case that it is right at is run with others of an autotuned kernel's configurations too.
+    """
     from geak_evaluator.oracle import SpecProblem, TooBig
     from geak_evaluator.schema import domain
 
@@ -85,6 +98,8 @@ def tried(
                     results.append(Tried(dict(case.sizes)))
                     continue
                 ran = candidate.run(case)
+                if tier is Tier.FULL and ran.result.cause is None and all(one.cause for one in results):
+                    ran = _with_others(candidate, case, ran)
                 cause, message = ran.result.cause, ran.result.message
                 if cause is None and ran.captured is not None and not ran.captured.plan.launches:
                     cause, message = Cause.NO_KERNEL, "no Triton kernel is launched at this size"
@@ -94,3 +109,13 @@ def tried(
             except SpecProblem as error:
                 results.append(Tried(dict(case.sizes), "original", str(error)))
     return Trials(tuple(results))
+
+
+def _with_others(candidate: Candidate, case: Case, first: Ran) -> Ran:
+    """A case as the first of a few configurations fares that strays or is wrong there: tiles may want a larger size."""
+    names = first.captured.configurations if first.captured is not None else ()
+    for number in range(1, min(len(names), MOST_CONFIGURATIONS)):
+        ran = candidate.run(case, configuration=number)
+        if ran.result.cause in (Cause.OUT_OF_BOUNDS, Cause.WRONG_VALUES, Cause.RACE):
+            return replace(ran, result=replace(ran.result, message=f"{ran.result.message} [{names[number]}]"))
+    return first

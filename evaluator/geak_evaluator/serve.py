@@ -175,7 +175,7 @@ def _result(judge: Judge, request: Request) -> Any:
         return observe(judge, file, target=request.targets[0], watch=request.watch, **texts)
     kernel = _bytes(request.kernel)
     if request.op == "try":
-        return tried(judge, file, kernel, target=request.targets[0], policy=request.policy)
+        return tried(judge, file, kernel, target=request.targets[0], policy=request.policy, tier=request.tier)
     if request.op == "profile":
         return profile(
             judge,

@@ -149,8 +149,11 @@ async def _fitted(plan: Plan, listed: Listed, trials: Trying, scale: Scale) -> P
     # Where that is too small for a kernel's tiles and heads, larger; at last as the benchmark has it.
     larger = {i: scaled(plan.sketch, i, 8 * most, least=64) for i in chosen}
     whole = {i: in_proportion(plan.sketch, i, 8 * most) for i in chosen}
-    for attempt in (larger, whole, {i: plan.sketch.cases[i] for i in chosen}):
-        others = [(i, s) for i, s in attempt.items() if s != first[i] and elements(plan.sketch, s) <= _LARGEST]
+    wide = {i: in_proportion(plan.sketch, i, 64 * most) for i in chosen}
+    seen = [*first.values()]
+    for attempt in (larger, whole, wide, {i: plan.sketch.cases[i] for i in chosen}):
+        others = [(i, s) for i, s in attempt.items() if s not in seen and elements(plan.sketch, s) <= _LARGEST]
+        seen += [sizes for _, sizes in others]
         if not accepted and others:
             plan, accepted, told = await trials.some(plan, others[:2])
             why = why if why.startswith("no_kernel") else told

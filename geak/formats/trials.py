@@ -14,7 +14,7 @@ from geak.formats.written import Plan, Sizes, kernel_text, launches, spec_text
 from geak.journal.store import write
 from geak.judges import Judges
 from geak_evaluator.schema.observed import Trials, Tried
-from geak_evaluator.schema.verdict import Policy
+from geak_evaluator.schema.verdict import Policy, Tier
 
 CASES = 4
 """Of one spec at the most: a test of forty sizes repeats itself."""
@@ -52,7 +52,7 @@ class Trying:
         """The cases that are accepted, and the first fault; a reference is asked about several draws."""
         good, fault = list(cases), None
         for _ in range(_DRAWS if plan.material.torch else 1):
-            tried = (await self.ask(plan, good)).cases if good else ()
+            tried = (await self.ask(plan, good, Tier.FULL)).cases if good else ()
             fault = fault or next((one for one in tried if one.cause), None)
             good = [case for case, one in zip(good, tried, strict=False) if not one.cause]
         return good, fault
@@ -110,8 +110,8 @@ class Trying:
             return False
         return any(one.cause for one in (await self.ask(plan, [(number, s) for s in others[-2 * CASES :]])).cases)
 
-    async def ask(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> Trials:
-        """What becomes of each case."""
+    async def ask(self, plan: Plan, cases: Sequence[tuple[int, Sizes]], tier: Tier = Tier.GATE) -> Trials:
+        """What becomes of each case; in the full tier with the configurations of an autotuned kernel."""
         tried = replace(plan, cases=tuple(i for i, _ in cases), sizes=tuple(s for _, s in cases), trial=True)
         spec = self._folder / f"{plan.name}.py"
         kernel = "" if plan.material.torch else kernel_text(tried)
@@ -119,7 +119,7 @@ class Trying:
             path = self._folder / f"{plan.name}_original.py"
             write(path, kernel.encode("utf-8", "surrogateescape"))
         write(spec, spec_text(tried).encode("utf-8", "surrogateescape"))
-        return await self.judges.tried(spec, kernel, policy=Policy.OPEN)
+        return await self.judges.tried(spec, kernel, policy=Policy.OPEN, tier=tier)
 
 
 def _draw(axis: str, size: int, rng: random.Random) -> int:

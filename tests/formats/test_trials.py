@@ -12,6 +12,7 @@ import pytest
 from geak.formats.trials import Trying
 from geak.formats.written import Material, Plan, Sizes
 from geak_evaluator.schema.observed import Sketch, Trials, Tried
+from geak_evaluator.schema.verdict import Tier
 
 CASES: tuple[Sizes, ...] = ({"rows": 16, "columns": 32}, {"rows": 32, "columns": 64})
 PLAN = Plan(
@@ -39,7 +40,7 @@ class Ruled(Trying):
     def __init__(self, rule: Callable[[Any], bool]) -> None:
         self.rule = rule
 
-    async def ask(self, plan: Plan, cases: Sequence[tuple[int, Sizes]]) -> Trials:
+    async def ask(self, plan: Plan, cases: Sequence[tuple[int, Sizes]], tier: Tier = Tier.GATE) -> Trials:
         return Trials(tuple(Tried(sizes, "" if self.rule(sizes) else "original") for _, sizes in cases))
 
 
