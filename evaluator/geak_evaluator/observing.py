@@ -19,7 +19,7 @@ from geak_evaluator.schema.target import find
 from geak_evaluator.schema.verdict import Cause, Policy, Tier
 
 _ROLE = "geak_evaluator.children.observe"
-SECONDS = 12.0
+SECONDS = 20.0
 """Of processor time, for the test and for the timed inputs each; what was seen until then is kept."""
 _DRAWS = 4
 """A reference must have an answer for so many draws of its inputs: a random matrix may be invertible by luck."""
