@@ -10,7 +10,7 @@ spec = Spec(
     axes={"N": Axis(1, 4096)},
     inputs={"x": Tensor("N")},
     changes="x",
-    cases=[{"N": 1}, {"N": 1030}],
+    cases=[{"N": 257}, {"N": 1030}],
     project="package",
 )
 
