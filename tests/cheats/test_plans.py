@@ -232,7 +232,7 @@ def double(x):
         """
 import triton.runtime.interpreter as interpreter
 
-import geak_evaluator.device.interpreter as ours
+import geak_evaluator.device.programs as ours
 
 interpreter.interpreter_builder = ours.run = None
 

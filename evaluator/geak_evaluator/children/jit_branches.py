@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from geak_evaluator.children.jit_names import MODULES
+from geak_evaluator.children.jit_plain import FALLBACKS, caught
 
 _MISSING = (ImportError, AttributeError)
-_CAUGHT = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "Exception"})
 _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Is: operator.is_,
     ast.IsNot: operator.is_not,
@@ -117,16 +117,9 @@ def _value(node: ast.expr, known: Mapping[str, Any]) -> Any:
 
 
 def _names(node: ast.Try) -> bool:
-    """Whether it only looks for names: imports, and aliases of what is imported; and catches their absence."""
-    caught = {ast.unparse(part) for handler in node.handlers for part in _types(handler)}
+    """Whether it only gives names to what is imported, and catches their absence."""
     only = all(isinstance(one, ast.Assign) and isinstance(one.value, ast.Attribute) for one in node.body)
-    return only and len(node.handlers) == 1 and caught <= _CAUGHT
-
-
-def _types(handler: ast.ExceptHandler) -> list[ast.expr]:
-    if handler.type is None:
-        return []
-    return list(handler.type.elts) if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return only and len(node.handlers) == 1 and caught(node) <= FALLBACKS
 
 
 def _tried(node: ast.Try, modules: Mapping[str, str]) -> list[ast.stmt] | None:

@@ -12,7 +12,8 @@ _JIT = ("triton.jit", "jit")
 _MOST_SHIFT = 64
 _FOR_PROFILERS = frozenset({"repr", "launch_metadata"})
 """Functions that `triton.jit` may be given and that no kernel needs: never looked at."""
-_FALLBACKS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "Exception"})
+FALLBACKS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "Exception"})
+"""What tells that a name is missing."""
 
 
 _USUAL = {
@@ -78,7 +79,6 @@ def plain_import(node: ast.stmt) -> bool:
 
 def is_import_with_fallback(node: ast.Try) -> bool:
     """`try: from somewhere import f`, `except ImportError:` from somewhere else, and nothing besides."""
-    caught = {ast.unparse(part) for handler in node.handlers for part in _types(handler)}
     handled = [statement for handler in node.handlers for statement in handler.body]
     plain = all(plain_import(statement) for statement in node.body)
     others = all(
@@ -88,7 +88,12 @@ def is_import_with_fallback(node: ast.Try) -> bool:
         or (isinstance(s, ast.Try) and is_import_with_fallback(s))
         for s in (*handled, *node.orelse)
     )
-    return plain and others and caught <= _FALLBACKS and not node.finalbody
+    return plain and others and caught(node) <= FALLBACKS and not node.finalbody
+
+
+def caught(node: ast.Try) -> set[str]:
+    """The exceptions that a statement handles, by name."""
+    return {ast.unparse(part) for handler in node.handlers for part in _types(handler)}
 
 
 def _types(handler: ast.ExceptHandler) -> list[ast.expr]:

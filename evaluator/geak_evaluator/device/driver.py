@@ -173,9 +173,10 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
     def probe(self, kernel_call: Callable[[], Any], quantiles: Any = None, **options: Any) -> list[float]:
         """Compile a configuration and check that it fits; of those that fit the one that was asked for wins."""
         first_call = self.configuration <= FIRST_CALL
-        chosen = self.probed == (FIRST_CALL - self.configuration if first_call else self.configuration)
+        number = self.probed
+        chosen = number == (FIRST_CALL - self.configuration if first_call else self.configuration)
         self.probed += 1
-        if first_call and self.probed - 1 in self.without:
+        if first_call and number in self.without:
             return [math.inf] * 3  # as Triton has it for what the device cannot launch
         with nullcontext() if first_call else self.trying():
             kernel_call()

@@ -8,11 +8,10 @@ So nothing in triton.language has to be patched, and the process can go on compi
 import ast
 import copy
 import inspect
-import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 import triton.language as tl
@@ -21,11 +20,9 @@ from triton.language.core import _unwrap_if_constexpr as unwrap
 from triton.runtime import interpreter as upstream
 from triton.runtime.jit import JITFunction
 
-from geak_evaluator.device.arguments import Code, argument
 from geak_evaluator.device.arithmetic import np_dtype, values_of
-from geak_evaluator.device.bounds import Memory
 from geak_evaluator.device.builder import Builder
-from geak_evaluator.device.errors import DeviceError, OutOfBounds, Unsupported
+from geak_evaluator.device.errors import Unsupported
 from geak_evaluator.device.purity import Pure
 from geak_evaluator.device.reductions import Semantic, TruthOfMany
 from geak_evaluator.device.segments import Segment, parts
@@ -318,111 +315,3 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         **front_end.CodeGenerator.statically_implemented_functions,
         tl.static_print: lambda self, node: None,
     }
-
-
-def _numpy_types(original: Any) -> Any:
-    # The compiler's types have no sign, numpy's have: an unsigned type must stay unsigned on its way to the builder.
-    def to_ir(self: Any, builder: Any) -> Any:
-        return self if isinstance(builder, Builder) else original(self, builder)
-
-    return to_ir
-
-
-@contextmanager
-def _quietly_typed() -> Iterator[None]:
-    original = tl.dtype.to_ir
-    tl.dtype.to_ir = _numpy_types(original)
-    try:
-        # The compiler has given its warnings already, and overflow is no news on a device.
-        with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        tl.dtype.to_ir = original
-
-
-_MOST_WAITING = 8
-"""Programs that wait for a later one, within each other."""
-
-
-class Observer(Protocol):
-    """Somebody who watches a launch instead of judging it: which programs are run, and by which builder."""
-
-    def programs(self, count: int) -> Iterable[int]:
-        """The numbers of those to run, of so many."""
-
-    def builder(self, options: Any, module_map: dict[str, Any], memory: Memory) -> Builder:
-        """What they are run by."""
-
-
-def run(
-    code: Code,
-    grid: tuple[int, int, int],
-    args: Sequence[Any],
-    *,
-    strict: bool = True,
-    tables: bool = True,
-    observer: Observer | None = None,
-) -> Memory:
-    """Interpret one launch on the memory of its arguments; conflicting stores, strays and waiting are noted there.
-
-    There are no strays if the launch is strict: it ends with the first access out of bounds. An observer may leave out
-    programs, so there is nothing to be said of conflicts then.
-    """
-    function = code.function
-    names = function.arg_names
-    count = grid[0] * grid[1] * grid[2]
-    reached = dict(zip(names, args, strict=True))
-    programs = count if observer is None else 1
-    memory = Memory(function.__name__, reached, programs, strict=strict, tables=tables)
-    build = Builder if observer is None else observer.builder
-    builder = build(code.options, code.module_map, memory)
-    semantic = Semantic(builder)
-    frames: dict[int, Frame] = {}
-    builder.set_grid_dim(*grid)
-    try:
-        with _quietly_typed():
-            frame = frames[id(function)] = Frame(function, builder, semantic, frames)
-            values = {
-                name: argument(value, code.signature[name], (i,), code, semantic)
-                for i, (name, value) in enumerate(zip(names, args, strict=True))
-            }
-            waiting = 0
-            left = iter(range(count) if observer is None else observer.programs(count))
-
-            def enter(number: int) -> None:
-                row, z = divmod(number, grid[2])
-                builder.enter_program(number, *divmod(row, grid[1]), z)
-
-            def elsewhere() -> None:
-                """The next program, within one that waits for it: as a device would, which runs them at once."""
-                nonlocal waiting
-                here, number = builder.program, next(left, None)
-                if number is None:
-                    return
-                if waiting == _MOST_WAITING:
-                    raise Unsupported(f"more than {_MOST_WAITING} programs wait for one another")
-                waiting += 1
-                enter(number)
-                frame.call(dict(values))
-                waiting -= 1
-                enter(here)
-                memory.waits = True
-
-            builder.elsewhere = elsewhere
-            for number in left:
-                enter(number)
-                frame.call(dict(values))
-    except Exception as error:
-        raise _translated(error, function.__name__) from error
-    return memory
-
-
-def _translated(error: Exception, kernel: str) -> DeviceError:
-    place, line = getattr(error, "_kernel_line", (kernel, 0))
-    if isinstance(error, OutOfBounds):
-        return OutOfBounds(**{k: v for k, v in vars(error).items() if not k.startswith("_")} | {"line": line})
-    where = f"kernel {kernel}, {place} line {line}"
-    if isinstance(error, DeviceError):
-        return type(error)(f"{where}: {error}")
-    return Unsupported(f"{where}: the interpreter stopped at {type(error).__name__}: {error}")

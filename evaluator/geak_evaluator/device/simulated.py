@@ -94,7 +94,7 @@ def _backend(target: Target) -> Any:
 def execute(launch: Launch, driver: SimulatedDriver) -> None:
     """Interprets one launch."""
     # Here, so that a process which only compiles does not load it.
-    from geak_evaluator.device import arguments, interpreter
+    from geak_evaluator.device import arguments, programs
 
     backend = _backend(launch.target)
     known = backend.parse_options({}).__dict__
@@ -106,9 +106,7 @@ def execute(launch: Launch, driver: SimulatedDriver) -> None:
         module_map=backend.get_module_map(),
     )
     observer = None if driver.observe is None else driver.observe(launch)
-    memory = interpreter.run(
-        code, launch.grid, launch.args, strict=driver.strict, tables=driver.tables, observer=observer
-    )
+    memory = programs.run(code, launch.grid, launch.args, strict=driver.strict, tables=driver.tables, observer=observer)
     launch.conflicts.extend(memory.conflicts)
     launch.strays.extend(memory.strays)
     launch.waits = memory.waits
@@ -231,7 +229,7 @@ def activate(
     compiles and reports launches without interpreting them. `strict=False` leaves out the lanes that are out of
     bounds (they load zero and store nothing), notes them on the launch, and goes on: for surveys, not for a judgement.
     An autotuned kernel is launched with its configuration of that number, or with its first where it has fewer; with
-    FIRST_CALL its trial launches count as well. `observe` gives the observer of each launch (see `interpreter.run`).
+    FIRST_CALL its trial launches count as well. `observe` gives the observer of each launch (see `programs.run`).
     """
     described = find(target) if isinstance(target, str) else target
     driver = SimulatedDriver(described, on_launch, Launcher, compile=compile, execute=execute, strict=strict)
