@@ -14,7 +14,7 @@ from geak.errors import RunError, UsageError
 from geak.from_words import TRIES
 from geak.goal import Goal
 from geak.journal.events import VERSION, Begun, Conditions, Ended, Judged, Move, Moved, Resumed, Written
-from geak.journal.store import EVENTS, Entry, Journal
+from geak.journal.store import Entry, Journal, has_run
 from geak.judge import text
 from geak.loop import run as loop
 from geak.objective import must_be_measurable
@@ -106,7 +106,7 @@ async def begin(
     """
     opening, task, about = await prepared(task, place, out)
     folder, asked = opening.folder, opening.conditions
-    if (folder / EVENTS).is_file():
+    if has_run(folder):
         with Journal.open(folder) as journal:
             _same(folder, _begun(journal).conditions, asked)
             agree(opening)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from geak.errors import RunError
 from geak.journal.events import Caps, RoleModel
-from geak.journal.store import EVENTS, write
+from geak.journal.store import has_run, write
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.verdict import Policy
 from geak_evaluator.schema.wire import Hello
@@ -201,7 +201,7 @@ def kernel_folders(folder: Path, card: Card) -> Iterator[tuple[Chosen, int, Path
     for task in card.tasks:
         for repeat in range(1, card.repeats + 1):
             place = kernel_folder(folder, task.name, repeat)
-            if (place / EVENTS).is_file():
+            if has_run(place):
                 yield task, repeat, place
 
 

@@ -31,7 +31,7 @@ from geak.batch.standing import at_end, kernels, look
 from geak.budget import Bound, Purse
 from geak.errors import RunError, UsageError
 from geak.journal.events import Caps, Conditions
-from geak.journal.store import EVENTS, locked
+from geak.journal.store import has_run, locked
 from geak.preview import brief_without_spec, rehearse
 from geak.runs import Stopper, check
 from geak.settings import ROLES
@@ -125,7 +125,7 @@ def prepare(dataset: Dataset, place: Workplace, folder: Path, wanted: Wanted) ->
         card=card,
         folder=folder,
         kernels=len(every),
-        begun=sum((kernel.folder / EVENTS).is_file() for kernel in every),
+        begun=sum(has_run(kernel.folder) for kernel in every),
         over=over,
         caps=caps,
         most=_most(asked, caps, len(every) - over),
@@ -213,7 +213,7 @@ def _card(dataset: Dataset, place: Workplace, asked: Conditions, wanted: Wanted,
 
 def _fits(folder: Path, card: Card) -> None:
     """Whether the folder is empty, or holds this dataset run."""
-    if (folder / EVENTS).is_file():
+    if has_run(folder):
         raise RunError(f"{folder} holds the run of one kernel; choose another --out")
     if not (folder / CARD).is_file():
         return
@@ -234,7 +234,7 @@ def _only_mended(folder: Path, before: Card, card: Card) -> bool:
     if old.keys() != new.keys():
         return False
     mended = [task for task in before.tasks if new[task.name] != task.sha256]
-    return not any((kernel.folder / EVENTS).is_file() for kernel in kernels(folder, mended, card.repeats))
+    return not any(has_run(kernel.folder) for kernel in kernels(folder, mended, card.repeats))
 
 
 def _keep(folder: Path, card: Card) -> None:

@@ -60,7 +60,7 @@ class Journal:
         except OSError as error:
             raise _unwritable(folder, error) from None
         lock = _locked(folder)
-        if (folder / EVENTS).exists():
+        if has_run(folder):
             os.close(lock)
             raise RunError(f"{folder} holds a run already; `geak resume {folder}` goes on with it")
         return cls(folder, [], lock, 0)
@@ -164,6 +164,17 @@ class Journal:
         except OSError as error:
             raise _unwritable(self.folder, error) from None
         self._end += len(lines)
+
+
+def has_run(folder: Path) -> bool:
+    """Whether a run was begun there: a process that was killed may leave a file, and no whole line in it."""
+    try:
+        with (folder / EVENTS).open("rb") as file:
+            return file.readline().endswith(b"\n")
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # whatever it is, nobody begins a run over it
 
 
 def read(folder: Path) -> list[Entry]:

@@ -115,6 +115,8 @@ def test_where_a_kernel_s_run_lies(tmp_path: Path) -> None:
     assert list(kernel_folders(tmp_path, ONE)) == []
     place.mkdir(parents=True)
     (place / "events.jsonl").touch()
+    assert list(kernel_folders(tmp_path, ONE)) == []  # its process was killed before the first line
+    (place / "events.jsonl").write_text("{}\n")
     assert list(kernel_folders(tmp_path, ONE)) == [(TASKS[0], 2, place)]
 
 

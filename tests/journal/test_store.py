@@ -12,7 +12,7 @@ import pytest
 
 from geak.errors import GeakError, MachineError, RunError
 from geak.journal.events import KINDS, VERSION, Ended, Event, Written
-from geak.journal.store import Journal, read, read_blob, write
+from geak.journal.store import Journal, has_run, read, read_blob, write
 from tests.journal.samples import begun, developed
 
 EVENTS: list[Event] = [begun(), *developed("1.1", 0), Ended("goal", "done", 0)]
@@ -49,6 +49,19 @@ def test_any_cut_of_the_last_line_is_dropped_and_written_over(tmp_path: Path) ->
         with Journal.open(folder) as journal:
             journal.append(EVENTS[-1])
         assert [entry.event for entry in read(folder)] == EVENTS
+
+
+@pytest.mark.parametrize("left", [b"", b'{"number":0,"at":"2026'])
+def test_what_was_killed_before_its_first_line_is_begun_anew(tmp_path: Path, left: bytes) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / "events.jsonl").write_bytes(left)
+    assert not has_run(folder)
+    filled(folder)
+    assert has_run(folder)
+    assert [entry.event for entry in read(folder)] == EVENTS
+    with pytest.raises(RunError, match="holds a run already"):
+        Journal.create(folder)
 
 
 def test_a_line_that_was_damaged_is_named(tmp_path: Path) -> None:
