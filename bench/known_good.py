@@ -2,7 +2,7 @@
 
     python bench/known_good.py CHECKOUT... [--judge COMMAND] [--quick] [--json] [--write] [--keep FOLDER]
                                [--jobs N] [--only NAME ...] [--formats NAME,...] [--minutes N] [--name NAME]
-                               [--again OUTCOME] [--since RECORD]
+                               [--again OUTCOME] [--since RECORD] [--unlike CHECKOUT]
 
 CHECKOUT is a checkout of thunlp/TritonBench, AMD-AGI/AgentKernelArena or AMD-AGI/GEAK-eval. Each task is made a spec
 (its test is watched in the sandbox, its own kernel tried at each size), then its own kernel is judged in full under it,
@@ -11,7 +11,8 @@ and the record says which let it pass. A task that asks for PyTorch to be replac
 
 The order is by a digest of the names, so that what an interrupted run has done is a fair sample; `--keep` goes on
 there. `--judge` starts a judge with another Triton; its hello says which, and the record holds it. `--since` takes over
-what an earlier record has accepted for every target; each task has the commit at which it was run.
+what an earlier record has accepted for every target; each task has the commit at which it was run. `--unlike` leaves
+out the files whose code another checkout has as well: GEAK's revised TritonBench-G is mostly TritonBench's.
 
 A file of TritonBench has a task for each function that its tests call: `files_all_*` counts those of which every task
 is accepted for a target, `files_any_*` those of which one is.
@@ -20,6 +21,7 @@ is accepted for a target, `files_any_*` those of which one is.
 from __future__ import annotations
 
 import argparse
+import ast
 import asyncio
 import hashlib
 import json
@@ -33,7 +35,7 @@ from typing import Any
 
 from record import RESULTS, facts, now, revision
 
-from geak.errors import GeakError
+from geak.errors import GeakError, SpecError
 from geak.formats.arena import Arena
 from geak.formats.base import Format, Listed, Scale
 from geak.formats.tritonbench import GeakRocm, TritonBenchG, TritonBenchT
@@ -71,19 +73,39 @@ async def examine(one: Format, listed: Listed, judges: Judges, scale: Scale) -> 
 
 async def _judged(spec: Path, kernel: str, judges: Judges) -> Record:
     """The verdict for all targets under the strictest policy that it is accepted under."""
+    try:
+        return await _under_policies(spec, kernel, judges, TARGETS)
+    except SpecError:  # an original that one target alone is no original for
+        alone = [await _alone(spec, kernel, judges, target) for target in TARGETS]
+        if not any(one["accepted"] for one in alone):
+            raise
+    first = next(one for one in alone if one["accepted"])
+    outcomes = {target: one["targets"][target] for target, one in zip(TARGETS, alone, strict=True)}
+    return first | {"accepted": [t for one in alone for t in one["accepted"]], "targets": outcomes}
+
+
+async def _alone(spec: Path, kernel: str, judges: Judges, target: str) -> Record:
+    try:
+        return await _under_policies(spec, kernel, judges, (target,))
+    except SpecError as error:
+        return {"accepted": [], "targets": {target: {"outcome": "original", "why": str(error)[:400]}}}
+
+
+async def _under_policies(spec: Path, kernel: str, judges: Judges, targets: tuple[str, ...]) -> Record:
     refused: dict[str, str] = {}
     for policy in (Policy.PURE, Policy.MIXED, Policy.OPEN):
-        verdict = await judges.evaluate(spec, kernel, targets=TARGETS, policy=policy)
+        verdict = await judges.evaluate(spec, kernel, targets=targets, policy=policy)
         failure = verdict.failure
         if verdict.status is not Status.REJECTED or failure is None or not _about_policy(verdict):
             break
         refused[policy.value] = failure.message[:300]
-    outcomes = {target: _outcome(verdict, target) for target in TARGETS}
+    outcomes = {target: _outcome(verdict, target) for target in targets}
     refusing = {code.target for code in verdict.code if code.cause is not None}
     if not refusing and verdict.failure is not None and verdict.failure.cause in _COMPILING:
         refusing = {verdict.target}  # the one that the plan was captured for
-    if verdict.status is not Status.ACCEPTED and len(refusing) == 1:  # which says nothing of the other
-        [other] = (target for target in TARGETS if target not in refusing)
+    others = [target for target in targets if target not in refusing]
+    if verdict.status is not Status.ACCEPTED and refusing and others:  # which says nothing of the other
+        [other] = others
         outcomes[other] = _outcome(await judges.evaluate(spec, kernel, targets=(other,), policy=policy), other)
     good = [target for target, found in outcomes.items() if found["outcome"] == "accepted"]
     return {"outcome": "judged", "policy": policy.value, "refused": refused, "accepted": good, "targets": outcomes}
@@ -168,6 +190,18 @@ def _group(record: Record, key: str) -> str:
     )
 
 
+def alike(file: Path, other: Path) -> bool:
+    """Whether a checkout has a file of that name and with the same code."""
+    return any(_code(file) == _code(twin) for twin in other.glob(f"**/{file.parent.name}/{file.name}"))
+
+
+def _code(file: Path) -> str:
+    try:
+        return ast.dump(ast.parse(file.read_bytes()))
+    except (SyntaxError, ValueError):
+        return f"{file} {file.stat().st_size}"
+
+
 def commit(checkout: Path) -> str:
     """Which state of the benchmark it is."""
     try:
@@ -185,6 +219,7 @@ async def measure(options: argparse.Namespace) -> tuple[dict[str, Record], list[
     wanted = options.formats.split(",") if options.formats else None
     found = [(f, t) for f, t in found if wanted is None or t.format in wanted]
     found = [(f, t) for f, t in found if not options.only or t.name in options.only]
+    found = [(f, t) for f, t in found if options.unlike is None or not alike(t.file, options.unlike)]
     keep = options.keep / DONE if options.keep else None
     records: dict[str, Record] = {}
     if keep and keep.exists():
@@ -234,6 +269,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="a folder of one's own: an interrupted run goes on from there")
     parser.add_argument("--again", metavar="OUTCOME", help="run what was kept with this outcome once more")
     parser.add_argument("--since", type=Path, metavar="RECORD", help="what it has accepted is not run again")
+    parser.add_argument("--unlike", type=Path, metavar="CHECKOUT", help="leave out what is the same code there")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=1e6, help="begin no task after so many")
     parser.add_argument("--name", default="known-good", help="of the record")
@@ -253,6 +289,7 @@ def main() -> None:
         "judge": {"python": hello.python, **hello.packages},
         "commits": {path.name: commit(path) for path in options.checkouts},
         "targets": TARGETS,
+        "unlike": commit(options.unlike) if options.unlike else None,
         "not_run": [f"{t.format}/{t.name}" for t in listed if f"{t.format}/{t.name}" not in records],
         "tasks": records,
     }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from dataclasses import replace
 
-from geak.formats.written import Plan
+from geak.formats.written import Plan, Sizes
 
 _OPTIONAL = ", optional=True"
 
@@ -17,15 +18,29 @@ def settled(plan: Plan) -> Plan:
     optional = [name for name, text in sketch.inputs.items() if _OPTIONAL in text]
     seen = Counter(sketch.without[i] for i in plan.cases)
     varied = {name for name in optional if len({name in one for one in seen}) > 1}
-    if not optional or (len(varied) == len(optional) and len(seen) == 2 ** len(varied)):
+    tied = _tied(plan)
+    if not optional or (len(varied) == len(optional) and len(seen) == 2 ** len(varied) and not tied):
         return plan
-    if len(seen) < 2 ** len(varied):
-        [(kept, _)] = seen.most_common(1)
+    if len(seen) < 2 ** len(varied) or tied:
+        kept = max(seen, key=lambda one: (seen[one], -len(one)))
         pairs = [(i, s) for i, s in zip(plan.cases, plan.sizes, strict=True) if sketch.without[i] == kept]
         plan = replace(plan, cases=tuple(i for i, _ in pairs), sizes=tuple(s for _, s in pairs))
         varied = set()
     gone = {name for name in optional if name not in varied and name in sketch.without[plan.cases[0]]}
     return _without(plan, gone, varied)
+
+
+def _tied(plan: Plan) -> bool:
+    """Whether a number says what is left out, as `has_bias` does: it never had one value with two combinations."""
+    combinations: dict[tuple[str, ...], list[Sizes]] = {}
+    for i, sizes in zip(plan.cases, plan.sizes, strict=True):
+        combinations.setdefault(plan.sketch.without[i], []).append(sizes)
+    numbers = [n for n, v in plan.sizes[0].items() if n not in plan.sketch.axes and not isinstance(v, str)]
+    for name in numbers:
+        values = [{sizes[name] for sizes in group} for group in combinations.values()]
+        if any(not one & other for one, other in itertools.combinations(values, 2)):
+            return True
+    return False
 
 
 def _without(plan: Plan, gone: set[str], varied: set[str]) -> Plan:

@@ -102,13 +102,19 @@ class Trying:
         return free
 
     async def tied(self, plan: Plan) -> bool:
-        """Whether a number of one call is refused with the sizes of another."""
+        """Whether a number, or a type, of one call is refused with the sizes of another."""
         number, base = _base(plan)
-        seen = {n: {s[n] for s in plan.sketch.cases if n in s} for n, v in base.items() if not isinstance(v, str)}
-        others = [{**base, n: v} for n in seen if n not in plan.sketch.axes for v in sorted(seen[n] - {base[n]})]
-        if not others or any(plan.sketch.values):
+        chosen = {n: v for n, v in base.items() if n not in plan.sketch.axes}
+        others = [
+            {**base, name: other}
+            for cases in (plan.sizes, plan.sketch.cases)  # first what is accepted somewhere
+            for name, value in chosen.items()
+            for other in sorted({s[name] for s in cases if name in s} - {value})
+        ]
+        asked = [s for i, s in enumerate(others) if s not in others[:i]][: 2 * CASES]
+        if not asked or any(plan.sketch.values):
             return False
-        return any(one.cause for one in (await self.ask(plan, [(number, s) for s in others[-2 * CASES :]])).cases)
+        return any(one.cause for one in (await self.ask(plan, [(number, s) for s in asked])).cases)
 
     async def ask(self, plan: Plan, cases: Sequence[tuple[int, Sizes]], tier: Tier = Tier.GATE) -> Trials:
         """What becomes of each case; in the full tier with the configurations of an autotuned kernel."""

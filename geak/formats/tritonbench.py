@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,17 +39,14 @@ def called(kernel: str, test: str) -> tuple[str, ...]:
     defined: dict[str, str] = {}
     for node in upper.body:
         if isinstance(node, ast.FunctionDef):
-            defined[node.name] = "function"
+            jitted = any(ast.unparse(one).endswith("jit") for one in node.decorator_list)
+            defined[node.name] = "kernel" if jitted else "function"
         elif isinstance(node, ast.ClassDef):
             defined[node.name] = "class"
         elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             defined[node.targets[0].id] = "function"
-    own = {node.name for node in lower.body if isinstance(node, ast.FunctionDef)}
-    found: dict[tuple[int, int], str] = {}
-    for call in ast.walk(lower):
-        if isinstance(call, ast.Call) and (name := _entry(call.func, defined)) and name not in own:
-            found[(call.lineno, call.col_offset)] = name
-    names = tuple(dict.fromkeys(found[at] for at in sorted(found)))
+    run = _run(lower)
+    names = _calls(run, lower, defined) or _calls(lower.body, lower, defined)
     if names:
         return names
     # Its tests make a module and call that: what is left to watch is what the module launches.
@@ -57,11 +54,43 @@ def called(kernel: str, test: str) -> tuple[str, ...]:
     return launched(kernel, tuple(dict.fromkeys(used)))
 
 
+def _run(lower: ast.Module) -> list[ast.stmt]:
+    """The parts of a test that are run: its tests, what stands outside of functions, and functions that these name."""
+    functions = {node.name: node for node in lower.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    kept = [node for node in lower.body if node not in functions.values() and not _is_main(node)]
+    kept += [node for name, node in functions.items() if name.startswith("test_") and "performance" not in name]
+    for node in kept:  # which grows
+        for inner in ast.walk(node):
+            found = functions.get(inner.id) if isinstance(inner, ast.Name) else None
+            if found is not None and found not in kept:
+                kept.append(found)
+    return kept
+
+
+def _is_main(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and "__name__" in ast.unparse(node.test) and "__main__" in ast.unparse(node.test)
+
+
+def _calls(parts: Sequence[ast.stmt], lower: ast.Module, defined: dict[str, str]) -> tuple[str, ...]:
+    """The entries that some parts of a test call, or give another name, in the order of its text."""
+    own = {node.name for node in lower.body if isinstance(node, ast.FunctionDef)}
+    found: dict[tuple[int, int], str] = {}
+    for node in (inner for part in parts for inner in ast.walk(part)):
+        name = ""
+        if isinstance(node, ast.Call) and (node.args or node.keywords):  # what is given nothing works on nothing
+            name = _entry(node.func, defined)
+        elif isinstance(node, ast.Assign) and isinstance(node.value, ast.Name):  # launch = the_kernel
+            name = node.value.id if defined.get(node.value.id) == "kernel" else ""
+        if name and name not in own and isinstance(node, ast.expr | ast.stmt):
+            found[(node.lineno, node.col_offset)] = name
+    return tuple(dict.fromkeys(found[at] for at in sorted(found)))
+
+
 def _entry(function: ast.expr, defined: dict[str, str]) -> str:
     if isinstance(function, ast.Subscript):  # a kernel that is launched: kernel[grid](...)
         function = function.value
     if isinstance(function, ast.Name):
-        return function.id if defined.get(function.id) == "function" else ""
+        return function.id if defined.get(function.id) in ("function", "kernel") else ""
     if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
         owner = function.value.id
         return f"{owner}.{function.attr}" if defined.get(owner) == "class" else ""
@@ -156,11 +185,12 @@ class TritonBenchG:
         entries = called(*parts)
         wanted = listed.name.rpartition("/")[2]
         entry = next((e for e in entries[1:] if e.replace(".", "_") == wanted), entries[0])
-        material = Material(parts[0], self._test(parts[1]), (entry,), self._timed(listed.file), torch=self._torch)
+        test = self._test(listed.file, *parts)
+        material = Material(parts[0], test, (entry,), self._timed(listed.file), torch=self._torch)
         return await task(listed, material, folder, judges, scale, identifier(listed.name))
 
-    def _test(self, text: str) -> str:
-        return text
+    def _test(self, file: Path, kernel: str, test: str) -> str:
+        return test
 
     def _timed(self, file: Path) -> str:
         """The text that makes the timed inputs, where there is one."""
@@ -217,8 +247,11 @@ class GeakRocm(TritonBenchG):
     def _tolerance(self, file: Path) -> str:
         return "torch.testing.assert_close with atol = rtol = 1e-2 against the stored result"
 
-    def _test(self, text: str) -> str:
-        return pytest_file(text)
+    def _test(self, file: Path, kernel: str, test: str) -> str:
+        """Its own; of an autotuned kernel its twin's, which passes the blocks that an author is to bring."""
+        twin = halves(read(file.resolve().parent.parent / self._folder / file.name))
+        same = twin is not None and twin[0].split() == kernel.split()
+        return pytest_file(twin[1] if twin is not None and same else test)
 
 
 def _rows(file: Path) -> list[dict[str, Any]]:

@@ -56,7 +56,8 @@ def spec_text(plan: Plan) -> str:
     if sketch.dtypes:
         types = {n: f"({', '.join(map(_quoted, choices))},)" for n, choices in formats(plan).items()}
         body += [f"    dtypes={_dict(types)},"]
-    body += ["    inputs={", *(f'        "{n}": {text},' for n, text in sketch.inputs.items()), "    },"]
+    inputs = {n: _input(plan, n, text) for n, text in sketch.inputs.items()}
+    body += ["    inputs={", *(f'        "{n}": {text},' for n, text in inputs.items()), "    },"]
     body += [
         "    cases=[",
         *(f"        {_case(plan, i, s)}," for i, s in zip(plan.cases, plan.sizes, strict=True)),
@@ -95,6 +96,17 @@ def formats(plan: Plan) -> dict[str, tuple[str, ...]]:
     return found
 
 
+def _input(plan: Plan, name: str, text: str) -> str:
+    """An input as it is declared; of several numbers that are tied those that its original was accepted with."""
+    if plan.trial or not plan.tied or ", choices=" not in text:
+        return text
+    known = {s[name] for s in (*plan.sizes, *plan.bench)}
+    spelled = {word for n in known for word in (repr(n), repr(float(n)), f'float("{n}")')}
+    before, _, after = text.rpartition("choices=(")
+    choices = [word for word in after.removesuffix("))").split(", ") if word in spelled]
+    return f"{before}choices=({', '.join(choices)}))" if len(choices) > 1 else f"{before}{choices[0]})"
+
+
 def _axis_text(plan: Plan, name: str) -> str:
     if plan.trial:
         return f"Axis(0, {1 << 40})"
@@ -105,16 +117,16 @@ def _axis_text(plan: Plan, name: str) -> str:
 
 
 def _where(plan: Plan) -> list[str]:
-    """The sizes that were seen together, where axes may not be mixed; with them the whole numbers that are tied.
+    """The sizes that were seen together, where axes may not be mixed; with them the numbers and types that are tied.
 
     A number that a test passes with its table of lengths, as the longest of them, is right with that table alone.
     """
     fixed = [n for n in plan.sketch.axes if n not in plan.free]
     seen = [*plan.sizes, *plan.bench]
-    numbers = [n for n, v in seen[0].items() if n not in plan.sketch.axes and not isinstance(v, str)]
+    others = [n for n, v in seen[0].items() if n not in plan.sketch.axes and (plan.tied or not isinstance(v, str))]
     found = [_together(fixed, seen)]
-    if (plan.tied or any(plan.sketch.values)) and numbers:
-        found.append(_together([*fixed, *numbers], seen, numbers))
+    if (plan.tied or any(plan.sketch.values)) and others:
+        found.append(_together([*fixed, *others], seen))
     found += _no_fewer(plan)
     return [text for text in dict.fromkeys(found) if text]
 
@@ -129,13 +141,18 @@ def _no_fewer(plan: Plan) -> list[str]:
     return found
 
 
-def _together(names: Sequence[str], seen: Sequence[Sizes], always: Sequence[str] = ()) -> str:
-    """The combinations of these sizes that were seen; "" where there is nothing to tell."""
-    rows = list(dict.fromkeys(tuple(s[n] for n in names) for s in seen))
-    varied = [i for i, name in enumerate(names) if name in always or len({row[i] for row in rows}) > 1]
-    if len(varied) < 2 and not always:
-        return ""
-    return " or ".join(dict.fromkeys(" and ".join(f"{names[i]} == {row[i]}" for i in varied) for row in rows))
+def _together(names: Sequence[str], seen: Sequence[Sizes]) -> str:
+    """The combinations of these sizes that were seen; "" where each goes with all of the others."""
+    rows = [dict(zip(names, (s[n] for n in names), strict=True)) for s in seen]
+    for name in names:
+        rest = _distinct([{n: v for n, v in row.items() if n != name} for row in rows])
+        if len(_distinct(rows)) == len(rest) * len({row[name] for row in rows}):  # it is bound to nothing
+            rows = rest
+    return " or ".join(" and ".join(f"{n} == {v!r}" for n, v in row.items()) for row in _distinct(rows) if row)
+
+
+def _distinct(rows: Sequence[Sizes]) -> list[Sizes]:
+    return [row for i, row in enumerate(rows) if row not in rows[:i]]
 
 
 def _case(plan: Plan, number: int, sizes: Sizes) -> str:

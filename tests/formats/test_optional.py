@@ -52,8 +52,38 @@ def test_numbers_that_are_tied_are_those_of_the_sizes_that_were_accepted(one, ot
     found = sketch(Entry("f", "function", tuple(map(Seen, calls))))
     assert found is not None
     made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0,), found.cases[:1], trial=False)
+    assert f"choices=({one}, {other})" in spec_text(made)
+    kind = type(one).__name__
+    assert f'"block": Scalar("{kind}", {one})' in spec_text(replace(made, tied=True))
+    both = replace(made, tied=True, cases=(0, 1), sizes=found.cases)
+    assert f'where=("x0 == 32 and block == {one} or x0 == 64 and block == {other}",)' in spec_text(both)
+
+
+def test_a_type_and_a_number_that_are_tied_stand_together():
+    formats = [("float32", False), ("float16", True), ("float32", False), ("float16", True)]
+    calls = [
+        {"x": {"tensor": [n], "dtype": dtype}, "half": half}
+        for n, (dtype, half) in zip((32, 32, 64, 64), formats, strict=True)
+    ]
+    found = sketch(Entry("f", "function", tuple(map(Seen, calls))))
+    assert found is not None
+    made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0, 1, 2, 3), found.cases, trial=False)
     assert "where=" not in spec_text(made)
-    assert f'where=("block == {one}",)' in spec_text(replace(made, tied=True))
+    told = "where=(\"T == 'fp32' and half == False or T == 'fp16' and half == True\",)"
+    assert told in spec_text(replace(made, tied=True))
+
+
+def test_a_number_that_says_what_is_left_out_leaves_one_combination():
+    tensor, bias = {"tensor": [8], "dtype": "float32"}, {"tensor": [1], "dtype": "float32"}
+    calls = [
+        {"x": tensor | {"tensor": [n]}, "bias": given, "has_bias": given is not None}
+        for n, given in ((8, None), (9, bias), (10, None), (11, bias))
+    ]
+    found = sketch(Entry("f", "function", tuple(map(Seen, calls))))
+    assert found is not None
+    made = settled(Plan("f", "f", found, Material("", "", ("f",)), "about", (0, 1, 2, 3), found.cases))
+    assert made.cases == (1, 3)
+    assert "optional" not in spec_text(made)
 
 
 def test_formats_are_those_that_the_original_was_accepted_with():

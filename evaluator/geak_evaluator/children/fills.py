@@ -16,7 +16,7 @@ def fill(tensor: torch.Tensor, format: str, kind: str, args: Args, rng: torch.Ge
     """Draws every element of a tensor, in place."""
     values = _DRAW[kind](tuple(tensor.shape), dtypes.resolve(format), args, rng)
     if values.is_floating_point() and tensor.is_floating_point() and kind not in ("inf", "nan"):
-        limit = torch.finfo(tensor.dtype).max
+        limit = min(torch.finfo(tensor.dtype).max, torch.finfo(values.dtype).max)
         values = values.clamp(-limit, limit)  # a cast to fp8 would make what is over its range NaN
     tensor.copy_(values.to(tensor.dtype))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import inspect
 import itertools
+import linecache
+import math
 import signal
 import sys
 import types
@@ -17,6 +19,9 @@ from geak_evaluator.children.watching import CALLS, Stop, Watch
 from geak_evaluator.sandbox.channel import Channel
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.observed import Observed
+
+_ABSENT = 16
+"""Packages that a test may import without their being here."""
 
 
 class OutOfTime(BaseException):
@@ -121,23 +126,67 @@ def _run(module: types.ModuleType, test: str, watch: Watch) -> None:
     sys.modules.setdefault(
         module.__name__.removeprefix("geak_foreign_"), module
     )  # some tests import the file by its name
-    exec(compile(test, f"{module.__name__}_test.py", "exec"), space)
+    trouble = _execute(test, f"{module.__name__}_test.py", space)
     if watch.seen:
         return
     tests = [v for k, v in space.items() if k.startswith("test_") and callable(v) and before.get(k) is not v]
     tests = [one for one in tests if not any(word in one.__name__ for word in ("performance", "save_"))]
-    jobs = [(one, arguments) for one in tests for arguments in _each(one)]
+    jobs = [(one, arguments) for one in tests for arguments in sorted(_each(one), key=_extent)]
     if len(jobs) > len(tests):  # parametrised: one call each is enough to know the sizes
         with watch.stopping():
             for one, arguments in jobs[: 4 * CALLS]:
-                _call(one, arguments)
+                trouble = _call(one, arguments) or trouble
         jobs = jobs[:: max(1, len(jobs) // 4)][:4]
     for one, arguments in jobs:
+        trouble = _call(one, arguments) or trouble
+    if trouble is not None and not watch.seen:
+        raise trouble
+
+
+def _execute(test: str, name: str, space: dict[str, Any]) -> BaseException | None:
+    """Runs the test's text; a package that is not here is missed where it is used, and not where it is imported."""
+    missing: BaseException | None = None
+    # Triton reads a kernel's text where Python keeps the lines of a file.
+    linecache.cache[name] = (len(test), None, test.splitlines(True), name)
+    code = compile(test, name, "exec")
+    for _ in range(_ABSENT):
         try:
-            _call(one, arguments)
-        except Exception:
-            if not watch.seen:
+            exec(code, space)
+            break
+        except ModuleNotFoundError as error:
+            if not error.name or error.name in sys.modules:
                 raise
+            missing = missing or error
+            sys.modules[error.name] = _Absent(error.name)
+    return missing
+
+
+class _Absent(types.ModuleType):
+    """A package that a test imports and this machine lacks."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.__path__ = []
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Missed(f"{self.__name__}.{name}")
+
+
+class _Missed:
+    """What a test takes from such a package; to call it is to miss it."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __getattr__(self, name: str) -> _Missed:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Missed(f"{self._name}.{name}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise ModuleNotFoundError(f"No module named {self._name.partition('.')[0]!r}")
 
 
 def _each(test: Callable[..., Any]) -> list[dict[str, Any]]:
@@ -160,14 +209,30 @@ def _each(test: Callable[..., Any]) -> list[dict[str, Any]]:
     return chosen
 
 
+def _extent(arguments: dict[str, Any]) -> int:
+    """How large a test's sizes are, so that the small ones are seen in the time there is."""
+    given = [n for value in arguments.values() for n in (value if isinstance(value, tuple | list) else (value,))]
+    return math.prod(n for n in given if type(n) is int and n > 1)
+
+
 def _one(row: Any) -> Any:
     return row if isinstance(row, tuple) and len(row) == 1 else (row,)
 
 
-def _call(test: Callable[..., Any], arguments: dict[str, Any]) -> None:
-    with contextlib.suppress(Stop):
+def _call(test: Callable[..., Any], arguments: dict[str, Any]) -> BaseException | None:
+    """What kept a test from its end, were it that it is skipped here."""
+    try:
         _seed()
         test(**arguments)
+    except Stop:
+        pass
+    except Exception as error:
+        return error
+    except BaseException as error:
+        if type(error).__name__ != "Skipped":  # pytest's, which is no Exception
+            raise
+        return error
+    return None
 
 
 # -- timed inputs --

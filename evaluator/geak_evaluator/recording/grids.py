@@ -52,7 +52,23 @@ def _size(column: tuple[int, ...], known: Columns) -> str | None:
     for (a, left), (b, right) in itertools.combinations(known.items(), 2):
         if _product(left, right) == column:
             return f"{a} * {b}"
-    return _of_four(column, known, parts) if len(set(column)) >= _TELLING else None
+    named = _named(column, known)
+    return named or (_of_four(column, known, parts) if len(set(column)) >= _TELLING else None)
+
+
+def _named(column: tuple[int, ...], known: Columns) -> str | None:
+    """The tiles of two sizes, each by the block that is called after it: M by BLOCK_M."""
+    tiles = [
+        (f"-(-{a} // {b})", _cdiv(left, right))
+        for (a, left), (b, right) in itertools.permutations(known.items(), 2)
+        if _plain(b) in (f"BLOCK_{a.upper()}", f"BLOCK_SIZE_{a.upper()}")
+    ]
+    pairs = itertools.combinations(tiles, 2)
+    return next((f"{a} * {b}" for (a, left), (b, right) in pairs if _product(left, right) == column), None)
+
+
+def _plain(word: str) -> str:
+    return word.removeprefix("META['").removesuffix("']").upper()
 
 
 def _of_four(column: tuple[int, ...], known: Columns, parts: dict[tuple[int, ...], str]) -> str | None:

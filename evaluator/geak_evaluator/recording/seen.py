@@ -215,7 +215,11 @@ def _relations(column: list[int], bases: dict[str, list[int]]) -> Iterator[str]:
 def _within_quotes(word: re.Pattern[str], text: str, declared: str) -> str:
     """The declaration with an axis replaced where it is named, and not where it is a word of the language."""
     parts = declared.split('"')
-    return '"'.join(word.sub(text, part) if i % 2 else part for i, part in enumerate(parts))
+    return '"'.join(_replaced(word, text, part) if i % 2 else part for i, part in enumerate(parts))
+
+
+def _replaced(word: re.Pattern[str], text: str, part: str) -> str:
+    return ", ".join(word.sub(text if word.fullmatch(one) else f"({text})", one) for one in part.split(", "))
 
 
 def _choices(text: str) -> tuple[str, ...]:

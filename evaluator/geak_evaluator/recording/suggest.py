@@ -6,6 +6,7 @@ import itertools
 import keyword
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 from geak_evaluator.recording.merge import Record
@@ -78,15 +79,17 @@ def suggest(record: Record, filled: Filled | None = None) -> Suggestion:
     shapes = {n: _shape(calls, n, taken) for n in tensors}
     types = _types(result, calls, tensors, taken, sizes)
     optional = [n for n in tensors if any(c["args"].get(n) is None for c in kept)]
+    strides = {n: _strides(calls, n, shapes[n], result) for n in tensors}
+    steps = _steps(calls, shapes, strides)
     for name in order:
         if name in tensors:
-            strides = _strides(calls, name, shapes[name], result)
-            extra = (f', strides="{strides}"' if strides else "") + (", optional=True" if name in optional else "")
+            apart = ", ".join(strides[name])
+            extra = (f', strides="{apart}"' if apart else "") + (", optional=True" if name in optional else "")
             rule = filled(calls, name, types[name]) if filled is not None else _fill(types[name], name, result)
             fill = f", fill={_source(rule)}" if rule else ""
             result.inputs[name] = f'Tensor("{", ".join(shapes[name])}", "{types[name]}"{fill}{extra})'
         else:
-            _scalar(result, calls, name, sizes)
+            _scalar(result, calls, name, sizes, steps)
     _axes(result, calls, sizes)
     for call, values in zip(kept, sizes, strict=True):
         text = "{" + ", ".join(f'"{k}": {_source(v)}' for k, v in values.items()) + "}"
@@ -233,24 +236,39 @@ def _fill(dtype: str, name: str, result: Suggestion) -> str:
     return ""
 
 
-def _strides(calls: Calls, name: str, shape: list[str], result: Suggestion) -> str:
-    """Strides as expressions over the axes, where every call agrees with them."""
+def _strides(calls: Calls, name: str, shape: list[str], result: Suggestion) -> list[str]:
+    """Strides as expressions over the axes, where every call agrees with them; none where it is contiguous."""
     seen = [c["args"][name] for c in calls.calls if c["args"].get(name) is not None]
     strided = [v for v in seen if "strides" in v]
     if not strided:
-        return ""
+        return []
     if len(strided) < len(seen):
         _note(result, f"{name} is contiguous in some calls and not in others; it is declared contiguous")
-        return ""
+        return []
     texts = []
     for i in range(len(shape)):
         column = calls.column(name, lambda v, i=i: v["strides"][i])
         text = _expression(calls, column)
         if text is None:
             _note(result, f"the strides of {name} follow no axis ({seen[0]['strides']}); it is declared contiguous")
-            return ""
+            return []
         texts.append(text)
-    return ", ".join(texts)
+    return texts
+
+
+def _steps(calls: Calls, shapes: dict[str, list[str]], strides: dict[str, list[str]]) -> dict[tuple[int, ...], str]:
+    """How far apart the rows of tensors are, as expressions, by what that was in each call."""
+    found: dict[tuple[int, ...], str] = {}
+    for name, shape in shapes.items():
+        given = [call["args"].get(name) for call in calls.calls]
+        if None in given or (not strides[name] and any("strides" in v for v in given if v is not None)):
+            continue
+        for i in range(len(shape)):
+            inner = [size for size in shape[i + 1 :] if size != "1"]
+            text = strides[name][i] if strides[name] else " * ".join(inner) or "1"
+            column = tuple(v["strides"][i] if "strides" in v else prod(v["tensor"][i + 1 :]) for v in given if v)
+            found.setdefault(column, text)
+    return found
 
 
 def _expression(calls: Calls, column: Column) -> str | None:
@@ -272,7 +290,9 @@ def _times(calls: Calls, names: tuple[str, ...], call: int) -> int:
     return product
 
 
-def _scalar(result: Suggestion, calls: Calls, name: str, sizes: list[dict[str, object]]) -> None:
+def _scalar(
+    result: Suggestion, calls: Calls, name: str, sizes: list[dict[str, object]], steps: dict[tuple[int, ...], str]
+) -> None:
     column = calls.column(name, lambda v: float(v["float"]) if isinstance(v, dict) else v)
     known = list(dict.fromkeys(v for v in column if v is not None))
     if not known:
@@ -282,8 +302,10 @@ def _scalar(result: Suggestion, calls: Calls, name: str, sizes: list[dict[str, o
         _note(result, f"{name} is None in some calls, and a number is never None in a spec; {known[0]!r} stands in")
     kind = "bool" if all(type(v) is bool for v in known) else "int" if all(type(v) is int for v in known) else "float"
     axis = next((n for n, c in calls.columns.items() if kind == "int" and c == column and len(known) >= 1), None)
-    if axis is not None and (len(known) > 1 or axis == name.upper()):
+    if axis is not None and (len(known) > 1 or axis == name.upper() or (len(name) == 1 and known[0] > 1)):
         result.inputs[name] = f'Scalar("int", "{axis}")'
+    elif kind == "int" and column in steps and (len(known) > 1 or (known[0] > 1 and "stride" in name.lower())):
+        result.inputs[name] = f'Scalar("int", "{steps[column]}")'
     elif len(known) == 1:
         result.inputs[name] = f'Scalar("{kind}", {_source(known[0], kind)})'
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import itertools
 import random
@@ -30,8 +31,18 @@ def expand(spec: Spec, cases: tuple[Case, ...]) -> tuple[Case, ...]:
             if isinstance(item, Scalar) and item.choices and name not in case.sizes:
                 free[name] = item.choices
         for chosen in itertools.product(*free.values()):
-            expanded.append(replace(case, sizes={**case.sizes, **dict(zip(free, chosen, strict=True))}))
+            sizes = {**case.sizes, **dict(zip(free, chosen, strict=True))}
+            if not free or _related(spec, sizes):
+                expanded.append(replace(case, sizes=sizes))
     return tuple(expanded)
+
+
+def _related(spec: Spec, sizes: Mapping[str, Value]) -> bool:
+    """Whether choices that a case left open go together."""
+    try:
+        return not any(_against(spec, with_scalars(spec, sizes)))
+    except expr.ExprError:
+        return True  # what has no value is told where the case is read
 
 
 def scalar(item: Scalar, name: str, sizes: Mapping[str, Value]) -> int | float | bool:
@@ -104,9 +115,13 @@ def _broken(spec: Spec, sizes: Mapping[str, Value]) -> Iterator[str]:
     for name, choices in spec.dtypes.items():
         if name in sizes and sizes[name] not in choices:
             yield f"has {name}={sizes[name]}, which is none of {', '.join(choices)}"
+    yield from (f"breaks the relation {relation}" for relation in _against(spec, sizes))
+
+
+def _against(spec: Spec, sizes: Mapping[str, Value]) -> Iterator[str]:
     for relation in spec.where:
         if expr.names_in(relation) <= set(sizes) and not expr.value(relation, sizes):
-            yield f"breaks the relation {relation}"
+            yield relation
 
 
 def problems(about: Description) -> list[str]:
@@ -140,7 +155,8 @@ def _problems(about: Description) -> Iterator[str]:
             if isinstance(text, str):
                 yield from _expression_problems(f"init {name}", text, known)
     for relation in spec.where:
-        yield from _expression_problems(f"relation {relation!r}", relation, known)
+        yield from _expression_problems(f"relation {relation!r}", relation, known | spec.dtypes.keys())
+        yield from _format_problems(relation)
     yield from _argument_problems(about)
     yield from _oracle_problems(spec)
     yield from _case_problems(spec, known)
@@ -172,6 +188,12 @@ def _expression_problems(label: str, text: str, known: set[str]) -> Iterator[str
         near = [k for k in known if k.lower() == name.lower()] or difflib.get_close_matches(name, known, 1)
         hint = f"did you mean {near[0]}?" if near else f"declared are {', '.join(sorted(known)) or 'none'}"
         yield f"{label}: no axis is named {name}; {hint}"
+
+
+def _format_problems(relation: str) -> Iterator[str]:
+    with contextlib.suppress(expr.ExprError):  # told already
+        for word in sorted(expr.formats_in(relation) - set(dtypes.NAMES)):
+            yield f"relation {relation!r}: {word!r} is no number format; there are {', '.join(dtypes.NAMES)}"
 
 
 def _argument_problems(about: Description) -> Iterator[str]:
@@ -216,7 +238,7 @@ def _oracle_problems(spec: Spec) -> Iterator[str]:
 
 
 def _case_problems(spec: Spec, known: set[str]) -> Iterator[str]:
-    if any(True for relation in spec.where for _ in _expression_problems("", relation, known)):
+    if any(True for relation in spec.where for _ in _expression_problems("", relation, known | spec.dtypes.keys())):
         return  # told once already, and no case can be held against it
     if not spec.cases and spec.oracle != "tests":
         yield "there are no cases: cases=[{...}] says which sizes are run"
@@ -234,7 +256,10 @@ def _case_problems(spec: Spec, known: set[str]) -> Iterator[str]:
                 if (runs := _runs(spec, case)) > MOST_RUNS:
                     yield f"{label} leaves so much open that it is run {runs} times; {MOST_RUNS} is the most"
                 elif set(spec.axes) <= set(case.sizes):
-                    for filled in expand(spec, (case,)):
+                    whole = expand(spec, (case,))
+                    if not whole and not list(_broken(spec, case.sizes)):
+                        yield f"{label} leaves types or choices open, and none of them meets {' and '.join(spec.where)}"
+                    for filled in whole:
                         _place_inputs(spec, filled)
             except ValueError as error:
                 yield f"{label}: {error}"

@@ -6,10 +6,13 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from typing import Any
 
 Number = int | float
 
 _MAX_BITS = 128  # a size never needs more, and a power tower must not eat the judge
+
+_LONGEST = 4000
 
 _BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Add: operator.add,
@@ -20,7 +23,7 @@ _BINARY: dict[type[ast.operator], Callable[[Number, Number], Number]] = {
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
 }
-_COMPARE: dict[type[ast.cmpop], Callable[[Number, Number], bool]] = {
+_COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
     ast.NotEq: operator.ne,
     ast.Lt: operator.lt,
@@ -51,8 +54,8 @@ class ExprError(ValueError):
 
 @lru_cache(maxsize=4096)
 def _parse(text: str) -> ast.expr:
-    if len(text) > 1000:
-        raise ExprError(f"the expression is {len(text)} characters long; 1000 is the most")
+    if len(text) > _LONGEST:
+        raise ExprError(f"the expression is {len(text)} characters long; {_LONGEST} is the most")
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -152,6 +155,8 @@ def _value(node: ast.expr, names: Mapping[str, Number | str | bool]) -> Number:
         values = [_value(part, names) for part in node.values]
         return all(values) if isinstance(node.op, ast.And) else any(values)
     if isinstance(node, ast.Compare) and all(type(op) in _COMPARE for op in node.ops):
+        if len(node.ops) == 1 and (words := _words(node, names)) is not None:
+            return _COMPARE[type(node.ops[0])](*words)
         terms = [_value(part, names) for part in (node.left, *node.comparators)]
         return all(_COMPARE[type(op)](a, b) for op, a, b in zip(node.ops, terms, terms[1:], strict=False))
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and _is_known(node):
@@ -159,6 +164,25 @@ def _value(node: ast.expr, names: Mapping[str, Number | str | bool]) -> Number:
     if isinstance(node, ast.IfExp):
         return _value(node.body if _value(node.test, names) else node.orelse, names)
     raise ExprError(f"{_text(node)!r} is not arithmetic over axis names ({OPERATORS})")
+
+
+def _words(node: ast.Compare, names: Mapping[str, Number | str | bool]) -> tuple[str, str] | None:
+    """Both sides of `T == "fp32"`, a type and a number format; None where it compares numbers."""
+    if not isinstance(node.ops[0], ast.Eq | ast.NotEq):
+        return None
+    found = [
+        names.get(side.id) if isinstance(side, ast.Name) else side.value if isinstance(side, ast.Constant) else None
+        for side in (node.left, node.comparators[0])
+    ]
+    left, right = found
+    return (left, right) if isinstance(left, str) and isinstance(right, str) else None
+
+
+@lru_cache(maxsize=4096)
+def formats_in(text: str) -> frozenset[str]:
+    """The number formats that an expression mentions, as texts."""
+    nodes = ast.walk(_parse(text))
+    return frozenset(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
 
 def _bounded(number: Number) -> Number:
