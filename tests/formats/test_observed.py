@@ -98,3 +98,46 @@ def test_a_size_that_takes_too_long_to_compute_does_not_hide_the_others(observed
     found = observed(runner(RUNNER, "runner.py"))
     assert not found.trouble
     assert [call.args["x"]["tensor"] for call in found.entries[0].calls] == [[4], [8], [16]]
+
+
+PARAMETRISED = """
+import pytest
+from scipy import stats as statistics
+import no_such_package.inner
+
+
+@triton.jit
+def of_the_test(x, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    tl.store(x + at, tl.load(x + at))
+
+
+@pytest.mark.parametrize("n", [1 << 40, 64, 8, 16])
+def test_scale(n):
+    if n == 16:
+        pytest.skip("not on this card")
+    x = torch.rand(n)
+    of_the_test[(1,)](x, BLOCK=8)
+    out = scale(x)
+    assert no_such_package.inner.close(out, 2 * x)
+"""
+
+
+def test_sizes_that_cannot_be_run_here_do_not_hide_the_others_nor_does_a_package_that_is_missing(observed):
+    found = observed(PARAMETRISED)
+    assert not found.trouble
+    assert [call.args["x"]["tensor"] for call in found.entries[0].calls] == [[8], [64]]
+
+
+@pytest.mark.parametrize(
+    ("test", "said"),
+    [
+        ("import no_such_package\nno_such_package.run(scale)\n", "No module named 'no_such_package'"),
+        ("import pytest\n@pytest.mark.parametrize('n', [1, 2])\ndef test_it(n):\n    pytest.skip('no card')\n",
+         "Skipped: no card"),
+    ],
+)  # fmt: skip
+def test_what_kept_a_test_from_calling_anything_is_said(observed, test, said):
+    found = observed(test)
+    assert said in found.trouble
+    assert not found.entries[0].calls

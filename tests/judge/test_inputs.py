@@ -3,7 +3,7 @@
 import pytest
 from trial import IMPORTS, a_spec, accepted, changed, rejected, verdict_on
 
-from geak_evaluator.schema.verdict import Cause
+from geak_evaluator.schema.verdict import Cause, Tier
 
 BIAS = a_spec(
     "def reference(x, bias):\n    return x if bias is None else x + bias",
@@ -210,3 +210,13 @@ def test_nothing_to_compute_needs_no_kernel(judge):
     accepted(
         verdict_on(judge, spec, changed(TWICE, ("    _twice[", "    if M == 0:\n        return out\n    _twice[")))
     )
+
+
+DOUBLE = STRIDED.replace('strides="1, M + 3"', '"fp64"').replace(
+    'outputs=Tensor("M, N")', 'outputs=Tensor("M, N", "fp64")'
+)
+
+
+def test_doubles_are_drawn_in_every_way_and_kept_to_their_last_bit(judge):
+    accepted(verdict_on(judge, DOUBLE, TWICE, tier=Tier.FULL))
+    rejected(verdict_on(judge, DOUBLE, changed(TWICE, ("value * 2", "value.to(tl.float32) * 2"))), Cause.WRONG_VALUES)

@@ -165,3 +165,31 @@ def test_a_grid_of_tiles_by_parts(numbers, text):
     calls = [{"x": tensor(n), "n": n, "b": b, "BLOCK": 64} for n, b in ((1000, 3), (3000, 5), (70, 2), (5000, 7))]
     found = drawn(*calls, kind="kernel", grids=tuple((n,) for n in numbers))
     assert found.call == f"entry[({text},)](x, n, b, BLOCK)"
+
+
+def test_tiles_by_blocks_that_are_called_after_the_sizes_need_no_third_launch():
+    calls = [{"a": tensor(m, 8), "b": tensor(8, n), "M": m, "N": n, "BLOCK_M": 16, "BLOCK_SIZE_N": 32}
+             for m, n in ((128, 100), (1280, 1000))]  # fmt: skip
+    grids = tuple((-(-one["M"] // 16) * -(-one["N"] // 32),) for one in calls)
+    found = drawn(*calls, kind="kernel", grids=grids)
+    assert found.call.startswith("entry[(-(-M // BLOCK_M) * -(-N // BLOCK_SIZE_N),)]")
+
+
+def test_a_launch_s_strides_follow_the_axes():
+    calls = [
+        {"q": tensor(z, n, 64), "stride_qz": n * 64, "stride_qn": 64, "stride_qd": 1, "K": 64, "block": 64}
+        for z, n in ((2, 128), (2, 256), (3, 128))
+    ]
+    found = drawn(*calls, kind="kernel", grids=((1,),) * 3)
+    assert found.inputs["stride_qz"] == 'Scalar("int", "q1 * K")'
+    assert found.inputs["stride_qn"] == 'Scalar("int", "K")'
+    assert found.inputs["stride_qd"] == 'Scalar("int", 1)'
+    assert found.inputs["K"] == 'Scalar("int", "K")'
+    assert found.inputs["block"] == 'Scalar("int", 64)'  # equal by chance
+
+
+def test_an_axis_that_is_a_sum_is_taken_whole_within_a_product():
+    calls = [{"n": n, "x": tensor(n), "y": tensor(3, n + 1, 5), "stride_y": (n + 1) * 5} for n in (4, 9, 17)]
+    found = drawn(*calls)
+    assert found.shapes["y"] == ("y0", "N + 1", "y2")
+    assert found.inputs["stride_y"] == 'Scalar("int", "(N + 1) * y2")'

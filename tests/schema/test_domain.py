@@ -163,6 +163,37 @@ def test_expanding_tries_every_choice_that_is_left_open():
     assert domain.expand(spec(), (open_,)) == (open_,)
 
 
+def test_types_and_choices_that_do_not_go_together_are_never_asked_for():
+    made = spec(
+        dtypes={"T": ("fp16", "fp32")},
+        inputs={"x": Tensor("M, N", "T"), "half": Scalar("bool", choices=(False, True))},
+        where=("half == (T == 'fp16')", "T == 'fp16' or M < 10"),
+    )
+    assert [c.sizes for c in domain.expand(made, (Case(CASE),))] == [
+        CASE | {"T": "fp16", "half": True},
+        CASE | {"T": "fp32", "half": False},
+    ]
+    rng = random.Random(0)
+    drawn = [domain.draw(made, rng) for _ in range(50)]
+    assert {one["T"] for one in drawn} == {"fp16", "fp32"}
+    assert all(one["T"] == "fp16" or one["M"] < 10 for one in drawn)
+
+
+@pytest.mark.parametrize(
+    ("relation", "sentence"),
+    [
+        ("T == 'half'", "'half' is no number format; there are"),
+        ("U == 'fp16'", "no axis is named U"),
+        ("T == 'fp32' and T == 'fp16'", "leaves types or choices open, and none of them meets"),
+        ("T > 3", "'T' is a type here, not a number"),
+    ],
+)
+def test_a_relation_between_types_is_read_before_it_is_used(relation, sentence):
+    inputs = {"x": Tensor("M, N", "T")}
+    found = problems(inputs=inputs, dtypes={"T": ("fp16", "fp32")}, where=(relation,))
+    assert any(sentence in text for text in found), found
+
+
 @pytest.mark.parametrize(
     ("item", "expected"),
     [

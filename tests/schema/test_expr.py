@@ -43,6 +43,10 @@ SIZES = {"M": 3, "N": 17, "K": 64, "T": "fp16", "flag": True}
         ("True", True),
         ("  N  ", 17),
         ("1e-3", 0.001),
+        ("T == 'fp16'", True),
+        ("'fp32' == T", False),
+        ("T != 'fp16' or flag == False", False),
+        ("T == 'fp16' and N == 17", True),
     ],
 )
 def test_what_an_expression_is_worth(text, expected):
@@ -119,6 +123,9 @@ def test_names_are_only_taken_from_arithmetic(text):
         ("1e200 ** 2 ** 7", "too large"),
         ("9" * 300, "too large"),
         ("T + 1", "'T' is a type here, not a number"),
+        ("T == 3", "'T' is a type here, not a number"),
+        ("T < 'fp32'", "'T' is a type here, not a number"),
+        ("N == 'fp32'", "\"'fp32'\" is not arithmetic|'fp32' is not arithmetic"),
         ("Q", "nothing is named 'Q'; known are K, M, N, T, flag"),
         ("min()", "has no value"),
         ("abs(M, N)", "has no value"),

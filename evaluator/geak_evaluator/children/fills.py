@@ -21,14 +21,23 @@ def fill(tensor: torch.Tensor, format: str, kind: str, args: Args, rng: torch.Ge
     tensor.copy_(values.to(tensor.dtype))
 
 
+def _wide(format: dtypes.Format) -> torch.dtype:
+    """What is drawn in: a double's last bits are drawn too, or a kernel could leave them out unseen."""
+    return torch.float64 if format.kind == "float" and format.bytes == 8 else torch.float32
+
+
+def _randn(shape: Shape, format: dtypes.Format, rng: torch.Generator) -> torch.Tensor:
+    return torch.randn(shape, generator=rng, dtype=_wide(format))
+
+
 def _normal(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
     mean, std = (*args, *(0.0, 1.0)[len(args) :])
-    return torch.randn(shape, generator=rng) * std + mean
+    return _randn(shape, format, rng) * std + mean
 
 
 def _uniform(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
     low, high = (*args, *(0.0, 1.0)[len(args) :])
-    return torch.rand(shape, generator=rng) * (high - low) + low
+    return torch.rand(shape, generator=rng, dtype=_wide(format)) * (high - low) + low
 
 
 def _integers(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
@@ -82,23 +91,23 @@ def _offsets(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generat
 
 
 def _large(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
-    return torch.randn(shape, generator=rng) * (64.0 if format.bytes > 1 else 8.0)
+    return _randn(shape, format, rng) * (64.0 if format.bytes > 1 else 8.0)
 
 
 def _tiny(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
     # Nothing below the smallest normal number: flushing that is no fault.
-    values = torch.randn(shape, generator=rng) * 2.0 ** max(format.min_exponent // 2, -20)
+    values = _randn(shape, format, rng) * 2.0 ** max(format.min_exponent // 2, -20)
     smallest = 2.0**format.min_exponent
     return torch.where(values.abs() < smallest, torch.full_like(values, smallest), values)
 
 
 def _shifted(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
-    return torch.randn(shape, generator=rng) + 8.0
+    return _randn(shape, format, rng) + 8.0
 
 
 def _spikes(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:
     spikes = torch.rand(shape, generator=rng) < 1 / 32
-    return torch.randn(shape, generator=rng) * torch.where(spikes, 128.0 if format.bytes > 1 else 16.0, 1.0)
+    return _randn(shape, format, rng) * torch.where(spikes, 128.0 if format.bytes > 1 else 16.0, 1.0)
 
 
 def _inf(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator) -> torch.Tensor:

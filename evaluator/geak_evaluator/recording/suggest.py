@@ -169,11 +169,15 @@ def _named_by_scalars(
         for n in tensors
         for i in range(max((len(c["args"][n]["tensor"]) for c in kept if c["args"].get(n) is not None), default=0))
     }
-    for name in scalars:
+    for name in sorted(scalars, key=_is_stride):  # which is a size, and seldom called as one
         column = calls.column(name, lambda v: v)
         if column in sizes and all(type(v) is int and v > 1 for v in column):
             # An axis may be called as the number that it is: `M` for M.
             calls.axis(column, name.upper(), taken - {name})
+
+
+def _is_stride(name: str) -> bool:
+    return "stride" in name.lower()
 
 
 def _shape(calls: Calls, name: str, taken: set[str]) -> list[str]:
@@ -304,7 +308,7 @@ def _scalar(
     axis = next((n for n, c in calls.columns.items() if kind == "int" and c == column and len(known) >= 1), None)
     if axis is not None and (len(known) > 1 or axis == name.upper() or (len(name) == 1 and known[0] > 1)):
         result.inputs[name] = f'Scalar("int", "{axis}")'
-    elif kind == "int" and column in steps and (len(known) > 1 or (known[0] > 1 and "stride" in name.lower())):
+    elif kind == "int" and column in steps and (len(known) > 1 or (known[0] > 1 and _is_stride(name))):
         result.inputs[name] = f'Scalar("int", "{steps[column]}")'
     elif len(known) == 1:
         result.inputs[name] = f'Scalar("{kind}", {_source(known[0], kind)})'

@@ -281,6 +281,7 @@ def _place_inputs(spec: Spec, case: Case) -> None:
         for text in Fill.parse(item.fill).args if item.fill else ():
             expr.value(text, sizes)
     initial(spec, sizes)
+    list(_against(spec, sizes))
 
 
 def outputs(spec: Spec) -> list[tuple[str, Tensor]]:
