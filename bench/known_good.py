@@ -25,6 +25,7 @@ import ast
 import asyncio
 import hashlib
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -67,7 +68,7 @@ async def examine(one: Format, listed: Listed, judges: Judges, scale: Scale) -> 
             else:
                 record |= await _judged(task.spec, task.original, judges)
         except GeakError as error:
-            record |= {"outcome": "no_spec", "why": str(error).replace(folder, "")[:600]}
+            record |= {"outcome": "no_spec", "why": _without_places(error)[:600]}
     return {**record, "seconds": round(time.perf_counter() - started, 1), "at": now(), "revision": revision()}
 
 
@@ -88,7 +89,12 @@ async def _alone(spec: Path, kernel: str, judges: Judges, target: str) -> Record
     try:
         return await _under_policies(spec, kernel, judges, (target,))
     except SpecError as error:
-        return {"accepted": [], "targets": {target: {"outcome": "original", "why": str(error)[:400]}}}
+        return {"accepted": [], "targets": {target: {"outcome": "original", "why": _without_places(error)[:400]}}}
+
+
+def _without_places(error: Exception) -> str:
+    """What it says, with files by their names: where they lay is this machine's."""
+    return re.sub(r"(?<![\w.])/(?:[\w.+-]+/)+", "", str(error))
 
 
 async def _under_policies(spec: Path, kernel: str, judges: Judges, targets: tuple[str, ...]) -> Record:

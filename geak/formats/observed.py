@@ -35,20 +35,10 @@ async def task(listed: Listed, material: Material, folder: Path, judges: Judges,
         return _with_original(await kept(spec, listed, judges), original)
     # Apart: a folder holds a spec once it is whole.
     with tempfile.TemporaryDirectory(prefix="geak-trial-") as apart:
-        trials = Trying(Path(apart), judges)
         try:
-            plan = await _planned(listed, material, trials, scale, name)
-        except _NotAskable as error:
-            inner = () if material.torch else launched(material.kernel, material.watch)
-            if not inner or inner == material.watch:
-                raise
-            note = (
-                f"{', '.join(material.watch)} cannot be asked as it is called, so the task is a kernel that it launches"
-            )
-            try:
-                plan = await _planned(listed, replace(material, watch=inner), trials, scale, name, note)
-            except SpecError:
-                raise error from None
+            plan = await _askable(listed, material, Trying(Path(apart), judges), scale, name)
+        except SpecError as error:
+            raise SpecError(str(error).replace(f"{apart}/", "")) from None  # which is gone by then
         trial = Path(apart) / spec.name
         if not material.torch:
             write(Path(apart) / original.name, kernel_text(plan).encode("utf-8", "surrogateescape"))
@@ -58,6 +48,21 @@ async def task(listed: Listed, material: Material, folder: Path, judges: Judges,
         write(original, kernel_text(plan).encode("utf-8", "surrogateescape"))
     made = keep(spec, spec_text(plan), listed, findings, single_shape=not plan.free)
     return _with_original(made, original)
+
+
+async def _askable(listed: Listed, material: Material, trials: Trying, scale: Scale, name: str) -> Plan:
+    """What can be asked of an entry; of a function that no spec can call, of the kernel that it launches."""
+    try:
+        return await _planned(listed, material, trials, scale, name)
+    except _NotAskable as error:
+        inner = () if material.torch else launched(material.kernel, material.watch)
+        if not inner or inner == material.watch:
+            raise
+        note = f"{', '.join(material.watch)} cannot be asked as it is called, so the task is a kernel that it launches"
+        try:
+            return await _planned(listed, replace(material, watch=inner), trials, scale, name, note)
+        except SpecError:
+            raise error from None
 
 
 async def _planned(listed: Listed, material: Material, trials: Trying, scale: Scale, name: str, note: str = "") -> Plan:
