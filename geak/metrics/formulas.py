@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from geak.metrics.bootstrap import Statistic, interval
-from geak.metrics.native import NATIVE
+from geak.metrics.native import native_of
 from geak.metrics.outcome import Outcome
 from geak.words import plural
 
@@ -120,6 +120,7 @@ def formulas(outcomes: Sequence[Outcome], format_name: str = "") -> list[Formula
         )
     )
     names = baselines(outcomes)
+    timed = any(o.speed is not None for o in outcomes)
     for name in names:
         found += _speeds(outcomes, name)
     if not names:
@@ -144,18 +145,19 @@ def formulas(outcomes: Sequence[Outcome], format_name: str = "") -> list[Formula
     )
     if any(o.calls for o in outcomes):
         found += _costs(outcomes)
-    if (native := NATIVE.get(format_name)) is not None:
+    if (known := native_of(format_name)) is not None:
+        name, native = known
         found.append(
             Formula(
-                f"native_{format_name}",
+                f"native_{name}",
                 native.title,
                 native.formula,
                 native.unit,
                 lambda task: (_mean(native.of(o) for o in task),),
                 _mean_of,
-                missing=NOT_MEASURED if native.baseline and native.baseline not in names else "",
+                missing="" if (native.baseline in names if native.baseline else timed) else NOT_MEASURED,
                 note="the benchmark's own formula, over this judge's verdicts",
-                measured=bool(native.baseline),
+                measured=True,
             )
         )
     return found

@@ -7,7 +7,9 @@ from dataclasses import replace
 
 import pytest
 
+from geak.formats.registry import formats
 from geak.metrics.formulas import Metric, metrics
+from geak.metrics.native import NATIVE
 from geak.metrics.outcome import Outcome
 from geak.metrics.speed import Speed
 from tests.metrics.rows import row
@@ -99,17 +101,30 @@ def test_what_failed_is_paid_for_too() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("kernelbench", 1 / 4), ("tritonbench", 3 / 4), ("arena", (520 + 220 + 170 + 0) / 4)],
+    [
+        ("kernelbench", 1 / 4),
+        ("tritonbench-g+tritonbench-t", 3 / 4),
+        ("geak-rocm", 3 / 4),
+        ("agentkernelarena", (520 + 220 + 170 + 0) / 4),
+    ],
 )
 def test_a_benchmarks_own_score_stands_beside(name: str, value: float) -> None:
-    baseline = {"arena": "original"}.get(name, "eager")
+    baseline = {"agentkernelarena": "original"}.get(name, "eager")
     some = [replace(o, speed=o.speed and Speed({baseline: o.speed.ratios["eager"]})) for o in SOME]
-    assert by_key(some, name)[f"native_{name}"].value == pytest.approx(value)
+    [found] = [metric for key, metric in by_key(some, name).items() if key.startswith("native_")]
+    assert found.value == pytest.approx(value)
 
 
-def test_a_native_score_of_times_is_not_measured_without_any() -> None:
-    found = by_key([row("a")], "arena")["native_arena"]
+@pytest.mark.parametrize("name", ["agentkernelarena", "tritonbench-g", "kernelbench"])
+def test_a_native_score_is_not_measured_where_nothing_ran_at_the_benchmarks_own_sizes(name: str) -> None:
+    [found] = [metric for key, metric in by_key([row("a")], name).items() if key.startswith("native_")]
     assert (found.value, found.note) == (None, "not measured")
+
+
+def test_scores_are_for_formats_that_there_are_and_for_none_besides() -> None:
+    known = {one.name for one in formats()}
+    assert {name for native in NATIVE.values() for name in native.formats} <= known
+    assert not [key for key in by_key(SOME, "kernelbench+robust-kbench") if key.startswith("native_")]
 
 
 def test_nothing_was_run() -> None:
