@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from geak_evaluator.recording.suggest import Calls, Suggestion
+from geak_evaluator.recording.calls import Calls, Suggestion
 
 _RESERVED = frozenset({"min", "max", "abs", "cdiv"})
 

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from geak_evaluator.recording.calls import Suggestion
 from geak_evaluator.recording.drawing import drawn, is_tensor, literal, renamed
 from geak_evaluator.recording.grids import grid as grid_of
 from geak_evaluator.recording.merge import Record
-from geak_evaluator.recording.suggest import Suggestion, suggest
+from geak_evaluator.recording.suggest import suggest
 from geak_evaluator.schema.observed import Entry, Seen, Sketch
 
 

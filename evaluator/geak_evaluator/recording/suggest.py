@@ -2,66 +2,16 @@
 
 from __future__ import annotations
 
-import itertools
 import keyword
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from math import prod
 from typing import Any
 
+from geak_evaluator.recording.calls import Calls, Suggestion, free, note
 from geak_evaluator.recording.merge import Record
+from geak_evaluator.recording.strides import steps_of, strides_of
 from geak_evaluator.schema.dtypes import of_torch
 
-Column = tuple["int | None", ...]
-"""A size in each of the calls; None where the argument was None."""
-
-
-@dataclass
-class Suggestion:
-    """The parts of a spec, as source."""
-
-    axes: dict[str, str] = field(default_factory=dict)
-    dtypes: dict[str, str] = field(default_factory=dict)
-    inputs: dict[str, str] = field(default_factory=dict)
-    cases: list[str] = field(default_factory=list)
-    shapes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    sizes: list[dict[str, object]] = field(default_factory=list)
-    """The same as `cases`, as data."""
-    left: list[tuple[str, ...]] = field(default_factory=list)
-    """By case: the optional inputs that are None there."""
-    calls: list[dict[str, Any]] = field(default_factory=list)
-    """The calls that the cases are, in their order."""
-    notes: list[str] = field(default_factory=list)
-    """What was left out, and why."""
-
-
-class Calls:
-    """The calls of one form: the same arguments, each of one rank or None."""
-
-    def __init__(self, calls: list[dict[str, Any]]) -> None:
-        self.calls = calls
-        self.names: dict[Column, str] = {}
-        self.columns: dict[str, Column] = {}
-
-    def column(self, name: str, pick: Any) -> tuple[Any, ...]:
-        """Something of one argument in each call; None where it was None."""
-        return tuple(None if call["args"].get(name) is None else pick(call["args"][name]) for call in self.calls)
-
-    def axis(self, column: Column, wish: str, taken: set[str]) -> str:
-        """The axis that this size is: one that was equal wherever both are known, or a new one."""
-        for known, name in list(self.names.items()):
-            pairs = [(a, b) for a, b in zip(known, column, strict=True) if a is not None and b is not None]
-            if pairs and all(a == b for a, b in pairs):
-                joined = tuple(b if a is None else a for a, b in zip(known, column, strict=True))
-                del self.names[known]
-                self.names[joined], self.columns[name] = name, joined
-                return name
-        name = _free(wish, {*taken, *self.columns})
-        self.names[column], self.columns[name] = name, column
-        return name
-
-
-Filled = Callable[["Calls", str, str], str]
+Filled = Callable[[Calls, str, str], str]
 """How an input is drawn, given the calls, its name and its format: a fill, or "" where nothing is known."""
 
 
@@ -79,8 +29,8 @@ def suggest(record: Record, filled: Filled | None = None) -> Suggestion:
     shapes = {n: _shape(calls, n, taken) for n in tensors}
     types = _types(result, calls, tensors, taken, sizes)
     optional = [n for n in tensors if any(c["args"].get(n) is None for c in kept)]
-    strides = {n: _strides(calls, n, shapes[n], result) for n in tensors}
-    steps = _steps(calls, shapes, strides)
+    strides = {n: strides_of(calls, n, shapes[n], result) for n in tensors}
+    steps = steps_of(calls, shapes, strides)
     for name in order:
         if name in tensors:
             apart = ", ".join(strides[name])
@@ -113,10 +63,10 @@ def _flat(args: dict[str, Any], result: Suggestion) -> dict[str, Any]:
     for name, value in args.items():
         items = value.get("tuple", value.get("list")) if isinstance(value, dict) else None
         if isinstance(items, list):
-            _note(result, f"{name} is a sequence; its items are inputs of their own")
+            note(result, f"{name} is a sequence; its items are inputs of their own")
             flat.update(_flat({f"{name}_{i}": item for i, item in enumerate(items)}, result))
         elif isinstance(value, str) or (isinstance(value, dict) and "tensor" not in value):
-            _note(result, f"{name} is left out: {_said(value)} is nothing that a spec can pass")
+            note(result, f"{name} is left out: {_said(value)} is nothing that a spec can pass")
         else:
             plain = "".join(c if c.isalnum() else "_" for c in name).rstrip("_")
             flat[plain + "_" if keyword.iskeyword(plain) else plain] = value
@@ -125,11 +75,6 @@ def _flat(args: dict[str, Any], result: Suggestion) -> dict[str, Any]:
 
 def _said(value: Any) -> str:
     return repr(value) if isinstance(value, str) else " ".join(f"{k} {v}" for k, v in value.items())
-
-
-def _note(result: Suggestion, text: str) -> None:
-    if text not in result.notes:
-        result.notes.append(text)
 
 
 def _form(args: dict[str, Any]) -> dict[str, object]:
@@ -156,7 +101,7 @@ def _one_form(calls: list[dict[str, Any]], result: Suggestion) -> list[dict[str,
         merged[key] = dict(call)
         kept.append(merged[key])
     if left:
-        _note(result, f"{left} calls are left out: their arguments have other numbers of dimensions")
+        note(result, f"{left} calls are left out: their arguments have other numbers of dimensions")
     return kept
 
 
@@ -205,7 +150,7 @@ def _types(
         known = list(dict.fromkeys(v for v in column if v is not None))
         unknown = [v for v in known if of_torch(v) is None and v.startswith("?")]
         if unknown:
-            _note(result, f"{name} has the format {unknown[0][1:]}, which no spec can name; fp32 stands in")
+            note(result, f"{name} has the format {unknown[0][1:]}, which no spec can name; fp32 stands in")
             known = ["fp32"]
         shared = column in names or (not names and not varied)
         if len(known) == 1 and not (shared and known[0] in ("fp16", "bf16", "fp32")):
@@ -213,7 +158,7 @@ def _types(
             continue
         match = next((k for k in names if all(a == b for a, b in zip(k, column, strict=True) if a and b)), None)
         if match is None:
-            names[column] = _free("T", {*taken, *calls.columns, *names.values()})
+            names[column] = free("T", {*taken, *calls.columns, *names.values()})
             match = column
         elif None in match:
             joined = tuple(a or b for a, b in zip(match, column, strict=True))
@@ -236,62 +181,8 @@ def _format(torch_name: str) -> str:
 
 def _fill(dtype: str, name: str, result: Suggestion) -> str:
     if dtype.startswith(("int", "uint")):
-        _note(result, f"{name} holds whole numbers: say how they are drawn, as in fill='integers(0, N)'")
+        note(result, f"{name} holds whole numbers: say how they are drawn, as in fill='integers(0, N)'")
     return ""
-
-
-def _strides(calls: Calls, name: str, shape: list[str], result: Suggestion) -> list[str]:
-    """Strides as expressions over the axes, where every call agrees with them; none where it is contiguous."""
-    seen = [c["args"][name] for c in calls.calls if c["args"].get(name) is not None]
-    strided = [v for v in seen if "strides" in v]
-    if not strided:
-        return []
-    if len(strided) < len(seen):
-        _note(result, f"{name} is contiguous in some calls and not in others; it is declared contiguous")
-        return []
-    texts = []
-    for i in range(len(shape)):
-        column = calls.column(name, lambda v, i=i: v["strides"][i])
-        text = _expression(calls, column)
-        if text is None:
-            _note(result, f"the strides of {name} follow no axis ({seen[0]['strides']}); it is declared contiguous")
-            return []
-        texts.append(text)
-    return texts
-
-
-def _steps(calls: Calls, shapes: dict[str, list[str]], strides: dict[str, list[str]]) -> dict[tuple[int, ...], str]:
-    """How far apart the rows of tensors are, as expressions, by what that was in each call."""
-    found: dict[tuple[int, ...], str] = {}
-    for name, shape in shapes.items():
-        given = [call["args"].get(name) for call in calls.calls]
-        if None in given or (not strides[name] and any("strides" in v for v in given if v is not None)):
-            continue
-        for i in range(len(shape)):
-            inner = [size for size in shape[i + 1 :] if size != "1"]
-            text = strides[name][i] if strides[name] else " * ".join(inner) or "1"
-            column = tuple(v["strides"][i] if "strides" in v else prod(v["tensor"][i + 1 :]) for v in given if v)
-            found.setdefault(column, text)
-    return found
-
-
-def _expression(calls: Calls, column: Column) -> str | None:
-    for factor in (0, 1, 2, 3, 4):
-        if all(v is None or v == factor for v in column):
-            return str(factor)
-    for count in (1, 2, 3):
-        for names in itertools.combinations(calls.columns, count):
-            for factor in (1, 2, 3, 4):
-                if all(v is None or v == factor * _times(calls, names, i) for i, v in enumerate(column)):
-                    return " * ".join([*names, *([str(factor)] if factor > 1 else [])])
-    return None
-
-
-def _times(calls: Calls, names: tuple[str, ...], call: int) -> int:
-    product = 1
-    for name in names:
-        product *= calls.columns[name][call] or 0
-    return product
 
 
 def _scalar(
@@ -300,10 +191,10 @@ def _scalar(
     column = calls.column(name, lambda v: float(v["float"]) if isinstance(v, dict) else v)
     known = list(dict.fromkeys(v for v in column if v is not None))
     if not known:
-        _note(result, f"{name} is left out: it was always None")
+        note(result, f"{name} is left out: it was always None")
         return
     if None in column:
-        _note(result, f"{name} is None in some calls, and a number is never None in a spec; {known[0]!r} stands in")
+        note(result, f"{name} is None in some calls, and a number is never None in a spec; {known[0]!r} stands in")
     kind = "bool" if all(type(v) is bool for v in known) else "int" if all(type(v) is int for v in known) else "float"
     axis = next((n for n, c in calls.columns.items() if kind == "int" and c == column and len(known) >= 1), None)
     if axis is not None and (len(known) > 1 or axis == name.upper() or (len(name) == 1 and known[0] > 1)):
@@ -328,11 +219,6 @@ def _axes(result: Suggestion, calls: Calls, sizes: list[dict[str, object]]) -> N
             sizes[i] = {**sizes[i], name: known[0] if value is None else value}
     for i, values in enumerate(sizes):  # sizes first, as one reads them
         sizes[i] = {n: values[n] for n in [*calls.columns, *(k for k in values if k not in calls.columns)]}
-
-
-def _free(wish: str, taken: set[str]) -> str:
-    wish = wish if not keyword.iskeyword(wish) and wish not in ("min", "max", "abs", "cdiv") else wish + "_"
-    return wish if wish not in taken else next(f"{wish}_{i}" for i in range(2, 10_000) if f"{wish}_{i}" not in taken)
 
 
 def _source(value: object, kind: str = "") -> str:
