@@ -176,7 +176,7 @@ def _format(result: Sketch, argument: Argument, array: Arr, called: dict[int, st
         or (not said and name.endswith("mask") and "arithmetic" not in array.roles)
     ):
         return "bool", "mask"
-    if said.startswith("int") or said == "uint8":
+    if said.startswith(("int", "uint")):
         result.ask(name, f"the values of {name} are a guess")
         return said, "integers(0, 8)"
     return (said if said and said not in TYPES else result.type_name), argument.hint.fill

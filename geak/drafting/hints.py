@@ -14,6 +14,7 @@ DTYPES = {
     "fp32": "fp32", "float32": "fp32", "f32": "fp32",
     "fp64": "fp64", "float64": "fp64", "double": "fp64",
     "int8": "int8", "uint8": "uint8", "int16": "int16", "int32": "int32", "int64": "int64", "long": "int64",
+    "uint16": "uint16", "uint32": "uint32", "uint64": "uint64",
     "bool": "bool", "boolean": "bool", "fp8": "fp8_e4m3", "float8_e4m3fn": "fp8_e4m3fn", "float8_e5m2": "fp8_e5m2",
 }  # fmt: skip
 

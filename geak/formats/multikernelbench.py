@@ -26,7 +26,7 @@ _SIDE_FILE = 1 << 22
 _MOST = 8
 """Groups of inputs that become timed cases."""
 _FLOATS = {"float16": "fp16", "fp16": "fp16", "bfloat16": "bf16", "bf16": "bf16", "float32": "fp32", "fp32": "fp32"}
-_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "bool")
+_INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "bool")
 
 
 class MultiKernelBench:

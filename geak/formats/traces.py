@@ -16,7 +16,8 @@ from geak.errors import UsageError
 _NAMES = (
     *(("bf16", "bf16", "bfloat16"), ("f16", "fp16", "float16"), ("f32", "fp32", "float32"), ("f64", "fp64", "float64")),
     *((f"i{n}", f"int{n}", f"int{n}") for n in (8, 16, 32, 64)),
-    *(("u8", "uint8", "uint8"), ("b8", "bool", "bool")),
+    *((f"u{n}", f"uint{n}", f"uint{n}") for n in (8, 16, 32, 64)),
+    ("b8", "bool", "bool"),
 )
 FORMATS = {short: ours for short, ours, _ in _NAMES}
 TORCH = {ours: long for _, ours, long in _NAMES}

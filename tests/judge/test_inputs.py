@@ -220,3 +220,37 @@ DOUBLE = STRIDED.replace('strides="1, M + 3"', '"fp64"').replace(
 def test_doubles_are_drawn_in_every_way_and_kept_to_their_last_bit(judge):
     accepted(verdict_on(judge, DOUBLE, TWICE, tier=Tier.FULL))
     rejected(verdict_on(judge, DOUBLE, changed(TWICE, ("value * 2", "value.to(tl.float32) * 2"))), Cause.WRONG_VALUES)
+
+
+UNSIGNED = f"""{IMPORTS}
+
+@triton.jit
+def _mixed(x, out, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    value = tl.load(x + at, mask=at < n)
+    value = value ^ (value >> 3)
+    tl.store(out + at, tl.where(value > value // 2, value, 0), mask=at < n)
+
+
+def scale(x):
+    out = torch.empty_like(x)
+    _mixed[(triton.cdiv(x.numel(), 64),)](x, out, x.numel(), BLOCK=64)
+    return out
+"""
+
+
+@pytest.mark.parametrize("bits", [8, 16, 32, 64])
+def test_numbers_without_a_sign_use_their_highest_bit(judge, bits):
+    # torch shifts none without a sign: as signed ones, and the sign's copies left out
+    reference = f"""def reference(x):
+    y = x.view(torch.int{bits})
+    return (y ^ (y >> 3 & ((1 << {bits - 3}) - 1))).view(torch.uint{bits})"""
+    spec = a_spec(
+        reference,
+        inputs=f'{{"x": Tensor("M, N", "uint{bits}", fill="bits")}}',
+        more=f'outputs=Tensor("M, N", "uint{bits}"), oracle="exact",',
+    )
+    accepted(verdict_on(judge, spec, UNSIGNED, tier=Tier.FULL))
+    rejected(
+        verdict_on(judge, spec, changed(UNSIGNED, ("value >> 3", f"value.to(tl.int{bits}) >> 3"))), Cause.WRONG_VALUES
+    )

@@ -309,7 +309,8 @@ _TRITON_FORMATS = {
     "fp8e4b8": "fp8_e4m3fnuz",
     "fp8e5": "fp8_e5m2",
     "fp8e5b16": "fp8_e5m2fnuz",
-    **{name: name for name in ("int8", "int16", "int32", "int64", "uint8", "fp16", "bf16", "fp32", "fp64")},
+    **{name: name for name in ("int8", "int16", "int32", "int64", "fp16", "bf16", "fp32", "fp64")},
+    **{name: name for name in ("uint8", "uint16", "uint32", "uint64")},
 }
 
 

@@ -63,7 +63,7 @@ def _bits(shape: Shape, format: dtypes.Format, args: Args, rng: torch.Generator)
         spread = torch.randint(format.min_exponent // 2, 1 - format.min_exponent // 2, shape, generator=rng)
         return torch.randn(shape, generator=rng, dtype=torch.float64) * torch.exp2(spread.double())
     bits = 8 * format.bytes
-    low = -(1 << (bits - 1)) if format.signed else 0
+    low = -(1 << (bits - 1)) if format.signed or format.bytes == 8 else 0
     return torch.randint(low, min(low + (1 << bits), (1 << 63) - 1), shape, generator=rng)
 
 

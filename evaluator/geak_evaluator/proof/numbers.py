@@ -23,6 +23,9 @@ _NUMPY: dict[str, np.dtype[Any]] = {
     "int32": np.dtype("<i4"),
     "int64": np.dtype("<i8"),
     "uint8": np.dtype("u1"),
+    "uint16": np.dtype("<u2"),
+    "uint32": np.dtype("<u4"),
+    "uint64": np.dtype("<u8"),  # as int64 from 2**63 on negative, and still told apart
     "bool": np.dtype("u1"),
 }
 

@@ -42,6 +42,9 @@ _ALL = (
     Format("int32", "int32", "int", 4),
     Format("int64", "int64", "int", 8),
     Format("uint8", "uint8", "int", 1, signed=False),
+    Format("uint16", "uint16", "int", 2, signed=False),
+    Format("uint32", "uint32", "int", 4, signed=False),
+    Format("uint64", "uint64", "int", 8, signed=False),
     Format("bool", "bool", "bool", 1, signed=False),
 )
 
