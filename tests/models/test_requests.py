@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from geak.errors import GeakError, MachineError, ModelError, Trouble, UsageError
-from geak.models.base import Call, Effort, Message
+from geak.models.base import Call, Effort, Message, Usage
 from geak.models.config import tables_from
 from geak.models.registry import open_model
 from tests.models.asking import CALL, KEY, NAMES, asked, refused, surroundings, table
-from tests.models.wire import Provider, Request, Says, Status
+from tests.models.wire import Complains, Provider, Request, Says, Status
 
 every = pytest.mark.parametrize("name", NAMES)
 CLAUDE, GPT, LOCAL = NAMES
@@ -232,7 +232,8 @@ def test_what_a_cloud_needs(toml: dict[str, Any], sentence: str) -> None:
 
 
 @pytest.mark.parametrize(("client", "package"), [("bedrock", "boto3"), ("vertex", "google.auth")])
-def test_a_cloud_whose_package_is_not_here(client: str, package: str) -> None:
+def test_a_cloud_whose_package_is_not_here(client: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, package.partition(".")[0], None)
     tables = tables_from({"models": {"mine": {"kind": "anthropic", "model": "m", "client": client, "region": "r"}}})
     with pytest.raises(MachineError, match=rf"needs the package {package}; pip install 'anthropic\[{client}\]'"):
         open_model("mine", tables, {})
@@ -287,6 +288,35 @@ def test_bedrock_opens_with_what_was_resolved(tmp_path: Path, monkeypatch: pytes
             assert model.price.source.startswith("genai-prices")
     finally:
         sys.modules.pop("boto3", None)
+
+
+BEDROCK = {"kind": "anthropic", "model": "eu.anthropic.claude-opus-5", "client": "bedrock", "region": "eu-west-1"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "signed"),
+    [
+        ({"AWS_BEARER_TOKEN_BEDROCK": KEY}, f"Bearer {KEY}"),
+        ({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": KEY}, "AWS4-HMAC-SHA256 Credential=a/"),
+    ],
+)
+def test_bedrock_is_asked_in_its_own_frames(environment: dict[str, str], signed: str) -> None:
+    pytest.importorskip("boto3", reason="boto3 is not installed: pip install 'anthropic[bedrock]'")
+    throttled = Complains("throttlingException", "too many of them")
+    with Provider(Says("hm", usage=Usage(input=5, output=3)), throttled, Status(403, {"message": "no"})) as provider:
+        tables = tables_from({"models": {"mine": {**BEDROCK, "base_url": provider.url}}})
+        reply = asked(open_model("mine", tables, environment))
+        assert (reply.text, reply.usage.input, reply.usage.output) == ("hm", 5, 3)
+        request = provider.requests[0]
+        assert request.path == "/model/eu.anthropic.claude-opus-5/invoke-with-response-stream"
+        assert request.headers["authorization"].startswith(signed)
+        assert request.body["anthropic_version"]
+        assert "model" not in request.body
+        limited = refused(open_model("mine", tables, environment))
+        denied = refused(open_model("mine", tables, environment))
+    assert "too many of them" in str(limited)
+    assert "no" in str(denied)
+    assert KEY not in f"{limited}{denied}"
 
 
 def test_a_ca_bundle_that_is_none(tmp_path: Path) -> None:

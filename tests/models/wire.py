@@ -8,10 +8,13 @@ Each request takes the next behaviour; a function of the request stands for as m
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import socket
+import struct
 import threading
+import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -158,6 +161,7 @@ class _Server(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Server
+    _framed = False
 
     def log_message(self, format: str, *args: Any) -> None:
         pass
@@ -184,6 +188,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.provider.stopping.wait()
             self.close_connection = True
         else:
+            self._framed = request.path.startswith("/model/")  # Amazon's Bedrock, which has frames of its own
             self._begin()
             self._stream(_speak(request), behaviour)
 
@@ -198,7 +203,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _begin(self) -> None:
         self.send_response(200)
-        self.send_header("content-type", "text/event-stream")
+        self.send_header("content-type", "application/vnd.amazon.eventstream" if self._framed else "text/event-stream")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
 
@@ -229,6 +234,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _send(self, *events: tuple[str, Any]) -> None:
         for name, data in events:
             text = data if isinstance(data, str) else json.dumps(data)
+            if self._framed:
+                self._chunk(_frame(name, text))
+                continue
             self._chunk((f"event: {name}\n" if name else "").encode() + f"data: {text}\n\n".encode())
 
     def _chunk(self, data: bytes) -> None:
@@ -236,6 +244,25 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _end(self) -> None:
         self.wfile.write(b"0\r\n\r\n")
+
+
+def _frame(name: str, text: str) -> bytes:
+    """An event in Amazon's frame: lengths, headers, payload, two checksums; an error is an exception."""
+    headers = {":content-type": "application/json"}
+    if name == "error":
+        told = json.loads(text)["error"]
+        payload = json.dumps({"message": told["message"]}).encode()
+        headers |= {":message-type": "exception", ":exception-type": told["type"]}
+    else:
+        payload = json.dumps({"bytes": base64.b64encode(text.encode()).decode()}).encode()
+        headers |= {":message-type": "event", ":event-type": "chunk"}
+    packed = b"".join(
+        struct.pack("!B", len(key)) + key.encode() + struct.pack("!BH", 7, len(value)) + value.encode()
+        for key, value in headers.items()
+    )
+    prelude = struct.pack("!II", len(packed) + len(payload) + 16, len(packed))
+    message = prelude + struct.pack("!I", zlib.crc32(prelude)) + packed + payload
+    return message + struct.pack("!I", zlib.crc32(message))
 
 
 def _halves(text: str) -> Iterator[str]:
@@ -392,6 +419,6 @@ def _counts(usage: Usage, given: str, written: str) -> dict[str, Any]:
 
 
 def _speak(request: Request) -> _Speech:
-    if request.path.endswith(("/messages", ":streamRawPredict")):
+    if request.path.endswith(("/messages", ":streamRawPredict", "/invoke-with-response-stream")):
         return _Messages(request)
     return _Responses(request) if request.path.endswith("/responses") else _Chat(request)
