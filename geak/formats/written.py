@@ -98,7 +98,7 @@ def formats(plan: Plan) -> dict[str, tuple[str, ...]]:
 
 def _input(plan: Plan, name: str, text: str) -> str:
     """An input as it is declared; of several numbers that are tied those that its original was accepted with."""
-    if plan.trial or not plan.tied or ", choices=" not in text:
+    if plan.trial or not _numbers_bound(plan) or ", choices=" not in text:
         return text
     known = {s[name] for s in (*plan.sizes, *plan.bench)}
     spelled = {word for n in known for word in (repr(n), repr(float(n)), f'float("{n}")')}
@@ -125,10 +125,14 @@ def _where(plan: Plan) -> list[str]:
     seen = [*plan.sizes, *plan.bench]
     others = [n for n, v in seen[0].items() if n not in plan.sketch.axes and (plan.tied or not isinstance(v, str))]
     found = [_together(fixed, seen)]
-    if (plan.tied or any(plan.sketch.values)) and others:
+    if _numbers_bound(plan) and others:
         found.append(_together([*fixed, *others], seen))
     found += _no_fewer(plan)
     return [text for text in dict.fromkeys(found) if text]
+
+
+def _numbers_bound(plan: Plan) -> bool:
+    return plan.tied or any(plan.sketch.values)
 
 
 def _no_fewer(plan: Plan) -> list[str]:

@@ -107,3 +107,12 @@ def test_there_are_never_more_slots_than_pages_hold():
     assert found is not None
     made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0, 1, 2), found.cases, trial=False)
     assert '"slots0 <= pages0 * pages1"' in spec_text(made), spec_text(made)
+
+
+def test_a_number_beside_a_table_is_the_one_that_was_accepted_with_it():
+    lengths = {"tensor": [3], "dtype": "int32", "drawn": {"min": 1, "max": 9, "distinct": 3, "values": [5, 9, 1]}}
+    calls = [{"lengths": lengths | {"tensor": [n]}, "longest": longest} for n, longest in ((3, 9), (4, 20))]
+    found = sketch(Entry("f", "function", tuple(map(Seen, calls))))
+    assert found is not None
+    made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0,), found.cases[:1], trial=False)
+    assert '"longest": Scalar("int", 9)' in spec_text(made)
