@@ -172,10 +172,10 @@ async def _fitted(plan: Plan, listed: Listed, trials: Trying, scale: Scale) -> P
     plan = settled(replace(plan, cases=tuple(i for i, _ in accepted), sizes=tuple(s for _, s in accepted)))
     plan = replace(plan, tied=await trials.tied(plan))
     plan = replace(plan, free=await trials.sure(plan, await trials.freedom(plan)))
-    return replace(plan, bench=_bench(plan), trial=False)
+    return replace(plan, bench=bench(plan), trial=False)
 
 
-def _bench(plan: Plan) -> tuple[Sizes, ...]:
+def bench(plan: Plan) -> tuple[Sizes, ...]:
     """What the benchmark times, as far as the axes hold it; else the sizes of its tests, where they were scaled."""
     if any(plan.sketch.values):
         return ()
@@ -186,4 +186,8 @@ def _bench(plan: Plan) -> tuple[Sizes, ...]:
     types = formats(replace(plan, trial=False))
     kept = [s for s in timed or own if all(s[n] in allowed[n] for n in fixed)]
     kept = [s for s in kept if all(s.get(n, choices[0]) in choices for n, choices in types.items())]
+    if plan.tied:  # what its own kernel was not accepted with is not timed either
+        numbers = [n for n in plan.sizes[0] if n not in plan.sketch.axes]
+        accepted = [[s[n] for n in numbers] for s in plan.sizes]
+        kept = [s for s in kept if [s[n] for n in numbers] in accepted]
     return tuple(sorted(kept, key=lambda s: elements(plan.sketch, s))[-_BENCH:])

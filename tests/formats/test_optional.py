@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from geak.formats.observed import bench
 from geak.formats.optional import settled
 from geak.formats.written import Material, Plan, kernel_text, spec_text
 from geak_evaluator.recording.seen import sketch
@@ -116,3 +117,12 @@ def test_a_number_beside_a_table_is_the_one_that_was_accepted_with_it():
     assert found is not None
     made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0,), found.cases[:1], trial=False)
     assert '"longest": Scalar("int", 9)' in spec_text(made)
+
+
+def test_what_its_own_kernel_was_not_accepted_with_is_not_timed():
+    calls = [{"x": {"tensor": [n], "dtype": "float32"}, "drop": drop} for n, drop in ((32, 0.0), (64, 0.0), (64, 0.1))]
+    found = sketch(Entry("f", "function", tuple(map(Seen, calls))))
+    assert found is not None
+    made = Plan("f", "f", found, Material("", "", ("f",)), "about", (0,), found.cases[:1], free={"x0": "Axis(32, 64)"})
+    assert bench(made) == ({"x0": 64, "drop": 0.0}, {"x0": 64, "drop": 0.1})
+    assert bench(replace(made, tied=True)) == ({"x0": 64, "drop": 0.0},)
