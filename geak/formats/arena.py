@@ -113,10 +113,8 @@ def _material(folder: Path, about: dict[str, Any]) -> Material | None:
         return Material(kernel, runner(text, str(scripted)), _watched(kernel, text), project=str(folder.resolve()))
     if harness.is_file() and sources and folder.resolve() in harness.resolve().parents:
         text, kernel = read(harness), read(sources[0])
-        names = (sources[0].stem, folder.name)
-        return Material(
-            kernel, runner(text, str(harness), names), _watched(kernel, text), project=str(folder.resolve())
-        )
+        driver = runner(text, str(harness.resolve()), (sources[0].stem, folder.name), sources[0].name)
+        return Material(kernel, driver, _watched(kernel, text), project=str(folder.resolve()))
     alone = sources or [p for p in sorted(folder.glob("*.py")) if not p.name.startswith("performance_utils")]
     parts = halves(read(alone[0])) if len(alone) == 1 else None
     return Material(parts[0], pytest_file(parts[1]), called(*parts)) if parts else None
@@ -129,6 +127,9 @@ def _watched(kernel: str, text: str) -> tuple[str, ...]:
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ()
     functions = {n.name: n for n in upper.body if isinstance(n, ast.FunctionDef) and not _is_kernel(n)}
+    for node in upper.body:  # another name for one of them
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Name) and node.value.id in functions:
+            functions |= {t.id: functions[node.value.id] for t in node.targets if isinstance(t, ast.Name)}
     found: dict[str, bool] = {}
     for call in ast.walk(lower):
         if isinstance(call, ast.Call):

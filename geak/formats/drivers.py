@@ -19,11 +19,25 @@ for _name in ("performance_utils_pytest", "geak_eval", "geak_eval.perf", "geak_e
 """
 
 _RUNNER = """
+import importlib.util as _util, linecache as _lines, os.path as _path
 import signal as _signal, sys as _sys, types as _types
 import geak_observe as _observe
 _here = _sys.modules[__name__]
 for _name in NAMES:
     _sys.modules[_name] = _here
+
+# Under whatever name a runner loads the kernel's file, it is given the one that is watched.
+class _Watched:
+    def create_module(self, spec): return _here
+    def exec_module(self, module): pass
+
+_located = _util.spec_from_file_location
+def _kernel_located(name, location=None, **more):
+    if KERNEL and _path.basename(str(location)) == KERNEL:
+        return _util.spec_from_loader(name, _Watched())
+    return _located(name, location, **more)
+_util.spec_from_file_location = _kernel_located
+_lines.cache["runner.py"] = (len(TEXT), None, TEXT.splitlines(True), "runner.py")  # Triton reads a kernel's text there
 _runner = _types.ModuleType("geak_runner")
 _runner.__file__ = FILE
 _sys.modules["geak_runner"] = _runner
@@ -33,26 +47,34 @@ _lists = [name for name in vars(_runner) if name.isupper() and isinstance(getatt
 _lists = [name for name in _lists if name.endswith(("SHAPES", "CONFIGS", "CASES"))]
 _lists.sort(key=lambda name: (name not in ("TEST_SHAPES", "ALL_CONFIGS"), not name.startswith("ALL")))
 _all = list(getattr(_runner, _lists[0])) if _lists else []
+
+def _from_the_command_line():
+    _sys.argv = [FILE, "--correctness"]
+    _runner.main()
+
 _run = getattr(_runner, "run_correctness", None) or getattr(_runner, "run_performance", None)
-if _run is None:
-    raise RuntimeError("its runner has no run_correctness")
+if _run is None and not hasattr(_runner, "main"):
+    raise RuntimeError("its runner has neither run_correctness nor main")
+_run = _run or _from_the_command_line
+_takes = _run.__code__.co_varnames[:_run.__code__.co_argcount]
+# Tolerances and counts that have no default: what they are changes no call.
+_more = [1] * (len(_takes) - 1 - len(_run.__defaults__ or ()))
 _told = []
 
 def _once(number):
-    takes = _run.__code__.co_varnames[:_run.__code__.co_argcount]
     before = getattr(_runner, _lists[0]) if _lists else None
     try:
-        if not takes:
+        if not _takes:
             if _lists:
                 setattr(_runner, _lists[0], [_all[number]])
             found = _run()
         else:
-            found = _run([number] if takes[0] == "indices" else [_all[number]])
+            found = _run([number] if _takes[0] == "indices" else [_all[number]], *_more)
         if isinstance(found, tuple) and found and found[0] is False:
             _told.append(str(found[-1]))
     except _observe.Stop:
         pass
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         _told.append(f"{type(error).__name__}: {error}")
     finally:
         if _lists:
@@ -83,7 +105,10 @@ def pytest_file(test: str) -> str:
     return f"{_QUIET}\n{test}"
 
 
-def runner(text: str, file: str, names: tuple[str, ...] = ()) -> str:
-    """A task runner with `run_correctness` over a list of shapes, one at a time; `names` is what it imports."""
-    values = {"TEXT": text, "FILE": file, "NAMES": list(names), "ENOUGH": ENOUGH}
+def runner(text: str, file: str, names: tuple[str, ...] = (), kernel: str = "") -> str:
+    """A task runner with `run_correctness` over a list of shapes, one at a time.
+
+    `names` is what it imports the kernel's file as, and `kernel` that file's name, by which it may load it.
+    """
+    values = {"TEXT": text, "FILE": file, "NAMES": list(names), "KERNEL": kernel, "ENOUGH": ENOUGH}
     return "\n".join(f"{name} = {json.dumps(value)}" for name, value in values.items()) + _RUNNER

@@ -61,6 +61,11 @@ CHEATS: dict[str, str] = {
     "a-room-of-language-under-another-name": body(
         "lang.core.builtins.exec(LOAD.value)", "import triton.language as lang"
     ),
+    "where-language-is-defined": body("core.builtins.exec(LOAD.value)", "import triton.language.core as core"),
+    "what-language-is-defined-with": body("builtins.exec(LOAD.value)", "from triton.language.core import builtins"),
+    "where-its-functions-are-defined": body(
+        "standard.core.builtins.exec(LOAD.value)", "import triton.language.standard as standard"
+    ),
     "a-local-name-for-language": body("t = tl\n    t.core.builtins.exec(LOAD.value)"),
     "a-kernel-s-own-globals": body(
         "helper.get_capture_scope().get('__builtins__').get('exec')(LOAD.value)",

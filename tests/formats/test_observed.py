@@ -141,3 +141,47 @@ def test_what_kept_a_test_from_calling_anything_is_said(observed, test, said):
     found = observed(test)
     assert said in found.trouble
     assert not found.entries[0].calls
+
+
+BY_FILE = """
+import argparse, importlib.util, os, sys, types
+import torch
+
+here = os.path.dirname(os.path.abspath(__file__))
+for name in ("somebody", "somebody.ops"):
+    sys.modules[name] = types.ModuleType(name)
+    sys.modules[name].__path__ = []
+found = importlib.util.spec_from_file_location("somebody.ops.small", os.path.join(here, "small.py"))
+sys.modules["somebody.ops.small"] = importlib.util.module_from_spec(found)
+found.loader.exec_module(sys.modules["somebody.ops.small"])
+from somebody.ops.small import scale
+
+ALL_SHAPES = [4, 8]
+
+@triton.jit
+def of_the_harness(x, BLOCK: tl.constexpr):
+    tl.store(x + tl.arange(0, BLOCK), 1.0)
+"""
+WITH_TOLERANCES = """
+def run_correctness(shapes, atol, rtol, verbose=True):
+    for n in shapes:
+        scale(torch.rand(n))
+"""
+BY_COMMAND = """
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--correctness", action="store_true")
+    if not parser.parse_args().correctness:
+        sys.exit(1)
+    for n in ALL_SHAPES:
+        scale(torch.rand(n))
+    sys.exit(0)
+"""
+
+
+@pytest.mark.parametrize("asked", [WITH_TOLERANCES, BY_COMMAND])
+def test_a_harness_is_driven_however_it_loads_the_kernel_and_is_told_what_to_do(observed, asked):
+    text = BY_FILE.replace("import torch", "import torch, triton\nimport triton.language as tl") + asked
+    found = observed(runner(text, "/where/it/lies/harness.py", ("small",), "small.py"))
+    assert not found.trouble
+    assert [call.args["x"]["tensor"] for call in found.entries[0].calls] == [[4], [8]]

@@ -87,11 +87,11 @@ def test_a_kernel_that_reaches_for_python_is_refused(tmp_path: Path, body: str, 
         "import triton.runtime as runtime",
         "from triton import runtime",
         "from triton import *",
-        "from triton.language import core",
         "from triton.language.core import sys",
+        "from triton.language.core import extern_elementwise as runtime",
+        "from triton.language.standard import _get_int_dtype as runtime",
         "from triton.language.extra import pkgutil as runtime",
-        "from triton.language.random import tl as runtime",
-        "try:\n    from triton import runtime\nexcept ImportError:\n    from triton.language import core as runtime",
+        "try:\n    from triton import runtime\nexcept ImportError:\n    from triton.language import semantic as r",
         "try:\n    import triton\nexcept ImportError:\n    runtime = print('foreign')",
     ],
 )
@@ -316,6 +316,27 @@ def test_an_import_may_have_several_places_to_come_from(tmp_path: Path) -> None:
 def test_a_vendors_library_may_be_called_by_its_full_name(tmp_path: Path, side: str) -> None:
     source = WRAPPED.format(line="", body=f"tl.extra.{side}.libdevice.pow")
     assert jit_only.take(source.encode(), "kernel", tmp_path).find("kernel")
+
+
+@pytest.mark.parametrize(
+    ("line", "body"),
+    [
+        ("import triton.language.core as core", "core.static_range"),
+        ("from triton.language import core", "core.reshape"),
+        ("from triton.language.core import constexpr", "constexpr"),
+        ("from triton.language.standard import _log2, zeros_like", "_log2"),
+        ("", "tl.standard.zeros_like"),
+    ],
+)
+def test_words_of_the_language_go_by_where_they_are_defined_too(tmp_path: Path, line: str, body: str) -> None:
+    assert jit_only.take(WRAPPED.format(line=line, body=body).encode(), "kernel", tmp_path).find("kernel")
+
+
+@pytest.mark.parametrize("word", ["extern_elementwise", "builtin", "dispatch", "inspect", "_unwrap_if_constexpr"])
+def test_what_the_language_does_not_hand_on_stays_where_it_is_defined(tmp_path: Path, word: str) -> None:
+    source = WRAPPED.format(line="import triton.language.core as core", body=f"core.{word}")
+    with pytest.raises(jit_only.NotPlain, match=f"core.{word}"):
+        jit_only.take(source.encode(), "kernel", tmp_path)
 
 
 HEAD = "import torch\nimport triton\nimport triton.language as tl\nfrom triton.language.extra import libdevice\n\n"

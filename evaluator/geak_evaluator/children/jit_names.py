@@ -25,6 +25,9 @@ MODULES = frozenset(
     }
 )
 """Modules whose names a kernel may use; of `triton` itself only a few."""
+INNER = frozenset({f"{LANGUAGE}.core", f"{LANGUAGE}.standard"})
+"""Where the language's words are defined: those that it hands on go by these names too, and a few that it does not."""
+_OF_INNER = frozenset({f"{LANGUAGE}.standard._log2"})
 _OF_TRITON = frozenset({"jit", "cdiv", "next_power_of_2", "language", "constexpr"})
 _NO_CALL = frozenset({"getattr", "setattr", "eval", "exec", "compile", "open"})
 _PLAIN = (bool, int, float, str, type(None), tuple, list)
@@ -35,7 +38,7 @@ _OWN_NAMES = {
     "language": {LANGUAGE},
     "math": {"math", f"{LANGUAGE}.math"},
     "jit": {"triton.jit"},
-    "constexpr": {f"{LANGUAGE}.constexpr"},
+    "constexpr": {f"{LANGUAGE}.constexpr", f"{LANGUAGE}.core.constexpr"},
 }
 """Names by which definitions are recognised, and what alone they may be bound to."""
 SAFE_CALLS = frozenset({"float", "int", "bool", "min", "max", "abs", "round", "len"})
@@ -60,6 +63,8 @@ def importable(module: str, name: str) -> bool:
     """Whether `from module import name` brings in something that a kernel may use."""
     if f"{module}.{name}" == _INDUCTOR:
         return True
+    if module in INNER:
+        return _handed_on(importlib.import_module(module), name)
     if module not in MODULES or name.startswith("_") or name == "*":
         return False
     if module == "triton":
@@ -167,6 +172,8 @@ class _Body:
             fine = node.attr in of_values() or (self._is_field(node) and node.attr not in of_others())
         elif owner.__name__ == "triton":
             fine = node.attr in _OF_TRITON
+        elif owner.__name__ in INNER:
+            fine = self._may_be_named(owner) and _handed_on(owner, node.attr)
         else:
             fine = self._may_be_named(owner) and self._may_be_named(getattr(owner, node.attr, UNKNOWN))
         if not fine or node.attr.startswith("_"):
@@ -223,9 +230,18 @@ def _same(module: types.ModuleType, known: types.ModuleType | None) -> bool:
     return module is known or (file is not None and getattr(module, "__file__", None) == file)
 
 
+def _handed_on(module: types.ModuleType, name: str) -> bool:
+    """Whether a word of an inner module is one of the language, or a helper that is known to be harmless."""
+    if f"{module.__name__}.{name}" in _OF_INNER:
+        return True
+    word = getattr(module, name, UNKNOWN)
+    return word is not UNKNOWN and word is getattr(sys.modules.get(LANGUAGE), name, None) and _may_be_named(word)
+
+
 def _may_be_named(value: Any) -> bool:
     if isinstance(value, types.ModuleType):
-        return value.__name__ in MODULES and _same(value, sys.modules.get(value.__name__))
+        known = value.__name__ in MODULES or value.__name__ in INNER
+        return known and _same(value, sys.modules.get(value.__name__))
     if value is UNKNOWN or isinstance(value, _PLAIN) or hasattr(value, "arg_names"):
         return True  # what is not there, Triton itself says
     if _is_flags(value):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import math
 
-from geak_evaluator.children.jit_names import MODULES, SAFE_CALLS, NotPlain, importable
+from geak_evaluator.children.jit_names import INNER, MODULES, SAFE_CALLS, NotPlain, importable
 
 _TRITON_CALLS = frozenset({"tl.constexpr", "triton.language.constexpr", "triton.cdiv", "triton.next_power_of_2"})
 _JIT = ("triton.jit", "jit")
@@ -70,7 +70,7 @@ def _decorate(tree: ast.Module) -> None:
 def plain_import(node: ast.stmt) -> bool:
     """Whether an import brings in something that a kernel may use, and nothing of anybody else's."""
     if isinstance(node, ast.Import):
-        return all(alias.name in MODULES for alias in node.names)
+        return all(alias.name in MODULES or alias.name in INNER for alias in node.names)
     if not isinstance(node, ast.ImportFrom) or node.level:
         return False
     # Of a mixed import the rest is left out: `from triton import Config, jit`.
