@@ -150,7 +150,7 @@ def measure(quick: bool) -> tuple[record.Figures, dict[str, Any]]:
     with tempfile.TemporaryDirectory() as base:
         spec = Path(base, "double.py")
         spec.write_text(SPEC)
-        one = alone(spec, 2 if quick else 5)
+        one = alone(spec, 2 if quick else 20)
         known |= {f"{tier.value}_alone_s": round(one.wall[tier], 3) for tier in one.wall}
         known |= {f"{tier.value}_cpu_s": round(one.cpu[tier], 3) for tier in one.cpu}
         figures: record.Figures = {}
@@ -183,7 +183,7 @@ def _settings(url: str, rounds: int) -> Settings:
         goal="best",
         target=("gfx942",),
         environment={},
-    )
+    ).settled()
 
 
 def main() -> None:
