@@ -171,7 +171,7 @@ def has_run(folder: Path) -> bool:
     try:
         with (folder / EVENTS).open("rb") as file:
             return file.readline().endswith(b"\n")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError:
         return True  # whatever it is, nobody begins a run over it
