@@ -11,10 +11,7 @@ KERNELBENCH = ROWS[0].root
 _RUNS = [row for row in ROWS if row.run]
 
 
-@pytest.mark.parametrize(
-    "row",
-    [pytest.param(row, id=row.folder, marks=[pytest.mark.slow] * (number > 0)) for number, row in enumerate(_RUNS)],
-)
+@pytest.mark.parametrize("row", _RUNS, ids=lambda row: row.folder)
 def test_a_task_of_each_format_goes_through_a_run(geak, tmp_path, row):
     out = tmp_path / "run"
     scale = ("-t", "gfx942", "--elements", 300)  # which the sizes of a task follow

@@ -7,14 +7,9 @@ import pytest
 FORMATS = Path(__file__).parents[1] / "formats"
 
 
-# A whole run costs 16 to 21 s of processor time: one of them is enough for every change.
 @pytest.mark.parametrize(
     "task",
-    [
-        "tritonbench::G/row_shift",
-        pytest.param("geak_eval::ROCm/test_less_kernel", marks=pytest.mark.slow),
-        pytest.param("agentkernelarena::triton_twice_rows", marks=pytest.mark.slow),
-    ],
+    ["tritonbench::G/row_shift", "geak_eval::ROCm/test_less_kernel", "agentkernelarena::triton_twice_rows"],
 )
 def test_a_task_with_a_kernel_begins_from_it(geak, tmp_path, task):
     asked = ("--target", "gfx942", "--samples", 1, "--rounds", 1, "--tune", 0, "--json")
@@ -24,7 +19,6 @@ def test_a_task_with_a_kernel_begins_from_it(geak, tmp_path, task):
     assert (tmp_path / "run/best.py").read_text().rstrip().endswith(original.read_text().rstrip())
 
 
-@pytest.mark.slow
 def test_a_reference_of_tritonbench_is_compiled_and_accepted(geak, tmp_path):
     asked = ("--target", "gfx942", "--samples", 1, "--rounds", 1, "--tune", 0, "--json")
     ran = geak("generate", f"{FORMATS}/tritonbench::T/half_gelu", "--out", tmp_path / "run", *asked)

@@ -37,6 +37,11 @@ class Row:
     """Parts of the spec's or the kernel's text."""
 
 
+ELEMENTWISE = {
+    **dict.fromkeys(("x_ptr", "y_ptr", "output_ptr"), "T[N_ELEMENTS]"),
+    "n_elements": "int N_ELEMENTS",
+    "BLOCK_SIZE": "int 1024",
+}
 ROWS = (
     Row(
         f"{TRITONBENCH}::G/row_shift",
@@ -77,11 +82,7 @@ ROWS = (
     Row(
         f"{ROCM}::ROCm/test_less_kernel",
         "less_kernel_launch",
-        {
-            **dict.fromkeys(("x_ptr", "y_ptr", "output_ptr"), "T[N_ELEMENTS]"),
-            "n_elements": "int N_ELEMENTS",
-            "BLOCK_SIZE": "int 1024",
-        },
+        ELEMENTWISE,
         changes=("output_ptr",),
         bench=2,
         says=("less_kernel[(-(-n_elements // BLOCK_SIZE),)]",),
@@ -89,11 +90,7 @@ ROWS = (
     Row(  # its own test leaves the block to the author: its twin's is watched
         f"{ROCM}::ROCm_autotune/test_times_kernel",
         "times_kernel_launch",
-        {
-            **dict.fromkeys(("x_ptr", "y_ptr", "output_ptr"), "T[N_ELEMENTS]"),
-            "n_elements": "int N_ELEMENTS",
-            "BLOCK_SIZE": "int 1024",
-        },
+        ELEMENTWISE,
         changes=("output_ptr",),
         bench=2,
     ),
@@ -112,11 +109,7 @@ ROWS = (
     Row(
         f"{ARENA}::triton2triton/rocmbench/easy/test_plus_kernel",
         "plus_kernel_launch",
-        {
-            **dict.fromkeys(("x_ptr", "y_ptr", "output_ptr"), "T[N_ELEMENTS]"),
-            "n_elements": "int N_ELEMENTS",
-            "BLOCK_SIZE": "int 1024",
-        },
+        ELEMENTWISE,
         changes=("output_ptr",),
         bench=2,
     ),

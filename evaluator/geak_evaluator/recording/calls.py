@@ -6,6 +6,8 @@ import keyword
 from dataclasses import dataclass, field
 from typing import Any
 
+from geak_evaluator.schema.expr import RESERVED
+
 Column = tuple["int | None", ...]
 """A size in each of the calls; None where the argument was None."""
 
@@ -63,5 +65,5 @@ def note(result: Suggestion, text: str) -> None:
 
 def free(wish: str, taken: set[str]) -> str:
     """A name that nothing has yet and that means nothing else."""
-    wish = wish if not keyword.iskeyword(wish) and wish not in ("min", "max", "abs", "cdiv") else wish + "_"
+    wish = wish if not keyword.iskeyword(wish) and wish not in RESERVED else wish + "_"
     return wish if wish not in taken else next(f"{wish}_{i}" for i in range(2, 10_000) if f"{wish}_{i}" not in taken)

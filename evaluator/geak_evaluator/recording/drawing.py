@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from geak_evaluator.recording.calls import Calls, Suggestion
-
-_RESERVED = frozenset({"min", "max", "abs", "cdiv"})
+from geak_evaluator.schema.expr import RESERVED
 
 
 def is_tensor(value: Any) -> bool:
@@ -19,7 +18,7 @@ def is_tensor(value: Any) -> bool:
 
 def renamed(name: str) -> str:
     """A name that means nothing else in a spec's expressions."""
-    return f"{name}_" if name in _RESERVED else name
+    return f"{name}_" if name in RESERVED else name
 
 
 def _infos(calls: Calls, name: str) -> list[dict[str, Any]]:

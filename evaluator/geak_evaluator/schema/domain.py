@@ -19,8 +19,6 @@ MOST_RUNS = 1000
 Initial = int | float | bool | tuple[int, ...] | list[int]
 """An argument of a constructor."""
 
-_RESERVED = frozenset({"min", "max", "abs", "cdiv"})
-
 
 def expand(spec: Spec, cases: tuple[Case, ...]) -> tuple[Case, ...]:
     """Each case once for every choice of the types and scalar choices that it leaves open."""
@@ -135,7 +133,7 @@ def _problems(about: Description) -> Iterator[str]:
     if not about.doc.strip():
         yield "the file has no docstring: its first line says what is wanted"
     for name in [*spec.axes, *spec.dtypes]:
-        if not name.isidentifier() or name in _RESERVED:
+        if not name.isidentifier() or name in expr.RESERVED:
             yield f"{name!r} cannot name an axis"
     for name in spec.dtypes.keys() & spec.axes.keys():
         yield f"{name!r} names both an axis and a type"

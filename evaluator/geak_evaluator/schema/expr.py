@@ -39,6 +39,9 @@ def _cdiv(a: Number, b: Number) -> Number:
 
 _CALLS: dict[str, Callable[..., Number]] = {"min": min, "max": max, "abs": abs, "cdiv": _cdiv}
 
+RESERVED = frozenset(_CALLS)
+"""Names that no axis may have."""
+
 _GRAMMAR = (
     *(ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.Call, ast.IfExp),
     *(ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context),
