@@ -56,6 +56,21 @@ class Configurations:
             ran = candidate.run(cases[0], configuration=FIRST_CALL - candidate.first)
             yield replace(ran, result=replace(ran.result, configuration="the first call, which tries them all"))
 
+    def unseen(self, candidate: Candidate, names: Sequence[str], cases: Sequence[Case]) -> Iterator[Ran]:
+        """Each of the others again, on one of these cases in turn: what is right at one size may lack a mask."""
+        there = [number for number in range(len(names)) if number not in (candidate.first, *self._passed_over)]
+        for turn, number in enumerate(there if cases else ()):
+            ran = candidate.run(cases[turn % len(cases)], configuration=number)
+            listed = ran.captured.configurations if ran.captured is not None else names
+            if number >= len(listed):  # its author prunes it at this size, and another was run
+                continue
+            wrong = ran.result.cause is not None
+            if wrong and ran.captured is not None and self._cannot(candidate.lower(ran.captured).handed, candidate):
+                continue
+            # By a name that a shown size has: one that is made for a hidden size could tell it.
+            name = listed[number] if listed[number] in names else ""
+            yield replace(ran, result=replace(ran.result, configuration=name))
+
     def elsewhere(self, candidate: Candidate, case: Case) -> Iterator[Ran]:
         """Those that the first target passed over and this one can launch."""
         for number, name in self._passed_over.items():

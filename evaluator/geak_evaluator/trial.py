@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -184,8 +185,7 @@ class Trial:
 
     def _run_configurations(self) -> Iterator[Ran]:
         """Each configuration that an autotuned kernel may pick; what came before was run with the first that fits."""
-        names = max((one.configurations for one in self._captured.values()), key=len, default=())
-        yield from map(self._told, self._configurations.others(self._candidate, names, self._smallest()))
+        yield from map(self._told, self._configurations.others(self._candidate, self._names(), self._smallest()))
 
     def _run_values(self) -> Iterator[Ran]:
         """The smallest cases on other values, in turn."""
@@ -199,9 +199,12 @@ class Trial:
                     yield self._told(ran)
 
     def _run_hidden(self) -> Iterator[Ran]:
-        for case in self._hidden:
-            ran = self._candidate.run(case)
-            yield Ran(_veiled(ran.result, shapes.kind(case, self._spec)), conflicts=ran.conflicts)
+        kinds = [shapes.kind(case, self._spec) for case in self._hidden]
+        ragged = [case for case, kind in zip(self._hidden, kinds, strict=True) if kind == shapes.RAGGED]
+        first = map(self._candidate.run, self._hidden)
+        others = self._configurations.unseen(self._candidate, self._names(), ragged or self._hidden)
+        for ran in itertools.chain(first, others):
+            yield Ran(_veiled(ran.result, shapes.kind(ran.result.case, self._spec)), conflicts=ran.conflicts)
 
     def _run_bench(self) -> Iterator[Ran]:
         """At the sizes that are timed, on the device alone; one that does not fit says nothing of the kernel."""
@@ -275,6 +278,10 @@ class Trial:
     def _size(self, case: Case) -> int:
         return sum(prod(slot.shape) for slot in layout.inputs(self._spec, case, self._targets[0]))
 
+    def _names(self) -> tuple[str, ...]:
+        """The configurations of an autotuned kernel."""
+        return max((one.configurations for one in self._captured.values()), key=len, default=())
+
     def _smallest(self) -> list[Case]:
         return sorted(self._shown, key=self._size)[:_IN_TURN]
 
@@ -338,4 +345,12 @@ def _ends(result: CaseResult) -> bool:
 def _veiled(result: CaseResult, kind: str) -> CaseResult:
     """What may be told of a hidden case: the cause in a word, and the class of its sizes; a message could hold them."""
     word = result.cause.value.replace("_", " ") if result.cause else ""
-    return CaseResult(Case({}), result.cause, word, steps=result.steps, hidden=kind, how=result.how)
+    return CaseResult(
+        Case({}),
+        result.cause,
+        word,
+        steps=result.steps,
+        hidden=kind,
+        configuration=result.configuration,
+        how=result.how,
+    )

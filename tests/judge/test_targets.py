@@ -144,6 +144,42 @@ def test_a_wrong_configuration_is_named(judge):
     assert any("take it out of the list" in line for line in verdict.details())
 
 
+OF_ANY_SIZE = changed(SPEC, ("Axis(choices=(70,))", "Axis(1, 4096)"), ('"N": 70', '"N": 512'))
+WRONG_AT_ODD_SIZES = changed(TUNED, ("* 2 + 1 + SLIP", "* 2 + 1 + SLIP * (n % 64 != 0)"))
+
+
+def test_each_configuration_is_run_at_a_size_that_no_case_shows(judge):
+    verdict = verdict_on(judge, OF_ANY_SIZE, tuned((64, 0, 4), (32, 0, 4), (128, 0, 2)))
+    accepted(verdict)
+    hidden = [case.configuration for case in verdict.cases if case.hidden and case.configuration]
+    assert ["BLOCK: 32" in hidden[0], "BLOCK: 128" in hidden[1], len(hidden)] == [True, True, 2]
+
+
+def test_one_that_is_wrong_at_such_sizes_alone_is_named(judge):
+    wrong = changed(WRONG_AT_ODD_SIZES, ("CONFIGS", repr([(64, 0, 4), (32, 0, 4), (128, 1, 2)])))
+    verdict = verdict_on(judge, OF_ANY_SIZE, wrong)
+    rejected(verdict, Cause.WRONG_VALUES)
+    assert "[hidden case: a size that is no multiple of a tile, BLOCK: 128, SLIP: 1, num_warps: 2" in verdict.line()
+    assert verdict.unreached == ("other targets",)
+
+
+def test_a_configuration_s_name_does_not_tell_a_hidden_size(judge):
+    telling = changed(
+        WRONG_AT_ODD_SIZES,
+        (
+            "@triton.autotune",
+            "def _named(all, at, **more):\n    return [*all[:1], triton.Config({'BLOCK': 64, 'SLIP': "
+            "at['n']})]\n\n\n@triton.autotune",
+        ),
+        ("key=['n']", "key=['n'], prune_configs_by={'early_config_prune': _named}"),
+        ("CONFIGS", repr([(64, 0, 4), (32, 0, 4)])),
+    )
+    verdict = verdict_on(judge, OF_ANY_SIZE, telling)
+    rejected(verdict, Cause.WRONG_VALUES)
+    assert verdict.failure.hidden
+    assert verdict.failure.configuration == ""
+
+
 def test_a_configuration_that_does_not_fit_is_passed_over_as_an_autotuner_does(judge):
     beyond = tuned((64, 0, 4), (64, 1, 32))
     accepted(verdict_on(judge, SPEC, beyond))

@@ -14,6 +14,7 @@ _STRETCH = 2
 _SMALL = 64
 _TILES = (256, 128, 64)
 _FEW_ELEMENTS = 1 << 11
+RAGGED = "a size that is no multiple of a tile"
 
 
 def hidden(spec: Spec, count: int, rng: random.Random) -> tuple[Case, ...]:
@@ -55,7 +56,7 @@ def kind(case: Case, spec: Spec) -> str:
     if 1 in fresh:
         return "a size of 1"
     if any(map(_ragged, fresh or sizes)):
-        return "a size that is no multiple of a tile"
+        return RAGGED
     return "sizes that no case shows"
 
 
