@@ -59,11 +59,12 @@ MI300X = SimpleNamespace(
 class _Recording(TorchDispatchMode):
     def __init__(self) -> None:
         super().__init__()
-        self.calls: list[tuple[Any, Any, Any]] = []
+        self.calls: list[tuple[Any, Any, Any, Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.calls.append((func, args, kwargs or {}))
-        return func(*args, **(kwargs or {}))
+        found = func(*args, **(kwargs or {}))
+        self.calls.append((func, args, kwargs or {}, found))
+        return found
 
 
 class Runtime:
@@ -89,11 +90,13 @@ class Runtime:
                 return float(other.at - self.at)
 
         class CUDAGraph:
-            recorded: Sequence[tuple[Any, Any, Any]] = ()
+            recorded: Sequence[tuple[Any, Any, Any, Any]] = ()
 
             def replay(self) -> None:
-                for func, args, kwargs in self.recorded:
-                    func(*args, **kwargs)
+                for func, args, kwargs, kept in self.recorded:
+                    found = func(*args, **kwargs)
+                    if found.data_ptr() != kept.data_ptr():
+                        kept.copy_(found)
 
         @contextmanager
         def graph(made: CUDAGraph) -> Iterator[None]:
@@ -102,6 +105,9 @@ class Runtime:
             if runtime.refuses:
                 raise RuntimeError(runtime.refuses)
             made.recorded = recording.calls
+            for *_, kept in made.recorded:  # nothing is done while it is recorded
+                if kept.is_floating_point():
+                    kept.fill_(float("nan"))
 
         self.Event, self.CUDAGraph, self.graph = Event, CUDAGraph, graph
 
