@@ -95,7 +95,7 @@ class Runtime:
             def replay(self) -> None:
                 for func, args, kwargs, kept in self.recorded:
                     found = func(*args, **kwargs)
-                    if found.data_ptr() != kept.data_ptr():
+                    if found.numel() and found.data_ptr() != kept.data_ptr():
                         kept.copy_(found)
 
         @contextmanager
