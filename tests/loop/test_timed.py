@@ -21,10 +21,11 @@ FAST = stage.kernel(2, "with blocks of 512").replace("256)", "512)")
 COSTS = "double_kernel=20,double_kernel/BLOCK/512=0.5,eager=20,compile=20,max-autotune=20"
 
 
-def run(place: Path, *kernels: str, **asked: object) -> Result:
+def run(place: Path, *kernels: str, estimates: bool = False, **asked: object) -> Result:
     (place / "double.py").write_text(SPEC)
     device = f"simulated:gfx942:costs={COSTS}"
-    judge = shlex.join([sys.executable, "-P", "-m", "geak_evaluator", "serve", "--no-estimates", "--device", device])
+    words = [] if estimates else ["--no-estimates"]
+    judge = shlex.join([sys.executable, "-P", "-m", "geak_evaluator", "serve", *words, "--device", device])
     model = f"scripted:{stage.script(place, kernels)}"
     return geak.generate(
         place / "double.py", model=model, judge=judge, target=("gfx942",), rounds=2, out=place / "run", **asked
@@ -63,3 +64,13 @@ def test_what_was_timed_stands_in_the_prompts_and_a_speed_that_is_not_reached_is
     later = [prompt for prompt in asked if "measured on simulated gfx942" in prompt]
     assert later, "the reflector and the optimizer are told what was measured"
     assert any("20 us" in prompt or "20.0 us" in prompt for prompt in later)
+
+
+@pytest.mark.slow
+def test_a_share_of_what_the_device_could_do_is_a_goal(tmp_path: Path) -> None:
+    first = run(tmp_path, SLOW, FAST, estimates=True, goal="sol:0.00006")
+    assert (first.exit_code, first.source) == (0, FAST), first.message
+    assert first.best is not None
+    assert first.best.final is not None
+    [timing] = first.best.final.timings
+    assert 0.00006 <= timing.sol_us / timing.candidate_us < 0.00012, "the blocks of 256 take twice as long"
