@@ -6,8 +6,7 @@ import pytest
 
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.schema.timing import State
-from geak_evaluator.schema.verdict import Tier
-from geak_evaluator.schema.verdict import Status
+from geak_evaluator.schema.verdict import Status, Tier
 from tests.measure import scene
 from tests.measure.sides import measured
 
