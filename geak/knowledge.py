@@ -49,7 +49,7 @@ MEANS: dict[Cause, str] = {
     Cause.FOREIGN_WORK: "torch computed something in the wrapper: move it into a kernel",
     Cause.NOT_PLAIN: "a kernel cannot be taken out of the file on its own",
     Cause.UNSTABLE_PLAN: "what is launched follows the values of the inputs; it may follow sizes and types alone",
-    Cause.RACE: "programs store different values to one address",
+    Cause.RACE: "programs rely on the order in which they run; on a device they run at once",
     Cause.PLAN_TOO_LONG: "the wrapper launches or copies far too often",
     Cause.TESTS_FAILED: "the project's own tests fail with it",
     Cause.TIMEOUT: "it took too long: a loop that does not end, or far too many small programs",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from geak_evaluator.capturing import capture
 from geak_evaluator.comparing import decides
 from geak_evaluator.kernel_child import Kernel
+from geak_evaluator.manners import carried_out, manners
 from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.on_device import OnDevice
 from geak_evaluator.oracle import Answer, Oracle, TooBig
@@ -19,7 +21,7 @@ from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema.exchange import Replayed
 from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Case
-from geak_evaluator.schema.verdict import CaseResult, Cause, Policy
+from geak_evaluator.schema.verdict import CaseResult, Cause, Mismatch, Policy
 from geak_evaluator.subject import Subject
 from geak_evaluator.tracing import Traced, trace
 
@@ -49,8 +51,11 @@ class Candidate(OnDevice):
         file = Kernel(kernel, entry or about.entry, about.spec.contract, target, project, relative)
         super().__init__(Subject(box, limits, oracle, file, policy))
         self._oracle, self._lent, self.target = oracle, lent, target
+        self._manners = manners(random.SystemRandom())
         self.needed: bool | None = None
         """Whether a case has been seen that is not right without its kernels' work; None before any could show it."""
+        self.idle: Mismatch | None = None
+        """What that case lacks without it."""
 
     def run(
         self,
@@ -80,7 +85,7 @@ class Candidate(OnDevice):
         if idle and not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
             # In memory that holds something else: the right answer may look like memory that was never written.
             tried = replay(self._subject, answer, captured, execute=False, poison=_OTHER_POISON)
-            self.needed = tried.result.cause is not None
+            self.needed, self.idle = tried.result.cause is not None, tried.result.mismatch
         return ran
 
     def vary(self, case: Case, values: Values, captured: Captured | None) -> Ran | None:
@@ -129,11 +134,12 @@ class Candidate(OnDevice):
 
     def _carried_out(self, answer: Answer, captured: Captured, *, lower: bool = False) -> Ran:
         """By the interpreter, which sees each lane; then on the device, whose values count where there is one."""
-        ran = replay(self._subject, answer, captured, lower=lower)
+        manner = next(self._manners)
+        ran = carried_out(self._subject, answer, captured, manner, lower=lower)
         if self._lent is None or ran.result.cause in _SEEN_ONLY_HERE:
             return ran
         try:
-            result = self.proved(self._lent, answer, captured)
+            result = self.proved(self._lent, answer, captured, manner.poison)
         except DeviceLost as error:
             return replace(ran, conflicts=(*ran.conflicts, f"not proved on the device [{captured.case}]: {error}"))
         if result.cause is None and ran.result.cause is not None:

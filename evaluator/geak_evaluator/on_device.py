@@ -13,6 +13,7 @@ from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measure.sides import DeviceSide, Judged
 from geak_evaluator.oracle import Answer
 from geak_evaluator.outcome import Captured
+from geak_evaluator.proof import numbers
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.measuring import Prepare
@@ -34,15 +35,18 @@ class OnDevice:
         self._native = None
         self._open.close()
 
-    def proved(self, lent: Lent, answer: Answer, captured: Captured) -> CaseResult:
+    def proved(self, lent: Lent, answer: Answer, captured: Captured, poison: int = numbers.POISON) -> CaseResult:
         """One case on the device: what it computed there, and what it wrote beside."""
+        asked = replace(self._asked(captured, answer, 1), poison=poison)
         case, name = captured.case, lent.identity.name
         try:
             with lent.leased():  # whoever times something there is not disturbed
                 if self._native is None:
-                    self._native = self._open.enter_context(self.side(lent, captured, [answer], 1))
+                    kernel, judged = self._subject.kernel, self._judged(captured)
+                    side = DeviceSide(lent, kernel.source, asked, [answer], judged, project=kernel.project)
+                    self._native = self._open.enter_context(side)
                 else:
-                    self._native.ready(self._asked(captured, answer, 1), [answer], self._judged(captured))
+                    self._native.ready(asked, [answer], self._judged(captured))
                 spilled, given, got = self._native.prove()
         except DeviceLost:
             self.close()

@@ -34,6 +34,8 @@ class Ran:
     """None where it did not come so far."""
     handed: Handed = field(default_factory=Handed)
     conflicts: tuple[str, ...] = ()
+    disputed: tuple[str, ...] = ()
+    """Those of them of which somebody has to say whether they show in what comes out."""
 
 
 def failed(case: Case, reply: Reply) -> CaseResult:

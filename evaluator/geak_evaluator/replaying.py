@@ -15,6 +15,9 @@ from geak_evaluator.schema.exchange import Replay, Replayed
 from geak_evaluator.schema.verdict import CaseResult, Cause
 from geak_evaluator.subject import Subject
 
+_TOGETHER = 8
+"""Among so many that follow each other programs change places, where they may wait for one another."""
+
 
 def replay(
     subject: Subject,
@@ -25,10 +28,12 @@ def replay(
     execute: bool = True,
     judged: bool = True,
     poison: int = numbers.POISON,
+    order: int = 0,
 ) -> Ran:
     """One plan in a child of its own; with `lower` Triton's IR of its launches is handed over too.
 
-    Without `execute` its launches do nothing, and unless it is `judged` nobody looks at what came out.
+    Without `execute` its launches do nothing, and unless it is `judged` nobody looks at what came out. New memory holds
+    `poison`, and programs come in that `order` (see `Replay`).
     """
     case, log = captured.case, captured.log
     asked = Replay(
@@ -40,6 +45,8 @@ def replay(
         lower=lower,
         execute=execute,
         poison=poison,
+        order=order,
+        together=_TOGETHER if subject.ordered else 0,
     )
     with SharedMemory(SPACE) as given, SharedMemory(SPACE) as got:
         given.map[: len(answer.given)] = answer.given
@@ -56,6 +63,7 @@ def replay(
                 result = troubled(case, told.trouble)
             else:
                 result = compared(subject.spec, case, answer, given, got) if judged else CaseResult(case)
-            if result.cause is None and told.conflicts and not subject.ordered:
-                result = CaseResult(case, Cause.RACE, told.conflicts[0])
-            return Ran(result, log, captured, told.handed, (*told.conflicts, *told.waits))
+            if result.cause is None and told.lost:
+                result = CaseResult(case, Cause.RACE, told.lost[0])
+            notes = (*told.lost, *told.conflicts, *told.waits)
+            return Ran(result, log, captured, told.handed, notes, disputed=told.conflicts)

@@ -40,6 +40,6 @@ class Subject:
 
     @property
     def ordered(self) -> bool:
-        """Whether it may order stores that are not atomic: whoever takes a lock does."""
+        """Whether its programs may wait for one another: whoever takes a lock does."""
         # What a project's helpers do is not looked at.
         return bool(self.spec.project) or source.names_attribute(self.kernel.source, "atomic_")

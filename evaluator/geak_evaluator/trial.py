@@ -204,8 +204,7 @@ class Trial:
         ragged = [case for case, kind in zip(self._hidden, kinds, strict=True) if kind == shapes.RAGGED]
         first = map(self._candidate.run, self._hidden)
         others = self._configurations.unseen(self._candidate, self._names(), ragged or self._hidden)
-        for ran in itertools.chain(first, others):
-            yield Ran(_veiled(ran.result, shapes.kind(ran.result.case, self._spec)), conflicts=ran.conflicts)
+        yield from map(self._unseen, itertools.chain(first, others))
 
     def _run_bench(self) -> Iterator[Ran]:
         """At the sizes that are timed, on the device alone; one that does not fit says nothing of the kernel."""
@@ -221,28 +220,40 @@ class Trial:
                 yield self._told(ran)
 
     def _run_targets(self) -> Iterator[Ran]:
-        """The gate again for every other target, and the machine code of all cases there."""
+        """The gate, a hidden case and whatever is launched otherwise there, and the machine code of all cases."""
         for target in self._targets[1:]:
             candidate = self._on(target)
-            cases = [captured.case for captured in self._captured.values()]
-            ran = candidate.run(cases[0], lower=True)
-            captured, handed = [ran.captured], [ran.handed]
-            for case in cases[1:] if ran.result.cause is None else ():
-                found = candidate.capture(case)
-                captured.append(None if isinstance(found, Ran) else found)
-                handed.append((found if isinstance(found, Ran) else candidate.lower(found)).handed)
+            known = list(self._captured.values())
+            rans = {0: candidate.run(known[0].case, lower=True)}
+            captured, handed = [rans[0].captured], [rans[0].handed]
+            for number, one in enumerate(known[1:] if rans[0].result.cause is None else (), 1):
+                found = candidate.capture(one.case)
+                if isinstance(found, Captured) and found.plan == one.plan:
+                    ran = candidate.lower(found)  # the same launches have been proved
+                else:
+                    ran = rans[number] = candidate.run(one.case, lower=True)
+                captured.append(found if isinstance(found, Captured) else None)
+                handed.append(ran.handed)
             code = self._machine_code(handed, target)
             if code.cause is Cause.OUT_OF_RESOURCES:
-                ran = self._configurations.refit(candidate, captured, handed).get(0, ran)
+                again = self._configurations.refit(candidate, captured, handed)
+                rans = {number: again.get(number, ran) for number, ran in rans.items()}
                 code = self._machine_code(handed, target)
             self._code[target] = code
-            if code.cause is None or ran.result.cause not in (None, *UNDECIDABLE):
-                yield self._told(replace(ran, result=replace(ran.result, target=target)))
+            for ran in rans.values():
+                if code.cause is None or ran.result.cause not in (None, *UNDECIDABLE):
+                    yield self._told(replace(ran, result=replace(ran.result, target=target)))
             yield from map(self._told, self._configurations.elsewhere(candidate, self._smallest()[0]))
+            for case in random.SystemRandom().sample(self._hidden, min(len(self._hidden), 1)):
+                yield self._unseen(candidate.run(case), target)
 
     def _require_work(self) -> None:
         """Refuses kernels that change nothing: at one size, or before one mask, doing nothing may be right."""
         decided = any(ran.result.cause is not None for ran in self._ran)
+        if (idle := self._candidate.idle) is not None and 2 * idle.wrong <= idle.elements:
+            share = 1 - idle.wrong / idle.elements
+            which = f"output {idle.output}" if isinstance(self._spec.outputs, dict) else "the output"
+            self._remarks.append(f"{share:.0%} of {which} is right before any launch, by fills and copies alone")
         if decided or self._tier is Tier.GATE or self._policy is Policy.OPEN or self._candidate.needed is not False:
             return
         text = "its kernels do no work: the constants and copies of its plan alone give the same result"
@@ -285,6 +296,10 @@ class Trial:
 
     def _smallest(self) -> list[Case]:
         return sorted(self._shown, key=self._size)[:_IN_TURN]
+
+    def _unseen(self, ran: Ran, target: str = "") -> Ran:
+        veiled = _veiled(ran.result, shapes.kind(ran.result.case, self._spec))
+        return Ran(replace(veiled, target=target), conflicts=ran.conflicts)
 
     def _told(self, ran: Ran) -> Ran:
         if self._tier is not Tier.FINAL:

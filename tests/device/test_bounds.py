@@ -7,6 +7,7 @@ import triton.language as tl
 
 from geak_evaluator import device
 from geak_evaluator.device import OutOfBounds
+from geak_evaluator.device.programs import numbered
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -152,6 +153,41 @@ def test_programs_that_store_different_values_at_one_place_are_noted():
         ("goal", 0, 1, (1, 2)),
     ]
     assert second.conflicts == []
+
+
+@triton.jit
+def _added(goal, flag, LOCK: tl.constexpr):
+    if LOCK:
+        while tl.atomic_cas(flag, 0, 1) == 1:
+            pass
+    tl.store(goal, tl.load(goal) + 1)
+    if LOCK:
+        tl.atomic_xchg(flag, 0)
+
+
+def test_an_update_of_what_another_program_stored_is_told_apart_unless_it_waited():
+    seen = []
+    with device.activate("gfx942", compile=False, on_launch=seen.append):
+        for lock in (False, True):
+            goal, flag = (torch.zeros(1, dtype=torch.int32) for _ in range(2))
+            _added[(3,)](goal, flag, LOCK=lock)
+            assert goal.item() == 3
+    free, locked = seen
+    assert [(c.programs, c.update) for c in free.conflicts] == [((0, 1), True), ((1, 2), True)]
+    assert [(c.programs, c.update) for c in locked.conflicts] == [((0, 1), False), ((1, 2), False)]
+
+
+def test_programs_come_in_the_order_that_is_asked_for():
+    assert numbered(5) == [0, 1, 2, 3, 4]
+    assert numbered(5, 1) == [4, 3, 2, 1, 0]
+    assert numbered(5, 1, 2) == [1, 0, 3, 2, 4]
+    drawn = numbered(50, 7)
+    assert sorted(drawn) == list(range(50)) != drawn
+    assert drawn == numbered(50, 7)
+    near = numbered(50, 7, 8)
+    assert sorted(near) == list(range(50)) != near
+    assert all(number // 8 == place // 8 for place, number in enumerate(near))
+    assert numbered(0, 1) == numbered(0, 7, 8) == []
 
 
 def test_a_survey_leaves_stray_lanes_out_notes_them_and_goes_on():

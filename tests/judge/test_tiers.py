@@ -79,4 +79,13 @@ def test_a_result_that_depends_on_the_order_of_programs_is_a_race(judge):
     last = changed(KERNEL, ("    tl.store(y + at,", "    tl.store(z, tl.program_id(0) + 0.5)\n    tl.store(y + at,"))
     last = changed(last, ("def _scale(x, y, n,", "def _scale(x, y, z, n,"), ("(x, y, n, BLOCK", "(x, y, z, n, BLOCK"))
     last = changed(last, ("    n = x.numel()\n", "    n = x.numel()\n    z = torch.empty(1, device=x.device)\n"))
+    accepted(verdict_on(judge, SPEC, last))  # nobody reads it
+    last = changed(
+        last,
+        (
+            "\n\ndef scale",
+            "\n\n@triton.jit\ndef _add(y, z):\n    tl.store(y, tl.load(y) + tl.load(z) - 3.5)\n\n\ndef scale",
+        ),
+        ("    return y", "    _add[(1,)](y, z)\n    return y"),
+    )
     rejected(verdict_on(judge, SPEC, last), Cause.RACE, "programs 0 and 1 stored different values into z at element 0")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,9 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
 
             handed = frontend.lower(launches, (asked.target, *asked.also), str(kernels.own.__file__))
         works = tuple(observer.work() for observer in observers)
-        channel.reply(codec.dumps(Replayed(wrong, handed, _conflicts(launches), _waits(launches), works)).encode())
+        conflicts, lost = (_conflicts(launches, lost=lost) for lost in (False, True))
+        told = Replayed(wrong, handed, conflicts, lost, _waits(launches), works)
+        channel.reply(codec.dumps(told).encode())
 
 
 def _waits(launches: list[Any]) -> tuple[str, ...]:
@@ -63,15 +66,19 @@ def _waits(launches: list[Any]) -> tuple[str, ...]:
     return tuple(f"kernel {name}: a program {text}" for name in names)[:4]
 
 
-def _conflicts(launches: list[Any]) -> tuple[str, ...]:
-    """One for each argument of each kernel, the first that was seen."""
+def _conflicts(launches: list[Any], *, lost: bool) -> tuple[str, ...]:
+    """One for each argument of each kernel, the first that was seen: those that lose an update, or the others."""
+    what = "read, change and store" if lost else "stored different values into"
+    end = "of two that do so at once one is in vain" if lost else "which of them stays depends on their order"
     seen: dict[tuple[str, str], str] = {}
     for launch in launches:
         for found in launch.conflicts:
+            if found.update != lost:
+                continue
             first, then = found.programs
             text = (
-                f"kernel {launch.kernel}: programs {first} and {then} stored different values into {found.argument} at "
-                f"element {found.offset}, not atomically; which of them stays depends on their order"
+                f"kernel {launch.kernel}: programs {first} and {then} {what} {found.argument} at "
+                f"element {found.offset}, not atomically; {end}"
             )
             seen.setdefault((launch.kernel, found.argument), text)
     return tuple(seen.values())[:4]
@@ -80,10 +87,12 @@ def _conflicts(launches: list[Any]) -> tuple[str, ...]:
 def replay(kernels: jit_only.Kernels, asked: Replay, on_launch: Callable[[Any], None]) -> None:
     """Carries out a plan; its outputs are then where they are wanted."""
     from geak_evaluator import device
+    from geak_evaluator.device.programs import numbered
 
     memory = _Memory(asked)
     with device.activate(asked.target, on_launch=on_launch, compile=False, execute=asked.execute) as driver:
         driver.tables = False
+        driver.order = partial(numbered, order=asked.order, together=asked.together)
         for step in asked.plan.steps:
             if isinstance(step, plan.Allocate):
                 memory.allocate(step)

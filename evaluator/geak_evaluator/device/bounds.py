@@ -16,6 +16,8 @@ Program = tuple[int, int, int]
 Place = NDArray[np.int64] | int
 """The number of each lane's region, or of the one that all active lanes lie in."""
 
+_MOST_FLAGS = 16
+"""An atomic on more lanes is arithmetic; no lock is."""
 MAX_STRAYS = 10
 """How many accesses out of bounds are kept of one launch that goes on after them."""
 
@@ -28,6 +30,7 @@ class Conflict:
     offset: int  # in elements of the stored type, from the start of the argument's memory
     lanes: int  # how many lanes of that store disagreed
     programs: tuple[int, int]  # linear numbers of an earlier and the later program
+    update: bool = False  # the later one had read what the earlier one stored, and nothing made it wait for that
 
 
 @dataclass
@@ -37,6 +40,8 @@ class _Region:
     name: str
     # Which program wrote each element, by element size; 0 is nobody. Made on the first store.
     writers: dict[int, NDArray[np.int32]]
+    # By element size too: which program last read there what another had written.
+    readers: dict[int, NDArray[np.int32]]
     # The first storage is kept alive for the launch; so are storages found through tables of pointers.
     owner: Any
 
@@ -56,6 +61,9 @@ class Memory:
         self._track = programs > 1
         self._tables, self._holds_addresses = tables, False
         self._regions: list[_Region] = []
+        # Where each program has touched memory in a way that others wait for, and where it did so since it last stored.
+        self._acquired: dict[int, set[int]] = {}
+        self._released: dict[int, set[int]] = {}
         for name, value in arguments.items():
             self._add(name, value)
         self._index()
@@ -86,7 +94,7 @@ class Memory:
     def _put(self, name: str, start: int, nbytes: int, owner: Any) -> None:
         # One on the device `meta` has an extent and no memory: whatever it is asked for is out of bounds.
         if nbytes and start and all(region.start != start for region in self._regions):
-            self._regions.append(_Region(start, start + nbytes, name, {}, owner))
+            self._regions.append(_Region(start, start + nbytes, name, {}, {}, owner))
 
     def _index(self) -> None:
         self._regions.sort(key=lambda region: region.start)
@@ -207,11 +215,52 @@ class Memory:
                 new, was = values[lanes][others], read(pointers[lanes][others])
                 differ = (new.view(np.uint8).reshape(len(new), -1) != was.view(np.uint8).reshape(len(was), -1)).any(1)
                 if differ.any():
-                    first = int(np.flatnonzero(others)[np.argmax(differ)])
-                    self.conflicts.append(
-                        Conflict(region.name, int(offsets[first]), int(differ.sum()), (int(before[first]) - 1, program))
-                    )
+                    read_before = self._updates(region, size, offsets[others], before[others], program) & differ
+                    lanes_of = np.flatnonzero(others)
+                    first = int(lanes_of[np.argmax(read_before if read_before.any() else differ)])
+                    pair = int(before[first]) - 1, program
+                    count, update = int(differ.sum()), bool(read_before.any())
+                    self.conflicts.append(Conflict(region.name, int(offsets[first]), count, pair, update))
             writers[offsets] = program + 1
+        self._released.pop(program, None)
+
+    def _updates(
+        self, region: _Region, size: int, offsets: NDArray[np.int64], before: NDArray[np.int32], program: int
+    ) -> NDArray[np.bool_]:
+        """Where the program has read what another stored, and neither waited for the other."""
+        if size not in region.readers:
+            return np.zeros(offsets.shape, np.bool_)
+        found: NDArray[np.bool_] = region.readers[size][offsets] == program + 1
+        mine = self._acquired.get(program, set())
+        for other in np.unique(before[found]):
+            if mine & self._released.get(int(other) - 1, set()):
+                found &= before != other
+        return found
+
+    def note_load(
+        self, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], place: Place, size: int, program: int
+    ) -> None:
+        """Remember who has read what another program stored."""
+        for number in [place] if isinstance(place, int) else np.unique(place[mask]):
+            region = self._regions[int(number)]
+            writers = region.writers.get(size)
+            if writers is None:
+                continue
+            lanes = mask if isinstance(place, int) else mask & (place == number)
+            offsets = (pointers[lanes].astype(np.int64) - region.start) // size
+            before = writers[offsets]
+            foreign = offsets[(before != 0) & (before != program + 1)]
+            if foreign.size:
+                readers = region.readers.setdefault(size, np.zeros(len(writers), dtype=np.int32))
+                readers[foreign] = program + 1
+
+    def note_wait(self, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], program: int) -> None:
+        """Remember where a program did what others may wait for: an atomic, or a volatile load."""
+        if not self._track or pointers.size > _MOST_FLAGS:
+            return
+        touched = set(pointers[mask].tolist())
+        self._acquired.setdefault(program, set()).update(touched)
+        self._released.setdefault(program, set()).update(touched)
 
     @property
     def tracks_stores(self) -> bool:

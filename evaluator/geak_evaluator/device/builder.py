@@ -144,7 +144,7 @@ class Builder(Arithmetic):
 
     def create_masked_load(self, ptrs: Handle, mask: Any, other: Any, *policy: Any, **named: Any) -> Handle:
         """Load the active lanes; the others get `other`, or zero."""
-        pointers, lanes, _ = self._guard("load", ptrs, mask)
+        pointers, lanes, place = self._guard("load", ptrs, mask)
         scalar = ptrs.get_element_ty()
         dtype = np_dtype(scalar)
         if other is None:
@@ -152,7 +152,10 @@ class Builder(Arithmetic):
         else:
             fill = _full(np.asarray(getattr(other, "data", other)), pointers.shape).astype(dtype, copy=False)
         found = _memory.load(pointers, lanes, fill, dtype)
+        if self.memory.tracks_stores and lanes.any():
+            self.memory.note_load(pointers, lanes, place, self._size(ptrs), self.program)
         if named.get("is_volatile") or any(one is True for one in policy):
+            self.memory.note_wait(pointers, lanes, self.program)
             self._again("load", pointers.tobytes(), found.tobytes())
         else:
             self._asked = ()
@@ -178,6 +181,7 @@ class Builder(Arithmetic):
     def create_atomic_rmw(self, op: Any, ptr: Handle, val: Handle, mask: Any, sem: Any, scope: Any) -> Handle:
         """Read, modify and write the active lanes, one after the other; the old values."""
         pointers, lanes, _ = self._guard("atomic", ptr, mask)
+        self.memory.note_wait(pointers, lanes, self.program)
         if not is_packed(val):
             ptr = upstream.TensorHandle(pointers, ptr.dtype)
             val = upstream.TensorHandle(np.ascontiguousarray(np.broadcast_to(val.data, pointers.shape)), val.dtype)
@@ -205,6 +209,7 @@ class Builder(Arithmetic):
         pointers, lanes, _ = self._guard("atomic", ptr, None)
         if not lanes.all():
             raise Unsupported("the interpreter can not leave out lanes of a compare and swap")
+        self.memory.note_wait(pointers, lanes, self.program)
         shape = pointers.shape
 
         def full(handle: Handle) -> Handle:

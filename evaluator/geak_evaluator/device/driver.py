@@ -1,7 +1,7 @@
 """Triton's driver for a device that is only described, and the record of a launch on it."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -121,6 +121,8 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         self.tables = True
         self.probing = False
         self.observe: Callable[[Launch], Any] | None = None
+        # In which order the programs of a launch come, of so many.
+        self.order: Callable[[int], Iterable[int]] = range
         # Which of an autotuned kernel's configurations wins, and the longest list of them that was seen.
         self.configuration = 0
         # How often a wrapper was called; a first call that tries configurations out is the first each time.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -31,6 +32,20 @@ class Observer(Protocol):
         """What they are run by."""
 
 
+def numbered(count: int, order: int = 0, together: int = 0) -> list[int]:
+    """So many programs as they are numbered, or with `order` 1 the other way, or else in an order drawn by it.
+
+    They change places within so many `together` as follow each other, or among all of them.
+    """
+    rng = random.Random(order)
+    found = list(range(count))
+    for begin in range(0, count if order else 0, together or max(count, 1)):
+        part = found[begin : begin + together] if together else found[:]
+        part.reverse() if order == 1 else rng.shuffle(part)
+        found[begin : begin + len(part)] = part
+    return found
+
+
 def run(
     code: Code,
     grid: tuple[int, int, int],
@@ -39,6 +54,7 @@ def run(
     strict: bool = True,
     tables: bool = True,
     observer: Observer | None = None,
+    order: Callable[[int], Iterable[int]] = range,
 ) -> Memory:
     """Interpret one launch on the memory of its arguments; conflicting stores, strays and waiting are noted there.
 
@@ -64,7 +80,7 @@ def run(
                 for i, (name, value) in enumerate(zip(names, args, strict=True))
             }
             waiting = 0
-            left = iter(range(count) if observer is None else observer.programs(count))
+            left = iter(order(count) if observer is None else observer.programs(count))
 
             def enter(number: int) -> None:
                 row, z = divmod(number, grid[2])

@@ -106,7 +106,8 @@ def execute(launch: Launch, driver: SimulatedDriver) -> None:
         module_map=backend.get_module_map(),
     )
     observer = None if driver.observe is None else driver.observe(launch)
-    memory = programs.run(code, launch.grid, launch.args, strict=driver.strict, tables=driver.tables, observer=observer)
+    how: dict[str, Any] = {"strict": driver.strict, "tables": driver.tables, "order": driver.order}
+    memory = programs.run(code, launch.grid, launch.args, observer=observer, **how)
     launch.conflicts.extend(memory.conflicts)
     launch.strays.extend(memory.strays)
     launch.waits = memory.waits

@@ -183,6 +183,10 @@ class Replay:
     """Interpret the launches; else only their IR is wanted."""
     poison: int = 0xFF
     """What every byte of new memory holds."""
+    order: int = 0
+    """In which order the programs of a launch come: 0 as numbered, 1 turned round, else drawn by this number."""
+    together: int = 0
+    """They change places only within so many that follow each other; 0 for all of them."""
     trace: bool = False
     """Count what each launch asks for, on a few of its programs, instead of carrying the plan out."""
     also: tuple[str, ...] = ()
@@ -197,6 +201,8 @@ class Replayed:
     handed: Handed = field(default_factory=Handed)
     conflicts: tuple[str, ...] = ()
     """Stores of different programs to one address, in words."""
+    lost: tuple[str, ...] = ()
+    """The same where a program changed what another had stored: of two that do so at once one is in vain."""
     waits: tuple[str, ...] = ()
     """Of which kernels a program waits for later ones, in sentences."""
     works: tuple[Work, ...] = ()

@@ -140,7 +140,7 @@ class CaseResult:
     def label(self) -> str:
         """The case as a person names it."""
         if self.hidden:
-            return ", ".join(filter(None, (f"hidden case: {self.hidden}", self.configuration)))
+            return ", ".join(filter(None, (f"hidden case: {self.hidden}", self.configuration, self.target)))
         parts = (str(self.case), self.values and f"{self.values} values", self.configuration, self.target)
         return ", ".join(filter(None, parts))
 
