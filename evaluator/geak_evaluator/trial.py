@@ -251,9 +251,9 @@ class Trial:
         """Refuses kernels that change nothing: at one size, or before one mask, doing nothing may be right."""
         decided = any(ran.result.cause is not None for ran in self._ran)
         if (idle := self._candidate.idle) is not None and 2 * idle.wrong <= idle.elements:
-            share = 1 - idle.wrong / idle.elements
+            share = 100 * (idle.elements - idle.wrong) // idle.elements
             which = f"output {idle.output}" if isinstance(self._spec.outputs, dict) else "the output"
-            self._remarks.append(f"{share:.0%} of {which} is right before any launch, by fills and copies alone")
+            self._remarks.append(f"{share}% of {which} is right before any launch, by fills and copies alone")
         if decided or self._tier is Tier.GATE or self._policy is Policy.OPEN or self._candidate.needed is not False:
             return
         text = "its kernels do no work: the constants and copies of its plan alone give the same result"

@@ -129,3 +129,28 @@ def test_stores_that_depend_on_the_order_of_programs_are_noted(judge):
     verdict = verdict_on(judge, SPEC, twice)
     rejected(verdict, Cause.WRONG_VALUES)
     assert any("programs 0 and 1 stored different values into y at element 0" in note for note in verdict.notes)
+
+
+MENDED = f"""{IMPORTS}
+
+@triton.jit
+def _mend(y):
+    tl.store(y, tl.load(y) - 1)
+
+
+def scale(x):
+    y = x.t().contiguous()
+    y[:1, :1] = 0
+    _mend[(1,)](y)
+    return y
+"""
+
+
+def test_what_is_right_before_any_launch_is_told(judge):
+    """Copies are a wrapper's to make: what they come to is for the reader to judge."""
+    spec = a_spec(
+        "def reference(x):\n    y = x.t().clone()\n    y[0, 0] = -1\n    return y", more='outputs=Tensor("N, M"),'
+    )
+    verdict = verdict_on(judge, spec, MENDED)
+    accepted(verdict)
+    assert any("99% of the output is right before any launch" in note for note in verdict.notes), verdict.notes

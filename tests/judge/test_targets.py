@@ -83,6 +83,25 @@ def test_a_wrapper_may_go_another_way_on_another_target(judge):
     assert "M=3, N=70, sm_90]" in verdict.line()
 
 
+def test_every_case_that_is_launched_otherwise_there_is_run(judge):
+    spec = changed(SPEC, ("choices=(70,)", "choices=(70, 200)"), ('"N": 70}]', '"N": 70}, {"M": 3, "N": 200}]'))
+    less = "n - (x.shape[1] > 128 and not torch.version.hip)"
+    wrong = changed(KERNEL, ("y, n, BLOCK=64)", f"y, {less}, BLOCK=64)"))
+    accepted(verdict_on(judge, spec, wrong))
+    verdict = verdict_on(judge, spec, wrong, targets=["gfx942", "sm_90"])
+    rejected(verdict, Cause.WRONG_VALUES)
+    assert "M=3, N=200, sm_90]" in verdict.line()
+
+
+def test_what_a_wrapper_does_at_hidden_sizes_alone_is_seen_there_too(judge):
+    less = "n - (x.shape[1] != 512 and not torch.version.hip)"
+    wrong = changed(KERNEL, ("y, n, BLOCK=64)", f"y, {less}, BLOCK=64)"))
+    verdict = verdict_on(judge, OF_ANY_SIZE, wrong, targets=["gfx942", "sm_90"])
+    rejected(verdict, Cause.WRONG_VALUES)
+    assert verdict.failure.hidden
+    assert verdict.failure.target == "sm_90"
+
+
 EIGHT = a_spec(
     "def reference(x):\n    return x.to(torch.float32) * 2",
     inputs='{"x": Tensor("M, N", "fp8_e4m3")}',
