@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from geak_evaluator.capturing import capture
@@ -65,11 +66,13 @@ class Candidate(OnDevice):
         lower: bool = False,
         idle: bool = True,
         interpreted: bool = True,
+        most_programs: int = 0,
     ) -> Ran:
         """One case under fresh values; with `lower` Triton's IR of its launches is handed over too.
 
         With `idle` the plan is also tried without its launches, until a case has shown that they are needed. Without
-        `interpreted` only a device carries it out: a case that is too large for anything else.
+        `interpreted` only a device carries it out: a case that is too large for anything else. With `most_programs` one
+        that launches more is not carried out.
         """
         try:
             answer = self._oracle.case(case, self.target, native=True, patient=not interpreted)
@@ -78,6 +81,8 @@ class Candidate(OnDevice):
         captured = self.capture(case, answer, configuration)
         if isinstance(captured, Ran):
             return captured
+        if most_programs and captured.plan.programs > most_programs:
+            return Ran(CaseResult(case, Cause.TOO_BIG_HERE, f"it launches {captured.plan.programs} programs"))
         if not interpreted:
             assert self._lent is not None
             return Ran(self.proved(self._lent, answer, captured), captured.log, captured)
@@ -106,6 +111,17 @@ class Candidate(OnDevice):
     def capture(self, case: Case, answer: Answer | None = None, configuration: int | None = None) -> Captured | Ran:
         """What its wrapper asks for, recorded on values of no account; or on the integers of `answer`, if it may."""
         return capture(self._subject, case, answer, configuration)
+
+    @contextlib.contextmanager
+    def hurried(self, seconds: float) -> Iterator[None]:
+        """Meanwhile nothing that is asked about a case may take longer."""
+        patient = self._subject
+        self._subject = replace(patient, limits=patient.limits.within(seconds))
+        try:
+            with self._oracle.hurried(seconds):
+                yield
+        finally:
+            self._subject = patient
 
     @property
     def first(self) -> int:

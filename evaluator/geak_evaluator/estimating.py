@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import replace
+from math import prod
 
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.estimate.inner import between
-from geak_evaluator.estimate.model import estimate
+from geak_evaluator.estimate.model import estimate, stored
 from geak_evaluator.machine_code.compile import Compiler
 from geak_evaluator.oracle import SpecProblem, TooBig
 from geak_evaluator.schema import domain
@@ -19,6 +20,8 @@ from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.spec import Case, Spec
 from geak_evaluator.tracing import Traced, Untraced
 
+_MOST_LEFT_OUT = 0.25
+"""Of the bytes of its outputs, what a plan may seem not to write: not all of its programs were looked at."""
 MOST_CASES = 2
 """Of a spec's bench cases, each with the first of its types."""
 _FIRST = "an autotuned kernel's first configuration"
@@ -31,16 +34,24 @@ def estimates(
     on: Callable[[str], Candidate],
     compiler: Compiler,
     size: Callable[[Case], int],
+    launched: Container[tuple[str, str]],
 ) -> tuple[Estimate, ...]:
-    """One for each target and case; a case that cannot be counted here gives way to the largest that was run."""
+    """One for each target and case; a case that cannot be counted here gives way to the largest that was run.
+
+    `launched` are the kernels of all cases that were proved, by module and name: of other work there is no estimate.
+    """
     wanted = timed(spec) or (max(shown, key=size),)
     fallback = max(shown, key=size)
     found: list[Estimate] = []
     for case in wanted:
-        made = list(_of_case(case, targets, on, compiler, note=""))
+        try:
+            made = list(_of_case(spec, case, targets, on, compiler, launched, note=""))
+        except _OtherWork as other:
+            found += [Estimate(target, case, trouble=str(other)) for target in targets]
+            continue
         if made and all(one.trouble for one in made) and case != fallback:  # there may be no target left
             note = f"of the largest case, since of [{case}] there is none: {made[0].trouble}"
-            made = list(_of_case(fallback, targets, on, compiler, note=note))
+            made = list(_of_case(spec, fallback, targets, on, compiler, launched, note=note))
         found += [one for one in made if one not in found]
     return tuple(found)
 
@@ -55,8 +66,19 @@ def tiles(target: str, case: Case, traced: Traced, figures: Sequence[Figures]) -
     return sum(map(between, estimate(target, case, traced.plan, traced.replayed.works, figures).parts))
 
 
+class _OtherWork(Exception):
+    """A case in which a kernel file does other work than in those that were proved; the message says which."""
+
+
 def _of_case(
-    case: Case, targets: Sequence[str], on: Callable[[str], Candidate], compiler: Compiler, *, note: str
+    spec: Spec,
+    case: Case,
+    targets: Sequence[str],
+    on: Callable[[str], Candidate],
+    compiler: Compiler,
+    launched: Container[tuple[str, str]],
+    *,
+    note: str,
 ) -> Iterator[Estimate]:
     known: list[tuple[Plan, Replayed]] = []
     for place, target in enumerate(targets):
@@ -65,12 +87,30 @@ def _of_case(
         except (TooBig, Untraced, SpecProblem) as error:
             yield Estimate(target, case, note=note, trouble=str(error))
             continue
+        _require_proved(spec, case, target, traced, launched)
         known.append((traced.plan, traced.replayed))
         words = "; ".join(filter(None, (note, _FIRST * bool(traced.configurations))))
         made = estimate(
             target, case, traced.plan, traced.replayed.works, _figures(compiler, traced, target), note=words
         )
         yield made if _finite(made) else Estimate(target, case, note=note, trouble="its counts are no numbers")
+
+
+def _require_proved(spec: Spec, case: Case, target: str, traced: Traced, launched: Container[tuple[str, str]]) -> None:
+    """Raises _OtherWork where no proved case launched a kernel, or where much of an output cannot be written."""
+    plan = traced.plan
+    if new := next((one.kernel for one in plan.launches if (one.module, one.kernel) not in launched), ""):
+        raise _OtherWork(f"at this size it launches {new}, which no proved case does")
+    if spec.changes:  # what it returns may be what it changed, here and there
+        return
+    sizes = domain.with_scalars(spec, case.sizes)
+    shapes = [
+        (domain.shape(leaf.shape, sizes), spec.format(leaf.dtype, sizes, target)) for _, leaf in domain.outputs(spec)
+    ]
+    asked = sum(prod(shape) * format.bytes for shape, format in shapes)
+    written = stored(plan, traced.replayed.works)
+    if written < (1 - _MOST_LEFT_OUT) * asked:
+        raise _OtherWork(f"at this size it writes {written:.3g} of the {asked:.3g} bytes of its outputs")
 
 
 def _figures(compiler: Compiler, traced: Traced, target: str) -> list[Figures]:

@@ -173,10 +173,20 @@ class Oracle:
             self._begin()
             if not (reply := self._child.ask(self.file.data)).ok:
                 raise self._problem(reply)
-        wall_s = _PATIENCE * self._limits.wall_s if patient else None
+        wall_s = (_PATIENCE if patient else 1) * self._limits.wall_s
         reply = self._child.ask(codec.dumps(request).encode(), wall_s=wall_s)
         self._over = reply.fault is not None
         return reply
+
+    @contextlib.contextmanager
+    def hurried(self, seconds: float) -> Iterator[None]:
+        """Meanwhile no answer may take longer."""
+        patient = self._limits
+        self._limits = patient.within(seconds)
+        try:
+            yield
+        finally:
+            self._limits = patient
 
     def case(
         self,

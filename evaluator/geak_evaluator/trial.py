@@ -9,6 +9,7 @@ from dataclasses import replace
 from math import prod
 
 from geak_evaluator import source
+from geak_evaluator.beyond import beyond, reach
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.code import compiled, refusal
 from geak_evaluator.estimating import estimates
@@ -41,6 +42,8 @@ from geak_evaluator.schema.verdict import (
 
 HIDDEN_CASES = {Tier.GATE: 0, Tier.FULL: 4, Tier.FINAL: 12}
 """How many cases of a spec's domain are run that it does not show."""
+FAR_CASES = {Tier.GATE: 0, Tier.FULL: 1, Tier.FINAL: 3}
+"""How many more of them that lie far beyond what it shows."""
 _GATE_ELEMENTS = 1 << 14
 """The gate takes the first case that is no larger: a spec's first is its author's idea of an ordinary one."""
 _IN_TURN = 3
@@ -204,7 +207,8 @@ class Trial:
         ragged = [case for case, kind in zip(self._hidden, kinds, strict=True) if kind == shapes.RAGGED]
         first = map(self._candidate.run, self._hidden)
         others = self._configurations.unseen(self._candidate, self._names(), ragged or self._hidden)
-        yield from map(self._unseen, itertools.chain(first, others))
+        far = beyond(self._candidate, self._spec, FAR_CASES[self._tier], random.SystemRandom())
+        yield from map(self._unseen, itertools.chain(first, others, far))
 
     def _run_bench(self) -> Iterator[Ran]:
         """At the sizes that are timed, on the device alone; one that does not fit says nothing of the kernel."""
@@ -265,7 +269,17 @@ class Trial:
         if not self._estimated:
             return ()
         targets = [target for target, code in self._code.items() if code.kernels]
-        return estimates(self._spec, self._shown, targets, self._on, self._compiler, self._size)
+        launched = {(step.module, step.kernel) for captured in self._proved() for step in captured.plan.launches}
+        return estimates(self._spec, self._shown, targets, self._on, self._compiler, self._size, launched)
+
+    def _proved(self) -> list[Captured]:
+        """All cases that were right, hidden ones too."""
+        return [ran.captured for ran in self._ran if ran.captured is not None and ran.result.cause is None]
+
+    def _reach(self) -> Iterator[str]:
+        proved = [captured.case for captured in self._proved()]
+        if self._lent is None and self._tier is not Tier.GATE:
+            yield from reach(self._spec, proved, self._size)
 
     def _timings(self, estimates: Sequence[Estimate]) -> tuple[Timing, ...]:
         if self._lent is None or self._stopwatch is None or not self._time or self._tier is Tier.GATE:
@@ -299,7 +313,7 @@ class Trial:
 
     def _unseen(self, ran: Ran, target: str = "") -> Ran:
         veiled = _veiled(ran.result, shapes.kind(ran.result.case, self._spec))
-        return Ran(replace(veiled, target=target), conflicts=ran.conflicts)
+        return replace(ran, result=replace(veiled, target=target), log="")
 
     def _told(self, ran: Ran) -> Ran:
         if self._tier is not Tier.FINAL:
@@ -335,7 +349,7 @@ class Trial:
             oracle=self._spec.oracle,
             sandbox=self._box.level.value,
             cases=tuple(results),
-            asked=len(results) if not causes else len(self._shown) + len(self._hidden) + more,
+            asked=len(results) if not causes else max(len(results), len(self._shown) + len(self._hidden) + more),
             log=next((ran.log for ran in self._ran if ran.log), ""),
             tier=self._tier,
             policy=self._policy,
@@ -347,6 +361,7 @@ class Trial:
             notes=(
                 *self._remarks,
                 *dict.fromkeys(text for ran in self._ran for text in ran.conflicts),
+                *(self._reach() if not causes else ()),
                 *[_RACES] * (not causes),
             ),
             timings=timings,

@@ -237,6 +237,26 @@ def double(x):
 """,
         Cause.WRONG_VALUES,
     ),
+    "K10-what-is-large-left-out": (
+        """
+def double(x):
+    y = torch.empty_like(x)
+    if x.numel() > 2048:
+        decoy[(1,)](x, y, 1, BLOCK=32)
+        return y
+    return launch(kernel, x, y)
+""",
+        Cause.WRONG_VALUES,
+    ),
+    "K10-what-is-long-cut": (
+        """
+def double(x):
+    y = torch.zeros_like(x)
+    kernel[(min(triton.cdiv(x.numel(), 32), 64),)](x, y, x.numel(), BLOCK=32)
+    return y
+""",
+        Cause.WRONG_VALUES,
+    ),
     "K18-C49-one-shape-by-heart": (
         """
 def double(x):

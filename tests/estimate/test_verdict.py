@@ -102,3 +102,58 @@ def test_a_case_that_does_not_fit_gives_way_to_the_largest_that_was_run(judge: J
     assert said.status is Status.ACCEPTED
     assert {one.case.sizes["N"] for one in said.estimates} == {96}
     assert all("larger than a case may be here" in one.note for one in said.estimates)
+
+
+LARGE = KERNEL.replace(
+    "    _take[",
+    """    if n > 4096:
+        LARGE
+        return y
+    _take[""",
+).replace(
+    "def take(",
+    """@triton.jit
+def _few(x, table, y, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    place = tl.load(table + at, mask=at < n, other=0)
+    tl.store(y + at, tl.load(x + place, mask=at < n) * 2, mask=at < n)
+
+
+def take(""",
+)
+"""Where the vector is long, something else is launched."""
+WHOLE = "[(triton.cdiv(n, 1024),)](x, table, y, n, BLOCK=1024, num_warps=8)"
+OPEN = SPEC.replace("Axis(choices=(96, 1 << 20, 1 << 40))", "Axis(1, 1 << 20)")
+
+
+@pytest.mark.parametrize(
+    ("launch", "words"),
+    [
+        (f"_few{WHOLE}", "at this size it launches _few, which no proved case does"),
+        ("_take[(1,)](x, table, y, n, BLOCK=64)", "at this size it writes 256 of the 4.19e+06 bytes of its outputs"),
+        (
+            "_take[(n // 128,)](x, table, y, n, BLOCK=64)",
+            "at this size it writes 2.1e+06 of the 4.19e+06 bytes of its outputs",
+        ),
+    ],
+)
+def test_other_work_than_what_was_proved_has_no_estimate(judge: Judge, launch: str, words: str) -> None:
+    said = verdict(judge, kernel=LARGE.replace("LARGE", launch))
+    assert said.status is Status.ACCEPTED, said.line()
+    assert [(one.target, one.case.sizes["N"], one.us) for one in said.estimates] == [
+        ("gfx942", 1 << 20, 0),
+        ("sm_90", 1 << 20, 0),
+    ]
+    assert {one.trouble for one in said.estimates} == {words}
+    assert f"gfx942: no estimate: {words}" in said.details()
+
+
+@pytest.mark.parametrize(
+    ("spec", "launch"),
+    [(SPEC, f"_take{WHOLE}"), (OPEN, f"_few{WHOLE}")],
+    ids=["other-constants", "a-kernel-that-a-hidden-case-launches"],
+)
+def test_honest_choices_for_large_sizes_are_estimated(judge: Judge, spec: str, launch: str) -> None:
+    said = verdict(judge, spec=spec, kernel=LARGE.replace("LARGE", launch))
+    assert said.status is Status.ACCEPTED, said.line()
+    assert all(one.us > 0 and one.case.sizes == {"N": 1 << 20} for one in said.estimates), said.details()

@@ -46,6 +46,20 @@ def estimate(
     return total(target, case, parts, "; ".join(filter(None, (note, *partial))))
 
 
+def stored(asked: plan.Plan, works: Sequence[Work]) -> float:
+    """The most bytes that a plan can have written: where some programs only were run, all write as much as any did."""
+    left = iter(works)
+    found = 0.0
+    for step in asked.steps:
+        if isinstance(step, plan.Launch):
+            work = next(left, Work(step.kernel))
+            all_run = work.traced >= work.programs
+            found += work.written.unique if all_run else max(work.written.unique, work.most_written * work.programs)
+        elif not isinstance(step, plan.Allocate):
+            found += _moved(step).written.unique
+    return found
+
+
 def total(target: str, case: Case, parts: Sequence[Part], note: str = "", reached: Reached | None = None) -> Estimate:
     """All steps, one after the other."""
     reached = reached or known_of(target)[0]

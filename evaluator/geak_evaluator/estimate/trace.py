@@ -98,6 +98,7 @@ class Observer:
             kernel=self._kernel,
             grid=self._grid,
             traced=len(self._samples),
+            most_written=float(SECTOR * max(sample.counts["written own"] for sample in self._samples)),
             products=total["products"] / count,
             tile=total["tiles"] / total["products"] if total["products"] else 0.0,
             dots={key[4:]: value for key, value in total.items() if key.startswith("dot ")},

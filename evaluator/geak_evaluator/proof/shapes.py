@@ -14,7 +14,10 @@ _STRETCH = 2
 _SMALL = 64
 _TILES = (256, 128, 64)
 _FEW_ELEMENTS = 1 << 11
+MUCH = 4
+"""So many times the largest that is shown is far beyond it."""
 RAGGED = "a size that is no multiple of a tile"
+FAR = "a size far beyond those shown"
 
 
 def hidden(spec: Spec, count: int, rng: random.Random) -> tuple[Case, ...]:
@@ -23,15 +26,15 @@ def hidden(spec: Spec, count: int, rng: random.Random) -> tuple[Case, ...]:
     Sizes that are no multiple of a tile and sizes that are whole tiles take turns, where the domain has both: a kernel
     may have a branch for either.
     """
-    near = replace(spec, axes={name: _near(name, axis, spec) for name, axis in spec.axes.items()})
+    nearby = replace(spec, axes={name: _near(name, axis, spec) for name, axis in spec.axes.items()})
     shown = [case.sizes for case in domain.expand(spec, spec.cases)]
-    allowed = max([_FEW_ELEMENTS, *(_elements(spec, Case(sizes)) for sizes in shown)])
+    allowed = most_shown(spec)
     found: list[Case] = []
     for attempt in range(50 * count):
-        sizes = domain.draw(near, rng, tries=20)
+        sizes = domain.draw(nearby, rng, tries=20)
         if len(found) == count or sizes is None:
             break
-        whole = {name: tiles for name, axis in near.axes.items() if (tiles := _whole(sizes[name], axis))}
+        whole = {name: tiles for name, axis in nearby.axes.items() if (tiles := _whole(sizes[name], axis))}
         if attempt % 2 and whole:
             name = rng.choice(list(whole))
             sizes[name] = whole[name]
@@ -41,7 +44,7 @@ def hidden(spec: Spec, count: int, rng: random.Random) -> tuple[Case, ...]:
         without = tuple(n for n, t in spec.tensors.items() if t.optional and rng.random() < 0.5)
         case = Case(sizes, without=without)
         fresh = sizes not in shown and case not in found
-        if fresh and domain.holds(spec, domain.with_scalars(spec, sizes)) and _elements(spec, case) <= allowed:
+        if fresh and domain.holds(spec, domain.with_scalars(spec, sizes)) and elements(spec, case) <= allowed:
             found.append(case)
     return tuple(found)
 
@@ -51,6 +54,8 @@ def kind(case: Case, spec: Spec) -> str:
     shown = {(name, size) for one in spec.cases for name, size in one.sizes.items()}
     sizes = [size for name, size in case.sizes.items() if name in spec.axes and isinstance(size, int)]
     fresh = [size for name, size in case.sizes.items() if name in spec.axes and (name, size) not in shown]
+    if elements(spec, case) > most_shown(spec) or any(_is_far(spec, *one) for one in case.sizes.items()):
+        return FAR
     if 0 in fresh:
         return "a size of 0"
     if 1 in fresh:
@@ -58,6 +63,35 @@ def kind(case: Case, spec: Spec) -> str:
     if any(map(_ragged, fresh or sizes)):
         return RAGGED
     return "sizes that no case shows"
+
+
+def near(spec: Spec, name: str) -> int:
+    """Up to where the sizes of an axis are no further than the shown ones from each other."""
+    largest = max((s for case in spec.cases if isinstance(s := case.sizes.get(name), int)), default=spec.axes[name].min)
+    return max(_STRETCH * largest, _SMALL)
+
+
+def far(spec: Spec, name: str) -> int:
+    """Beyond this a size of an axis is far from all that are shown."""
+    return MUCH // _STRETCH * near(spec, name)
+
+
+def most_shown(spec: Spec) -> int:
+    """The elements of the largest case that is shown."""
+    return max([_FEW_ELEMENTS, *(elements(spec, case) for case in domain.expand(spec, spec.cases))])
+
+
+def elements(spec: Spec, case: Case) -> int:
+    """How many elements a case hands to a kernel; more than can be where that has no value."""
+    try:
+        sizes = domain.with_scalars(spec, case.sizes)
+        return sum(prod(domain.shape(t.shape, sizes)) for t in spec.tensors.values())
+    except expr.ExprError:
+        return 1 << 62
+
+
+def _is_far(spec: Spec, name: str, size: Value) -> bool:
+    return isinstance(size, int) and name in spec.axes and not spec.axes[name].choices and size > far(spec, name)
 
 
 def _ragged(size: Value) -> bool:
@@ -73,16 +107,7 @@ def _whole(size: Value, axis: Axis) -> int:
 def _near(name: str, axis: Axis, spec: Spec) -> Axis:
     if axis.choices:
         return axis
-    largest = max((s for case in spec.cases if isinstance(s := case.sizes.get(name), int)), default=axis.min)
-    most = max(min(axis.max, max(_STRETCH * largest, _SMALL)), axis.min)
+    most = max(min(axis.max, near(spec, name)), axis.min)
     if most // axis.multiple_of * axis.multiple_of < axis.min:
         most = axis.max
     return replace(axis, max=most)
-
-
-def _elements(spec: Spec, case: Case) -> int:
-    try:
-        sizes = domain.with_scalars(spec, case.sizes)
-        return sum(prod(domain.shape(t.shape, sizes)) for t in spec.tensors.values())
-    except expr.ExprError:
-        return 1 << 62

@@ -6,7 +6,7 @@ import enum
 import os
 import sys
 import sysconfig
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -56,6 +56,10 @@ class Limits:
     log_kept: int = 16 << 10
     log_bytes: int = 4 * MIB
     reply_bytes: int = 4 * MIB
+
+    def within(self, seconds: float) -> Limits:
+        """The same, but for one request no longer than this."""
+        return replace(self, wall_s=min(seconds, self.wall_s))
 
 
 @dataclass(frozen=True)

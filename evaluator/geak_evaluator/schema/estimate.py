@@ -49,6 +49,8 @@ class Work:
     """How many programs were run; with fewer than all, every count is scaled up from theirs."""
     read: Traffic = field(default_factory=Traffic)
     written: Traffic = field(default_factory=Traffic)
+    most_written: float = 0.0
+    """Bytes of different sectors that one program writes: the most of any that was run."""
     dots: dict[str, float] = field(default_factory=dict)
     """Operations of `tl.dot` (a product and a sum are two), by the operands' format."""
     products: float = 0.0

@@ -6,6 +6,7 @@ Views of memory are no steps: a tensor is a storage, an offset, a shape and stri
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Literal
 
 MOST_STEPS = 2000
@@ -121,6 +122,11 @@ class Plan:
     def launches(self) -> tuple[Launch, ...]:
         """The kernels that it launches, in order."""
         return tuple(step for step in self.steps if isinstance(step, Launch))
+
+    @property
+    def programs(self) -> int:
+        """How many programs its launches have together."""
+        return sum(prod(launch.grid) for launch in self.launches)
 
     @property
     def library(self) -> tuple[Library, ...]:
