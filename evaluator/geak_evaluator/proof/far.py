@@ -18,7 +18,7 @@ MOST_ELEMENTS = 1 << 19
 """Of inputs and outputs together: the interpreter carries out an operation on so many in some milliseconds."""
 _STEP = 8
 """How much smaller the next case of a row is, where one is more than can be carried out."""
-_DRAWS = 24
+_DRAWS = 16
 _WIDER = 8
 """How many times the elements of the largest shown case a wide one may have."""
 
@@ -83,7 +83,7 @@ def _wide(spec: Spec, rng: random.Random) -> Row:
         name: axis if axis.choices else replace(axis, max=max(min(axis.max, shapes.far(spec, name)), axis.min))
         for name, axis in spec.axes.items()
     }
-    drawn = (_drawn(spec, axes, rng) for _ in range(8 * _DRAWS))
+    drawn = (_drawn(spec, axes, rng) for _ in range(12 * _DRAWS))
     wide = [
         case
         for case in drawn
@@ -95,7 +95,7 @@ def _wide(spec: Spec, rng: random.Random) -> Row:
 
 
 def _drawn(spec: Spec, axes: dict[str, Axis], rng: random.Random) -> Case | None:
-    sizes = domain.draw(replace(spec, axes=axes), rng, tries=20)
+    sizes = domain.draw(replace(spec, axes=axes), rng, tries=8)
     if sizes is None:
         return None
     sizes |= {n: rng.choice(s.choices) for n, s in spec.inputs.items() if isinstance(s, Scalar) and s.choices}
