@@ -25,21 +25,20 @@ _SAYS_NOTHING = UNDECIDABLE | {Cause.TIMEOUT, Cause.OUT_OF_MEMORY, Cause.PLAN_TO
 
 
 def beyond(candidate: Candidate, spec: Spec, count: int, rng: random.Random) -> Iterator[Ran]:
-    """Up to so many of them; of each row the largest that can be carried out, and none that is merely too large."""
+    """Up to so many of them, and none that is merely too large; smaller ones only where no row's first can be run."""
     rows = far.rows(spec, count, rng) if count else ()
-    done: set[int] = set()
-    lost = 0
+    done = lost = 0
     for places in zip_longest(*rows):
-        for number, case in enumerate(places):
-            if case is None or number in done:
-                continue
-            if len(done) == count or lost == _MOST_LOST:
+        if done:
+            return
+        for case in filter(None, places):
+            if done == count or lost == _MOST_LOST:
                 return
             ran = _tried(candidate, case)
             if ran is None or ran.result.cause in _SAYS_NOTHING:
                 lost += ran is None or ran.result.cause is not Cause.TOO_BIG_HERE  # which is seen at once
                 continue
-            done.add(number)
+            done += 1
             yield ran
 
 
