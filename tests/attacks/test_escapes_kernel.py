@@ -278,6 +278,12 @@ def test_E57_every_denied_call_is_denied() -> None:
         assert interpret(code, 56, 0x11) == seccomp._ALLOW
         assert interpret(code, 56, 0x3D0F00) == seccomp._ALLOW  # as libc starts a thread
         assert interpret(code, 56, 0x12) == seccomp._ERRNO | 1
+        for kind in (1, 2, 3, 5, 10):
+            for flags in (0, 0x80000, 0x800, 0x80800):
+                own = seccomp._ALLOW if gpu and kind in (1, 5) else seccomp._ERRNO | 1
+                assert interpret(code, 41, 1, kind | flags) == own, (kind, flags)
+                assert interpret(code, 41, 2, kind | flags) == seccomp._ERRNO | 1
+                assert interpret(code, 41, 16, kind | flags) == seccomp._ERRNO | 1
 
 
 def interpret(code: bytes, number: int, *arguments: int, arch: int = 0xC000003E) -> int:

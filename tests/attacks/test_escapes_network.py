@@ -93,6 +93,71 @@ def test_E13_unix_abstract(arena: Arena) -> None:
         arena.attack(_SOCKETS + "    attempt('E13', through, socket.AF_UNIX, 1, '\\0geak-attack')")
 
 
+NODES = ("/dev/full",)
+"""What stands for a device's files in a cage, which has none."""
+STREAMS = (1, 5)
+
+
+def test_E13_a_devices_child_binds_the_socket_that_cuda_starts_with(arena: Arena) -> None:
+    """As libcuda does it: a refusal of any of these is error 304, and no kernel is ever launched."""
+    found = arena.run(
+        """
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_CLOEXEC)
+        attempt("no file", os.unlink, "")
+        attempt("bind", made.bind, f"\\0cuda-uvmfd-{os.stat('/proc/self/ns/pid').st_ino}-{os.getpid()}\\0")
+        attempt("listen", made.listen, 128)
+        """,
+        spawn={"devices": NODES},
+    ).found
+    assert found == {"no file": "ENOENT", "bind": "OPEN None", "listen": "OPEN None"}
+
+
+def test_E12_E13_a_devices_child_reaches_nobody_by_a_socket(arena: Arena, home: Path) -> None:
+    """It may offer an abstract name and nothing else: not call anyone, not answer whoever calls."""
+    with ExitStack() as servers:
+        named = []
+        for kind in STREAMS:
+            for address in (f"\0geak-attack-{kind}", str(home / f"docker-{kind}.sock")):
+                servers.enter_context(listening(socket.AF_UNIX, kind, address))
+                named.append([kind, address])
+        for path in home.glob("*.sock"):
+            path.chmod(0o777)
+        for name, kind in (("datagram", socket.SOCK_DGRAM), ("tcp", socket.SOCK_STREAM)):
+            family = socket.AF_UNIX if name == "datagram" else socket.AF_INET
+            at = "\0geak-attack-datagram" if name == "datagram" else ("127.0.0.1", 0)
+            server = servers.enter_context(listening(family, kind, at))
+        arena.attack(
+            _SOCKETS
+            + """
+    for kind, address in job["named"]:
+        where = f"{kind} at {address[-8:]}: "
+        attempt(where + "connect", through, socket.AF_UNIX, kind, address)
+        attempt(where + "send to", lambda: socket.socket(socket.AF_UNIX, kind).sendto(b"x", address))
+        attempt(where + "send message", lambda: socket.socket(socket.AF_UNIX, kind).sendmsg([b"x"], [], 0, address))
+    for kind in (1, 5):
+        mine = socket.socket(socket.AF_UNIX, kind)
+        mine.bind("")
+        mine.listen()
+        attempt(f"{kind}: accept", mine.accept)
+        attempt(f"{kind}: accept by the older call", call, 43, mine.fileno(), None, None)
+        for place in (".", "/tmp", "/dev/shm", job["home"]):
+            attempt(f"{kind}: a file in {place}", socket.socket(socket.AF_UNIX, kind).bind, f"{place}/made")
+    attempt("datagram", lambda: socket.socket(socket.AF_UNIX, 2).sendto(b"x", "\\0geak-attack-datagram"))
+    attempt("tcp", through, socket.AF_INET, 1, ("127.0.0.1", job["port"]))
+    for family in range(64):
+        for kind in (1, 2, 3, 5):
+            for flags in (0, socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK):
+                if (family, kind) not in ((1, 1), (1, 5)):
+                    attempt(f"family {family}, kind {kind}, flags {flags}", call, 41, family, kind | flags, 0)
+    """,
+            named=named,
+            port=server.getsockname()[1],
+            home=str(home),
+            spawn={"devices": NODES},
+            denied=("ENOTCONN", "EOPNOTSUPP", "ENOTSUP"),  # of a stream that nobody is at the other end of
+        )
+
+
 def test_E12_E13_sockets_by_other_calls(arena: Arena, home: Path) -> None:
     """A pair cannot be turned towards anyone else, and the channel cannot either."""
     path = str(home / "log")

@@ -70,7 +70,8 @@ PRETENDED = _table("""
 
 _CLONE, _CLONE3, _KILL, _TGKILL, _PRLIMIT, _PRCTL, _IOCTL = 56, 435, 62, 234, 302, 157, 16
 _OPEN, _OPENAT, _OPENAT2, _MMAP, _FCNTL, _FALLOCATE, _AFFINITY = 2, 257, 437, 9, 72, 285, 203
-_SOCKETPAIR, _AF_UNIX = 53, 1
+_SOCKET, _SOCKETPAIR, _AF_UNIX = 41, 53, 1
+_STREAM, _SEQPACKET, _TYPE = 1, 5, 0xF
 _SENDS = {44: _ARG3, 46: _ARG2, 307: _ARG3}
 _NEW_NAMESPACES = 0x7E020000
 _SIGCHLD = 17
@@ -81,7 +82,9 @@ _HARMFUL_IOCTLS = (0x5412, 0x541C, 0x5452, 0x8901, 0x8902, 0x40086602, 0x401C582
 """TIOCSTI, TIOCLINUX; FIOASYNC, FIOSETOWN, SIOCSPGRP; a file's flags, project, version, verity, encryption."""
 _SIGNALLING_FCNTLS = (8, 10, 15, 1024, 1026)
 """F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY: by them the kernel signals whom the child names."""
-_GPU_NEEDS = ("memfd_create",)
+_GPU_NEEDS = ("memfd_create", "bind", "listen")
+"""libcuda binds an abstract socket, by which others could ask for its descriptors, and does not start without: it needs
+neither to connect nor to accept. Landlock lets no child make a socket that is a file."""
 OWN = 0x600DF00D
 """Stands for the process itself until it is known."""
 
@@ -141,7 +144,10 @@ def program(own_pid: int, *, gpu: bool = False) -> bytes:
     when(_PRCTL, never(_ARG0, _PDEATHSIG, _SCHED_CORE))
     # A pair of streams leads nowhere else; from a datagram socket one can send to any address.
     local = [(_LOAD, 0, 0, _ARG0), (_EQUAL, 1, 0, _AF_UNIX), (_RETURN, 0, 0, _ERRNO | errno.EPERM)]
-    when(_SOCKETPAIR, [*local, (_LOAD, 0, 0, _ARG1), (_AND, 0, 0, 0xF), *only(_ARG1, 1, 5)[1:]])
+    streams = [*local, (_LOAD, 0, 0, _ARG1), (_AND, 0, 0, _TYPE), *only(_ARG1, _STREAM, _SEQPACKET)[1:]]
+    when(_SOCKETPAIR, streams)
+    if gpu:
+        when(_SOCKET, streams)
     when(_FCNTL, never(_ARG1, *_SIGNALLING_FCNTLS))
     # Truncating what was opened for reading: Landlock before Linux 6.2 lets it pass.
     when(_OPEN, unless(_ARG1, 0x203, 0x200))
