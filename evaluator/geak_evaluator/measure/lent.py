@@ -9,6 +9,7 @@ from typing import Any
 
 from geak_evaluator.measure.lease import Busy, Unfit, lease, suspect
 from geak_evaluator.replies import FAULTS, read
+from geak_evaluator.sandbox import driver
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Child
 from geak_evaluator.sandbox.policy import GIB, Limits
@@ -123,4 +124,6 @@ class Lent:
             return said.identity
         where = ", ".join(self.metal.nodes) or self.metal.kind
         why = trouble.message if trouble else FAULTS[reply.fault] if reply.fault else "it does not say which it is"
+        if self.metal.kind != "simulated" and (lacking := driver.lacking()):
+            why = f"{lacking} ({why})"
         raise DeviceLost(f"the device at {where} does not pass its test: {why}")

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from geak_evaluator.sandbox import driver
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.plan import Plan
@@ -90,11 +91,11 @@ class Replayer:
         return [*start, *(["--proton", str(proton)] if proton is not None else [])]
 
 
-_PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "ROCM_PATH", "CUDA_HOME", "LANG", "PYTHONPATH", "VIRTUAL_ENV")
+_PASSED_ON = ("PATH", "LANG", "PYTHONPATH", "VIRTUAL_ENV")
 
 
 def environment(home: Path) -> dict[str, str]:
     """What a replay may know of ours: where libraries lie, and a folder of its own; never a key."""
-    known = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    known = driver.variables() | {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
     own = dict.fromkeys(("HOME", "TMPDIR", "XDG_CACHE_HOME"), str(home))
     return {**known, **own, "TRITON_CACHE_DIR": str(home / "triton"), "PYTHONDONTWRITEBYTECODE": "1"}

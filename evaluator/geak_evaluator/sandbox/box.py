@@ -18,9 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from geak_evaluator.sandbox import folder, landlock, policy, seccomp, watchdog
+from geak_evaluator.sandbox import driver, folder, landlock, policy, seccomp, watchdog
 from geak_evaluator.sandbox.child import Child
-from geak_evaluator.sandbox.confine import OF_DEVICES
 from geak_evaluator.sandbox.errors import SandboxError, WeakSandbox
 from geak_evaluator.sandbox.policy import LAYERS, Level, Limits, Policy
 from geak_evaluator.sandbox.selftest import Report, examine
@@ -44,6 +43,9 @@ PRELOAD = (
     "geak_evaluator.children.script",
 )
 
+_ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"}
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+"""How the libraries below torch and numpy are told to start none; whatever else has such a name is set likewise."""
 _FIRST_UID, _UIDS = 60578, 600
 """A range that Linux distributions leave to nobody."""
 
@@ -84,7 +86,11 @@ class Sandbox:
                 self._layers = tuple(layer for layer in self._layers if layer != "namespaces")
         if self._process is None:
             self._launch(namespaces=False)
-        self.report = examine(self.spawn, self._root, namespaces="namespaces" in self._layers)
+        try:
+            self.report = examine(self.spawn, self._root, namespaces="namespaces" in self._layers)
+        except SandboxError:
+            self.close()
+            raise
         if self.level.rank < self._minimum.rank:
             self.close()
             raise WeakSandbox(weakness(self.report, self._minimum))
@@ -164,7 +170,7 @@ class Sandbox:
         code = (
             f"import sys; sys.path[:] = {[package, *paths]!r}; from geak_evaluator.sandbox.guardian import main; main()"
         )
-        threads = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "MKL", "OPENBLAS")}
+        threads = {name: "1" for name in (*_THREADS, *os.environ) if name.endswith("_NUM_THREADS")}
 
         def lay_out() -> None:
             control, life = os.dup(theirs.fileno()), os.dup(lifeline)
@@ -173,7 +179,8 @@ class Sandbox:
 
         self._process = subprocess.Popen(
             [sys.executable, "-I", "-c", code, json.dumps(settings)],
-            env={"PATH": "/usr/bin:/bin", "LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1", **threads, **_libraries()},
+            # The loader reads where a vendor's container says that its driver lies once, when a process starts.
+            env={**driver.variables(), **threads, **_ENVIRONMENT},
             cwd="/",
             stdin=subprocess.DEVNULL,
             pass_fds=(3, 4),
@@ -216,7 +223,8 @@ class Sandbox:
         workdir = f"{self._root}/{self._counter:x}"
         extra = tuple(os.path.realpath(p) for p in read)
         allowed = (*self._readable, *extra, *(policy.device_read() if devices else ()))
-        past_modes = self._past_modes or policy.unreadable_to_others(extra)
+        unusual = (*extra, *(driver.compiler_folders() if devices else ()))
+        past_modes = self._past_modes or policy.unreadable_to_others(unusual)
         with contextlib.ExitStack() as undo:
             os.mkdir(workdir, 0o700)
             undo.callback(_removed, workdir)
@@ -289,11 +297,6 @@ class Sandbox:
             raise EOFError("the warm process has ended")
         answer: dict[str, Any] = json.loads(data)
         return answer
-
-
-def _libraries() -> dict[str, str]:
-    """Where a vendor's container says that its driver lies: the loader reads it once, when a process starts."""
-    return {name: os.environ[name] for name in OF_DEVICES if name in os.environ}
 
 
 def _removed(path: str) -> None:

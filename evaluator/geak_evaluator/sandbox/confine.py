@@ -6,11 +6,12 @@ import contextlib
 import os
 import resource
 import signal
+import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from geak_evaluator.sandbox import landlock, seccomp
+from geak_evaluator.sandbox import driver, landlock, seccomp
 from geak_evaluator.sandbox.policy import DEVICES, Limits, Policy
 from geak_evaluator.sandbox.syscalls import (
     CAP_DAC_READ_SEARCH,
@@ -24,6 +25,7 @@ from geak_evaluator.sandbox.syscalls import (
     set_capabilities,
 )
 
+_OTHERS = stat.S_IROTH | stat.S_IWOTH
 CHANNEL, FIRST_SHARED = 3, 4
 """A child's descriptors: 0 nothing, 1 and 2 its log, 3 the judge, then the shared memory it was given."""
 
@@ -37,13 +39,9 @@ def descriptors(channel: int, log: int, shared: Sequence[int]) -> None:
     close_from(len(high))
 
 
-OF_DEVICES = ("LD_LIBRARY_PATH", "ROCM_PATH", "CUDA_HOME", "CC", "TRITON_LIBCUDA_PATH", "TRITON_LIBHIP_PATH")
-"""Where a machine says that its driver and its C compiler lie: Triton looks there when it launches."""
-
-
 def environment(workdir: str, *, device: bool = False) -> None:
     """Replaces whatever the parent's environment held by the few names that a child needs."""
-    kept = {name: os.environ[name] for name in OF_DEVICES if device and name in os.environ}
+    kept = driver.variables() if device else {}
     os.chdir(workdir)
     os.umask(0o077)
     os.environ.clear()
@@ -90,10 +88,14 @@ def confine(policy: Policy) -> None:
         seccomp.install(os.getpid(), gpu=bool(policy.devices))
 
 
+def groups_of(devices: Sequence[str]) -> list[int]:
+    """The groups that are the way to a device, as on AMD, where others may not open its files; never root's."""
+    found = [os.stat(path) for path in devices if os.path.exists(path)]
+    return sorted({one.st_gid for one in found if one.st_gid and one.st_mode & _OTHERS != _OTHERS})
+
+
 def _drop_user(policy: Policy) -> None:
-    # On AMD the groups that own /dev/kfd and the render nodes are the way to the device.
-    groups = {os.stat(path).st_gid for path in policy.devices if os.path.exists(path)}
-    os.setgroups(sorted(groups))
+    os.setgroups(groups_of(policy.devices))
     os.setresgid(policy.uid, policy.uid, policy.uid)
     os.setresuid(policy.uid, policy.uid, policy.uid)
 

@@ -8,6 +8,8 @@ import sys
 import sysconfig
 from dataclasses import dataclass, replace
 
+from geak_evaluator.sandbox import driver
+
 MIB = 1 << 20
 GIB = 1 << 30
 
@@ -108,16 +110,14 @@ def default_read() -> tuple[str, ...]:
 
 _OF_DEVICES = (
     *("/opt/rocm", "/sys/class/kfd", "/sys/class/drm", "/sys/module/amdgpu", "/usr/share/libdrm", "/dev/dri"),
-    *("/usr/local/cuda", "/usr/local/nvidia", "/proc/driver/nvidia", "/sys/module/nvidia"),
+    *("/usr/local/cuda", "/usr/local/nvidia", "/proc/driver/nvidia", "/proc/driver/nvidia-uvm", "/sys/module/nvidia"),
     *("/sys/bus/pci", "/sys/devices", "/proc/devices", "/proc/modules", "/etc/nvidia"),
 )
 
 
 def device_read() -> tuple[str, ...]:
     """What a child that a device was leased to may read besides: its driver's libraries and what it tells of itself."""
-    named = [os.environ.get(name, "") for name in ("LD_LIBRARY_PATH", "ROCM_PATH", "CUDA_HOME")]
-    paths = [*_OF_DEVICES, *(path for text in named for path in text.split(":"))]
-    return tuple(dict.fromkeys(os.path.realpath(path) for path in paths if path.startswith("/") and path != "/"))
+    return tuple(dict.fromkeys(os.path.realpath(path) for path in (*_OF_DEVICES, *driver.readable())))
 
 
 def unreadable_to_others(paths: tuple[str, ...]) -> bool:
