@@ -48,7 +48,11 @@ def environment(*, elsewhere: bool = False) -> dict[str, str]:
     A command that reaches one elsewhere, such as ssh, also learns where keys of its own are asked for.
     """
     names = (*_PASSED_ON, *["SSH_AUTH_SOCK"] * elsewhere)
-    known = {k: v for k, v in os.environ.items() if k in names or k.startswith(_PASSED_ON_PREFIXES)}
+    known = {
+        k: v
+        for k, v in os.environ.items()
+        if k in names or k.startswith(_PASSED_ON_PREFIXES) or k.endswith("_NUM_THREADS")
+    }
     return {k: v for k, v in known.items() if not is_secret(k)}  # NVIDIA_API_KEY is one
 
 

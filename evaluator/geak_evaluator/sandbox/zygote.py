@@ -30,6 +30,7 @@ from geak_evaluator.schema.codec import from_json
 Message = dict[str, Any]
 
 _MESSAGE_LIMIT = 1 << 17
+_TASKS = "/proc/self/task"
 _STUCK_AFTER_S = 10.0
 _STOPPED_AFTER_S = 2.0
 
@@ -74,9 +75,14 @@ def _orphaned(*_: object) -> NoReturn:
     os._exit(0)
 
 
+_started: list[str] = []
+"""Threads that a module started when it was loaded, in words."""
+
+
 def _load(names: list[str]) -> dict[str, str]:
     missing = {}
     for name in names:
+        before = set(os.listdir(_TASKS))
         try:
             module = importlib.import_module(name)
             if name == "torch":
@@ -86,6 +92,8 @@ def _load(names: list[str]) -> dict[str, str]:
                 warm()
         except Exception as error:
             missing[name] = f"{type(error).__name__}: {error}"[:300]
+        if new := set(os.listdir(_TASKS)) - before:
+            _started.append(f"importing {name} started {len(new)}")
     return missing
 
 
@@ -94,15 +102,25 @@ def _send(control: socket.socket, **message: Any) -> None:
 
 
 def _spawn(control: socket.socket, request: Message, fds: list[int]) -> Message:
-    threads = len(os.listdir("/proc/self/task"))
+    threads = len(os.listdir(_TASKS))
     if threads != 1:
-        return {"error": f"the warm process has {threads} threads, and a fork would lose all but one"}
+        return {"error": _too_many(threads)}
     policy = from_json(Policy, request["policy"])
     pid = os.fork()
     if pid == 0:
         _child(control, request, policy, fds)
     _alive.add(pid)
     return {"pid": pid}
+
+
+def _too_many(threads: int) -> str:
+    told = f"the warm process has {threads} threads, and a fork would lose all but one"
+    if not _started:
+        return told
+    return (
+        f"{told}: {', '.join(_started)}. Set the variable by which its library is told to start none: OMP_NUM_THREADS, "
+        "MKL_NUM_THREADS and OPENBLAS_NUM_THREADS are 1 in there, and so is what else ends so where the judge starts"
+    )
 
 
 def _child(control: socket.socket, request: Message, policy: Policy, fds: list[int]) -> NoReturn:
