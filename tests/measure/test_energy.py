@@ -61,9 +61,12 @@ def test_what_is_too_short_has_no_figure() -> None:
     assert watcher.enough_s == pytest.approx(2.0)
 
 
-@pytest.mark.parametrize(("version", "place"), [((1, 3), 24), ((1, 4), 24), ((1, 5), 88)])
+PLACES = [((1, 3), 24), ((1, 4), 24), ((1, 5), 88), ((1, 6), 16), ((1, 7), 24), ((1, 8), 24)]
+
+
+@pytest.mark.parametrize(("version", "place"), PLACES)
 def test_amdgpus_table(tmp_path: Path, version: tuple[int, int], place: int) -> None:
-    data = bytearray(288)
+    data = bytearray(1664)
     struct.pack_into("<HBB", data, 0, len(data), *version)
     struct.pack_into("<Q", data, place, 5 << 16)
     file = tmp_path / "gpu_metrics"
@@ -71,7 +74,34 @@ def test_amdgpus_table(tmp_path: Path, version: tuple[int, int], place: int) -> 
     assert GpuMetrics(file).joules() == 5.0
 
 
-@pytest.mark.parametrize("data", [b"", b"\x20\x01\x02\x09" + bytes(284), b"\x20\x01\x01\x04" + bytes(284)])
+def attributes(*given: tuple[int, int, list[int]], count: int | None = None) -> bytes:
+    """A table of version 1.9: attributes by number and type, packed as the driver packs them."""
+    body = b""
+    for number, kind, values in given:
+        form = "BbHhIiQq"[kind]
+        body += struct.pack(f"<Q{len(values)}{form}", kind << 20 | number << 10 | len(values), *values)
+    return struct.pack("<HBBI", 8 + len(body), 1, 9, len(given) if count is None else count) + body
+
+
+def test_amdgpus_table_of_attributes(tmp_path: Path) -> None:
+    file = tmp_path / "gpu_metrics"
+    file.write_bytes(
+        attributes((0, 2, [42]), (33, 2, [2100] * 8), (6, 6, [5325]), (7, 6, [5 << 16]), (8, 6, [1 << 40]))
+    )
+    assert GpuMetrics(file).joules() == 5.0
+
+
+NOTHING = [
+    *(b"", b"\x20\x01\x02\x09" + bytes(284), b"\x20\x01\x01\x04" + bytes(284)),
+    struct.pack("<HBB", 384, 1, 6) + b"\1" * 380,  # the first form of 1.6
+    struct.pack("<HBB", 384, 1, 10) + b"\1" * 380,
+    *(attributes(), attributes((0, 2, [42])), attributes((7, 4, [5 << 16])), attributes((7, 6, [0]))),
+    *(attributes((0, 2, [42]), count=99), attributes((0, 2, [42]))[:12]),
+    struct.pack("<HBBIQ", 16, 1, 9, 1, 9 << 20 | 1) + bytes(64),
+]
+
+
+@pytest.mark.parametrize("data", NOTHING)
 def test_a_table_that_tells_nothing(tmp_path: Path, data: bytes) -> None:
     file = tmp_path / "gpu_metrics"
     file.write_bytes(data)

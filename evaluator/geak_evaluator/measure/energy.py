@@ -84,8 +84,12 @@ class Nvml:
         return nvml, handle
 
 
-_PLACES = {(1, 3): 24, (1, 4): 24, (1, 5): 88}
+_PLACES = {(1, 3): 24, (1, 4): 24, (1, 5): 88, (1, 6): 16, (1, 7): 24, (1, 8): 24}
 """Where the accumulator lies in amdgpu's table, by its version (kgd_pp_interface.h of Linux)."""
+_TAKEN_BACK = (384, 1, 6)
+"""The size and version of a first form of 1.6, laid out as 1.5 is: its number was given to another."""
+_ENERGY, _WIDTHS = 7, (1, 1, 2, 2, 4, 4, 8, 8)
+"""Of version 1.9: the accumulator's number among attributes, and how wide the values of each type are."""
 _UNIT = 2**-16
 
 
@@ -102,9 +106,7 @@ class GpuMetrics:
         """Now."""
         try:
             data = self.file.read_bytes()
-            _, *version = struct.unpack_from("<HBB", data)
-            place = _PLACES[version[0], version[1]]
-            (steps,) = struct.unpack_from("<Q", data, place)
+            (steps,) = struct.unpack_from("<Q", data, _place(data))
         except (OSError, struct.error):
             raise NoSensor(f"{self.file} cannot be read") from None
         except KeyError:
@@ -112,6 +114,31 @@ class GpuMetrics:
         if steps in (0, (1 << 64) - 1):
             raise NoSensor("this card's energy accumulator is not kept")
         return float(steps * _UNIT)
+
+
+def _place(table: bytes) -> int:
+    """Where a table's accumulator lies; KeyError where that is not known."""
+    size, form, content = struct.unpack_from("<HBB", table)
+    if (form, content) == (1, 9):
+        return _among_attributes(table)
+    if (size, form, content) == _TAKEN_BACK:
+        raise KeyError(content)
+    return _PLACES[form, content]
+
+
+def _among_attributes(table: bytes) -> int:
+    """A count, and so often a word that says what follows it, of which type, and how many."""
+    (count,) = struct.unpack_from("<I", table, 4)
+    place = 8
+    for _ in range(count):
+        (word,) = struct.unpack_from("<Q", table, place)
+        number, kind, many = word >> 10 & 0x3FF, word >> 20 & 0xF, word & 0x3FF
+        if kind >= len(_WIDTHS):
+            break
+        if (number, _WIDTHS[kind], many) == (_ENERGY, 8, 1):
+            return place + 8
+        place += 8 + many * _WIDTHS[kind]
+    raise KeyError(_ENERGY)
 
 
 @dataclass(frozen=True)
