@@ -51,7 +51,24 @@ def test_nvidia(tmp_path: Path) -> None:
 def test_a_container_has_the_devices_whose_nodes_it_has(tmp_path: Path) -> None:
     machines.nvidia(tmp_path)
     (tmp_path / "dev/nvidia0").unlink()
-    assert [gpu.index for gpu in devices.gpus(tmp_path)] == [1]
+    (gpu,) = devices.gpus(tmp_path)
+    assert (gpu.index, gpu.nodes) == (0, ("/dev/nvidiactl", "/dev/nvidia1"))
+
+
+def test_what_a_container_shows_and_does_not_have_is_not_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host's list has three, and nvidia-smi numbers the two that are here."""
+    machines.nvidia(tmp_path, 3, uuid="GPU-????????-????-????-????-????????????")
+    (tmp_path / "dev/nvidia1").unlink()
+    lines = "".join(f"GPU {number}: NVIDIA H100 (UUID: GPU-{number + 7}a5a5a5a-0000)\n" for number in range(2))
+    fakes.program(tmp_path / "bin", "nvidia-smi", f"print({lines!r})")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    first, second = devices.gpus(tmp_path)
+    assert (first.index, first.uuid, first.nodes[-1]) == (0, "GPU-7a5a5a5a-0000", "/dev/nvidia0")
+    assert (second.index, second.uuid, second.nodes[-1]) == (1, "GPU-8a5a5a5a-0000", "/dev/nvidia2")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert [devices.handle(gpu) for gpu in devices.gpus(tmp_path)] == ["0", "1"]
 
 
 def test_a_uuid_that_proc_keeps_to_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,7 +156,7 @@ def test_gpu_ids_are_for_all_that_a_judge_does(tmp_path: Path) -> None:
 
 
 def test_products_by_their_names(tmp_path: Path) -> None:
-    models = ("NVIDIA H200", "NVIDIA A100-SXM4-80GB", "NVIDIA GeForce RTX 4090")
+    models = ("NVIDIA H200", "NVIDIA A100-SXM4-80GB", "NVIDIA GeForce RTX 4090", "NVIDIA GH200 480GB")
     for place, model in enumerate(models):
         machines.nvidia(tmp_path / str(place), 1, model)
-    assert [devices.gpus(tmp_path / str(place))[0].target for place in range(3)] == ["sm_90", "sm_80", ""]
+    assert [devices.gpus(tmp_path / str(place))[0].target for place in range(4)] == ["sm_90", "sm_80", "", ""]

@@ -162,9 +162,10 @@ def _bank(text: str) -> str:
 
 def _nvidia(root: Path) -> Iterator[Gpu]:
     told: dict[str, str] | None = None
-    for index, file in enumerate(sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))):
+    index = 0  # as CUDA and nvidia-smi count: what is not here has no number
+    for place, file in enumerate(sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))):
         about = dict(re.findall(r"^([\w ]+):\s*(.*?)\s*$", _read(file), re.M))
-        node = f"/dev/nvidia{about.get('Device Minor', index)}"
+        node = f"/dev/nvidia{about.get('Device Minor', place)}"
         if not (root / node.lstrip("/")).exists():
             continue  # a container shows the host's list and has the nodes of its own devices
         uuid, bus = about.get("GPU UUID", ""), file.parent.name
@@ -185,6 +186,7 @@ def _nvidia(root: Path) -> Iterator[Gpu]:
             nodes=(*(f"/dev/{name}" for name in _SHARED if (root / "dev" / name).exists()), node),
             usable=_open(root, "/dev/nvidiactl", node),
         )
+        index += 1
 
 
 def _by_nvidia_smi() -> dict[str, str]:
