@@ -33,12 +33,15 @@ class Replay:
     kernels: tuple[str, ...] = ("rows", "columns")
     script: str = "pass"
     more: Mapping[str, str] = field(default_factory=dict)
+    reports: list[Path | None] = field(default_factory=list)
+    """The folders that it was let write into for a tool."""
 
     @property
     def environment(self) -> dict[str, str]:
         return {"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "TMPDIR": str(self.folder), **self.more}
 
-    def command(self, times: int, *, proton: Path | None = None) -> list[str]:
+    def command(self, times: int, *, proton: Path | None = None, report: Path | None = None) -> list[str]:
+        self.reports.append(report)
         return [sys.executable, "-IS", "-c", self.script, str(times), str(proton or "")]
 
 

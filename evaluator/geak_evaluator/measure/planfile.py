@@ -82,12 +82,15 @@ class Replayer:
         """The kernels that it launches, in order."""
         return tuple(step.kernel for step in self.about.plan.launches)
 
-    def command(self, times: int, *, proton: Path | None = None, seconds: float = 0.0) -> list[str]:
+    def command(
+        self, times: int, *, proton: Path | None = None, report: Path | None = None, seconds: float = 0.0
+    ) -> list[str]:
         """A command that replays it so many times, or for so many seconds to measure energy."""
         program = sys.argv[0] if sys.argv[0].endswith(".pyz") else ""
         start = [sys.executable, "-P", *([program] if program else ["-m", "geak_evaluator"]), "replay"]
         start += [str(self.folder), "--times", str(times), "--device", self.device]
         start += ["--seconds", f"{seconds:g}"] * bool(seconds)
+        start += ["--report", str(report)] if report is not None else []
         return [*start, *(["--proton", str(proton)] if proton is not None else [])]
 
 

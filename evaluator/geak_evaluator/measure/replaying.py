@@ -43,6 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--times", type=int, default=1, help="how often")
     parser.add_argument("--seconds", type=float, default=0.0, help="go on for so long instead, and measure energy")
     parser.add_argument("--proton", type=Path, help="count with Triton's profiler, into this file")
+    parser.add_argument("--report", type=Path, help="a folder that a profiler has this process write into")
     parser.add_argument("--device", choices=("torch", "simulated"), default="torch", help=argparse.SUPPRESS)
     options = parser.parse_args(argv)
     try:
@@ -54,7 +55,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _replay(options: argparse.Namespace) -> int:
     about, source, values = planfile.read(options.folder)
     folder = options.folder.resolve()
-    _confine(folder, [options.proton.parent.resolve()] if options.proton else [])
+    written = [*([options.proton.parent] if options.proton else []), *([options.report] if options.report else [])]
+    _confine(folder, [place.resolve() for place in written])
 
     import triton
 

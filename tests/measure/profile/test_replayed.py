@@ -18,6 +18,7 @@ from geak_evaluator.measure.lease import lease, suspect, suspicion
 from geak_evaluator.oracle import SpecFile
 from geak_evaluator.sandbox import landlock
 from geak_evaluator.schema.device import Gpu
+from geak_evaluator.schema.plan import Plan
 from geak_evaluator.schema.profile import Profile
 from tests.measure import fakes
 
@@ -139,6 +140,37 @@ for tried in (lambda: open({str(other)!r}, "w"), lambda: open("/proc/1/environ")
     assert done.stdout == ""
     assert own.read_text() == "mine"
     assert not other.exists()
+
+
+@pytest.mark.skipif(landlock.abi() == 0, reason="this kernel has no Landlock")
+def test_a_replay_writes_into_a_tools_folder_wherever_that_lies(place: Path) -> None:
+    """Here as if no temporary folder were one that every profiler writes to."""
+    for folder in ("plan", "report", "other"):
+        (place / folder).mkdir()
+    about = planfile.PlanFile("gfx942", Plan(()), ())
+    planfile.write(place / "plan", about, b"", {})
+    script = f"""
+import pathlib, sys
+from geak_evaluator.measure import replaying
+replaying._TEMPORARY = ()
+confine = replaying._confine
+def then_write(*given):
+    confine(*given)
+    for name in ("plan", "report", "other"):
+        try:
+            pathlib.Path({str(place)!r}, name, "written").write_text("x")
+        except PermissionError:
+            print("shut", name)
+    sys.exit()
+replaying._confine = then_write
+replaying.main(sys.argv[1:])
+"""
+    replay = planfile.Replayer(place / "plan", about, {})
+    words = replay.command(1, report=place / "report")
+    given = words[words.index("replay") + 1 :]
+    done = subprocess.run([sys.executable, "-c", script, *given], capture_output=True, text=True, check=True)
+    assert done.stdout == "shut other\n"
+    assert (place / "report/written").exists()
 
 
 def test_a_device_that_is_anothers(judge: Judge, place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -79,6 +79,19 @@ def test_columns_of_an_older_rocm(place: Path) -> None:
     assert {"duration"} <= {one.name for one in absent}
 
 
+def test_a_replay_may_write_where_a_tool_has_it_write_its_report(place: Path) -> None:
+    """The traced process of rocprofv3 does, and temporary folders may lie anywhere."""
+    fakes.rocprofv3(place)
+    fakes.rocprof_compute(place)
+    groups = fakes.Replay(place)
+    rocprof.collect(groups, "gfx942", place / "work", **LIMITS)  # type: ignore[arg-type]
+    assert groups.reports == sorted((place / "work").glob("group*"), key=lambda one: int(one.name[5:]))
+    assert groups.reports
+    whole = fakes.Replay(place)
+    rocprof_compute.collect(whole, "gfx942", place / "work", **LIMITS)  # type: ignore[arg-type]
+    assert whole.reports == [place / "work"]
+
+
 def test_json_of_rocprofv3_says_the_same_as_its_csv() -> None:
     rows = rocprof.rows_of_json(fakes.rocprofv3_json(("rows", "columns"), 3))
     (launch, _) = aligned(rows, ("rows", "columns"), "rocprofv3")

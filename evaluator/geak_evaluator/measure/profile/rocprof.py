@@ -65,7 +65,7 @@ def _group(
     path: str, replay: Replay, folder: Path, names: Iterable[str], times: int, seconds: float, runner: Runner
 ) -> list[dict[str, float]]:
     asked = ["--pmc", *names, "--output-format", "csv", "-d", str(folder), "-o", "geak"]
-    ran = runner([path, *asked, "--", *replay.command(times)], folder, replay.environment, seconds)
+    ran = runner([path, *asked, "--", *replay.command(times, report=folder)], folder, replay.environment, seconds)
     reports = sorted(folder.glob("**/*counter_collection.csv"))
     rows = [row for report in reports for row in rows_of_csv(read(report))]
     if not rows:

@@ -43,7 +43,8 @@ def collect(
     """What rocprof-compute counts of each launch of a plan; Unavailable where it counts nothing."""
     path = program(NAME, *_PLACES)
     place = folder / "workload"
-    argv = [path, "profile", "-n", "geak", "-p", str(place), "--no-roof", "--", *replay.command(times)]
+    asked = ["profile", "-n", "geak", "-p", str(place), "--no-roof"]
+    argv = [path, *asked, "--", *replay.command(times, report=folder)]  # the place itself is the tool's to make
     ran = runner(argv, folder, replay.environment, seconds)
     reports = sorted(place.glob("**/pmc_perf.csv"))
     rows = [row for report in reports[:1] for row in rows_of_csv(read(report))]

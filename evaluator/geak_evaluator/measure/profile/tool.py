@@ -39,8 +39,11 @@ class Replay(Protocol):
     def environment(self) -> Mapping[str, str]:
         """What that process may know: paths, and which device is its own."""
 
-    def command(self, times: int, *, proton: Path | None = None) -> list[str]:
-        """A command that replays it so many times; with `proton` under Triton's own profiler, which writes there."""
+    def command(self, times: int, *, proton: Path | None = None, report: Path | None = None) -> list[str]:
+        """A command that replays it so many times; with `proton` under Triton's own profiler, which writes there.
+
+        `report` is a folder into which a tool has that process itself write.
+        """
 
 
 @dataclass(frozen=True)
