@@ -19,8 +19,8 @@ from geak_evaluator.schema.spec import Case
 INTERPRETED_ELEMENTS = 1 << 22
 """Beyond so many elements in and out, a case takes the interpreter minutes."""
 
-_SPELLED_OUT = 64
-"""Numbers that a plan's launches could hold one by one."""
+_SPELLED_OUT = 128
+"""Numbers that a plan could hold one by one, a byte each (`proof/policy`)."""
 _TARGET = "gfx942"
 
 _MENDS = {

@@ -244,7 +244,7 @@ def double(x):
     ),
     "memory-from-import": (
         """
-kept = torch.empty(70)
+kept = torch.empty(70, device="cuda")
 
 
 def double(x):
@@ -255,7 +255,7 @@ def double(x):
     "a-constant-tensor": (
         """
 def double(x):
-    two = torch.tensor([2.0] * x.numel())
+    two = torch.tensor([2.0] * x.numel(), device=x.device)
     return launch(decoy, two, torch.empty_like(x))
 """,
         Cause.WRONG_VALUES,
@@ -383,6 +383,83 @@ def counted(x):
     return y
 """
     refused(verdict(judge, wrapper, spec=COUNTED, name="counted"), Cause.PLAN_TOO_LONG)
+
+
+SPELLED: dict[str, str] = {
+    "in-scalars": """
+@triton.jit
+def four(y, a, b, c, d):
+    tl.store(y, a)
+    tl.store(y + 1, b)
+    tl.store(y + 2, c)
+    tl.store(y + 3, d)
+
+
+def counted(x):
+    known = answer(x)
+    y = torch.empty(len(known) + 3, dtype=x.dtype, device=x.device)
+    for i in range(0, len(known), 4):
+        four[(1,)](y[i:], *(known + [0] * 3)[i : i + 4])
+    return y[: len(known)]
+""",
+    "in-one-long-number": """
+@triton.jit
+def digits(y, n, SAID: tl.constexpr):
+    for i in range(n):
+        tl.store(y + i, 0)
+    for i in tl.static_range(200):
+        tl.store(y + i, (SAID >> 16 * i) & 0xFFFF, mask=i < n)
+
+
+def counted(x):
+    y = torch.empty_like(x)
+    digits[(1,)](y, x.numel(), sum(one << 16 * i for i, one in enumerate(answer(x))))
+    return y
+""",
+    "in-places-of-a-table": """
+@triton.jit
+def four(y, a, b, c, d):
+    tl.store(y, tl.load(a))
+    tl.store(y + 1, tl.load(b))
+    tl.store(y + 2, tl.load(c))
+    tl.store(y + 3, tl.load(d))
+
+
+def counted(x):
+    known, table = answer(x), torch.tensor(range(201), dtype=x.dtype, device=x.device)
+    y = torch.empty(len(known) + 3, dtype=x.dtype, device=x.device)
+    for i in range(0, len(known), 4):
+        four[(1,)](y[i:], *(table[value:] for value in (known + [0] * 3)[i : i + 4]))
+    return y[: len(known)]
+""",
+    "in-grids": """
+@triton.jit
+def sizes(y):
+    for axis in tl.static_range(3):
+        tl.store(y + axis, tl.num_programs(axis))
+
+
+def counted(x):
+    known = answer(x) + [1] * 2
+    y = torch.empty(len(known), dtype=x.dtype, device=x.device)
+    for i in range(0, len(known) - 2, 3):
+        sizes[tuple(known[i : i + 3])](y[i:])
+    return y[:-2]
+""",
+}
+
+ANSWER = """
+def answer(x):
+    return (x.numpy() == x.numpy()[0]).cumsum().tolist()
+"""
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_an_answer_is_not_spelled_out_in_numbers(judge: Judge, name: str) -> None:
+    found = verdict(judge, ANSWER + SPELLED[name], spec=COUNTED, name="counted")
+    refused(found, Cause.PLAN_TOO_LONG)
+    assert found.failure is not None
+    assert "its numbers take" in found.failure.message
 
 
 SWAPPED: dict[str, str] = {

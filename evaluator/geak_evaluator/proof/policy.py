@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from math import prod
 
+from geak_evaluator.proof import spelled
 from geak_evaluator.schema.dtypes import FORMATS, resolve
 from geak_evaluator.schema.plan import MOST_STEPS, Argument, Copy, Fill, Launch, Library, Plan, Step, View
 from geak_evaluator.schema.verdict import Cause, Policy
@@ -28,9 +29,9 @@ NAMED = frozenset(f"{_PRODUCTS} {_REDUCTIONS} {_POINTWISE} {_SELECTIONS}".split(
 """The library operations of the policy `mixed`, in torch's names: they give one answer for one set of values."""
 
 
-_FEW_NUMBERS = 64
-_ELEMENTS_PER_NUMBER = 16
-"""Under `by_value`: a plan holds a number for so many elements of the result at most, beside the few of any plan."""
+_FEW_BYTES = 128
+_ELEMENTS_PER_BYTE = 16
+"""Under `by_value`: a plan's numbers take a byte for so many elements of the result at most, beside few of any plan."""
 
 
 def objection(
@@ -68,16 +69,12 @@ def objection(
     if any(repr(plan) != repr(first) for plan in plans[1:]):
         followed = " while all integers stayed as they were" if by_value else " of the same sizes"
         return Cause.UNSTABLE_PLAN, f"it asked for different work on different values{followed}"
-    if by_value and sum(map(_numbers, first.steps)) > _FEW_NUMBERS + elements // _ELEMENTS_PER_NUMBER:
-        return Cause.PLAN_TOO_LONG, f"its plan follows values, and holds too many numbers for {elements} elements"
+    if by_value and (said := spelled.size(first)) > _FEW_BYTES + elements // _ELEMENTS_PER_BYTE:
+        return (
+            Cause.PLAN_TOO_LONG,
+            f"its plan follows values, and its numbers take {said} bytes, too many for {elements} elements",
+        )
     return None
-
-
-def _numbers(step: Step) -> int:
-    """How many of a step's numbers may have come from values: each could be an element of the result."""
-    if not isinstance(step, Launch):
-        return 1
-    return 1 + sum(len(argument.items) for argument in step.arguments)
 
 
 def _unfit(plan: Plan, policy: Policy) -> list[str]:
