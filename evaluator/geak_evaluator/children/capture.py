@@ -35,6 +35,7 @@ _KEPT = "memory from before the call, or from outside of torch (allocate it in t
 _TABLE = 256
 """Numbers that a wrapper may write into a tensor one by one: a codebook, not the result of a computation."""
 _ADDRESS = 1 << 32
+_AN_ADDRESS = "an address among a kernel's arguments: hand over the tensor itself"
 _PUT_IN = "values that Python put into a tensor (hand them over as numbers or as a tuple)"
 
 
@@ -75,7 +76,16 @@ class Recorder(Mode):
         text = fingerprint(function.src)
         name, module = function.fn.__name__, function.fn.__module__
         step = plan.Launch(name, module, launch.grid, arguments, _options(launch), text)
-        self._add(step, reads=_storages(arguments))
+        self._add(step, reads=_storages(arguments) | self._addressed(launch.args))
+
+    def _addressed(self, values: Sequence[Any]) -> set[int]:
+        """Storages that a launch is given by their addresses, which mean nothing wherever the plan is carried out."""
+        found = set()
+        for value in tree_leaves(tuple(values)):
+            if type(value) is int and value >= _ADDRESS:
+                found |= {n for n, kept in enumerate(self._kept) if 0 <= value - kept.data_ptr() < kept.nbytes()}
+        self._marks |= {(number, _AN_ADDRESS): None for number in found}
+        return found
 
     def bearing(self, found: Sequence[tuple[str, torch.Tensor]]) -> plan.Plan:
         """What was noted and bears on the result: what was computed for the host's decisions alone is left out."""
