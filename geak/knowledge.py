@@ -39,6 +39,8 @@ MEANS: dict[Cause, str] = {
     Cause.WRONG_SHAPE: "an output has another shape than the spec says",
     Cause.WRONG_DTYPE: "an output has another type than the spec says: allocate it with the declared type, and cast "
     "before the store",
+    Cause.WRONG_DEVICE: "a tensor that a kernel is given, or that is returned, lies on the CPU: make it with "
+    "device=x.device",
     Cause.WRONG_STRIDES: "an output's elements share memory, or lie otherwise than the spec says",
     Cause.WRONG_STATE: "parameters and buffers must have the reference's names, shapes and types",
     Cause.NO_GRADIENT: "no gradient reaches an input: wrap the kernels in a torch.autograd.Function",
@@ -50,7 +52,8 @@ MEANS: dict[Cause, str] = {
     Cause.NOT_PLAIN: "a kernel cannot be taken out of the file on its own",
     Cause.UNSTABLE_PLAN: "what is launched follows the values of the inputs; it may follow sizes and types alone",
     Cause.RACE: "programs rely on the order in which they run; on a device they run at once",
-    Cause.PLAN_TOO_LONG: "the wrapper launches or copies far too often",
+    Cause.PLAN_TOO_LONG: "the wrapper launches or copies far too often, or hands over numbers that a "
+    "kernel should compute",
     Cause.TESTS_FAILED: "the project's own tests fail with it",
     Cause.TIMEOUT: "it took too long: a loop that does not end, or far too many small programs",
     Cause.DIED: "the process died",

@@ -137,7 +137,7 @@ _MISDRAFTED = frozenset(
     {
         *(Cause.MISSING_ENTRY, Cause.RAISED, Cause.OUT_OF_BOUNDS, Cause.CHANGED_INPUT, Cause.UNSTABLE_PLAN),
         *(Cause.NO_KERNEL, Cause.WRONG_OUTPUTS, Cause.WRONG_TYPE, Cause.WRONG_SHAPE, Cause.WRONG_DTYPE),
-        Cause.TESTS_FAILED,
+        *(Cause.WRONG_DEVICE, Cause.TESTS_FAILED),
     }
 )
 # By its own word an original cannot be wrong; by a reference it may, and then that is what the run is to mend.

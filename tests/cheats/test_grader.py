@@ -339,6 +339,20 @@ def double(x):
 """,
         Cause.WRONG_DTYPE,
     ),
+    "memory-of-the-host": (
+        """
+def double(x):
+    return launch(kernel, x.cpu(), torch.empty(x.shape)).cuda()
+""",
+        Cause.WRONG_DEVICE,
+    ),
+    "a-result-of-the-host": (
+        """
+def double(x):
+    return launch(kernel, x, torch.empty_like(x)).to("cpu").view(-1)
+""",
+        Cause.WRONG_DEVICE,
+    ),
     "K39-no-tensor": (
         """
 def double(x):

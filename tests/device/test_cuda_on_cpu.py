@@ -124,7 +124,7 @@ def test_an_expanded_gradient_read_as_if_contiguous_is_caught(room):
 def test_torch_is_as_before_afterwards():
     before = dict(vars(torch.cuda)), torch.Generator, torch.set_default_device
     with device.pretend_cuda("gfx942"):
-        assert torch.zeros(1).is_cuda
+        assert torch.zeros(1, device="cuda").is_cuda
         assert isinstance(torch.Generator(), torch.Generator)
     assert (dict(vars(torch.cuda)), torch.Generator, torch.set_default_device) == before
     assert torch.zeros(1).device.type == "cpu"

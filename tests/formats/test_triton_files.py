@@ -242,7 +242,7 @@ def places_kernel(lengths, out, columns):
 
 
 def places(x, lengths, longest):
-    out = torch.empty(x.shape, dtype=torch.int64)
+    out = torch.empty(x.shape, dtype=torch.int64, device=x.device)
     places_kernel[(x.shape[0], longest)](lengths, out, x.shape[1])
     return out
 

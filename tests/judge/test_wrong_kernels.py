@@ -72,6 +72,12 @@ _RETURN = "    return y"
             Cause.WRONG_TYPE,
             ("output 0 is a Mine; it must be a plain tensor",),
         ),
+        ([(_RETURN, "    return y.cpu()")], Cause.WRONG_DEVICE, ("a tensor on the CPU (output 0); its inputs are on",)),
+        (
+            [("empty_like(x)", "empty(x.shape)")],
+            Cause.WRONG_DEVICE,
+            ("Pointer argument (at 1) cannot be accessed from Triton (cpu tensor?)", "'y' of kernel _scale"),
+        ),
         # that it is no kernel
         ([("    _scale[", "    return y\n    _scale[")], Cause.NO_KERNEL, ("no Triton kernel was launched",)),
         ([(_RETURN, "    return x * 2 + 1")], Cause.FOREIGN_WORK, ("it leaves work to torch", "aten.mul")),

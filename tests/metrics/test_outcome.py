@@ -55,9 +55,9 @@ def test_every_cause_has_its_place() -> None:
     """A new cause is thought about: what neither stops nor is unreadable ran to its end."""
     ran = [c.value for c in Cause if reached(with_cases(replace(CASE, cause=c))) == (True, True)]
     assert ran == [
-        *("wrong_outputs", "wrong_type", "wrong_shape", "wrong_dtype", "wrong_strides", "wrong_state", "no_gradient"),
-        *("wrong_values", "unwritten", "changed_input", "no_kernel", "foreign_work", "not_plain", "unstable_plan"),
-        *("race", "plan_too_long", "tests_failed"),
+        *("wrong_outputs", "wrong_type", "wrong_shape", "wrong_dtype", "wrong_device", "wrong_strides", "wrong_state"),
+        *("no_gradient", "wrong_values", "unwritten", "changed_input", "no_kernel", "foreign_work", "not_plain"),
+        *("unstable_plan", "race", "plan_too_long", "tests_failed"),
     ]
 
 

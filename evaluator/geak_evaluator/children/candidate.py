@@ -93,6 +93,7 @@ def _device(job: dict[str, Any]) -> Iterator[Launches]:
 
 _CAUSES = {
     "OutOfBounds": "out_of_bounds",
+    "HostMemory": "wrong_device",
     "Unsupported": "unsupported",
     "CompilationError": "compile_error",
     "OutOfResources": "out_of_resources",

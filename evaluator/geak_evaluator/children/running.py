@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +13,7 @@ from geak_evaluator.children.candidate import Launches, Mismatch
 from geak_evaluator.children.poisoned import Poisoned
 from geak_evaluator.children.tensors import Arena, dtype_of, format_of, leaves
 from geak_evaluator.children.values import CannotCross, Packer, unpack
+from geak_evaluator.device.host_memory import on_host
 from geak_evaluator.sandbox.confine import FIRST_SHARED
 from geak_evaluator.schema import layout
 from geak_evaluator.schema.exchange import Call, Returned, RunReply, RunRequest
@@ -84,10 +84,12 @@ def _check(path: str, value: Any, slot: Slot) -> None:
         raise Mismatch("wrong_dtype", f"output {path} is {value.dtype}; {dtype_of(slot.format)} is expected")
     if value.layout != torch.strided or torch._C._functorch.is_functorch_wrapped_tensor(value):
         raise Mismatch("wrong_type", f"output {path} is no ordinary dense tensor")
+    if on_host(value):
+        raise Mismatch("wrong_device", f"it returned a tensor on the CPU (output {path}); its inputs are on the device")
 
 
 def _module(entry: Callable[..., Any], request: RunRequest, state: dict[str, torch.Tensor]) -> Callable[..., Any]:
-    with torch.device("meta") if request.sketch else contextlib.nullcontext():
+    with torch.device("meta" if request.sketch else "cuda"):  # where whoever uses a module brings it
         built = entry(*(unpack(argument, ()) for argument in request.init.values()))
     own = built.state_dict() if hasattr(built, "state_dict") else {}
     missing, extra = sorted(set(state) - set(own)), sorted(set(own) - set(state))

@@ -36,7 +36,8 @@ class Arena:
         """The tensor that lies at a slot; writing to it writes to the memory."""
         dtype = dtype_of(slot.format)
         if slot.elements == 0:
-            return torch.empty_strided(slot.shape, slot.strides, dtype=dtype)
+            with torch._C.DisableTorchFunction():  # what the judge lays out is the device's
+                return torch.empty_strided(slot.shape, slot.strides, dtype=dtype)
         # Each tensor has a storage of its own, so that reaching past one does not silently reach into the next.
         flat = torch.frombuffer(self._map, dtype=dtype, count=slot.elements, offset=slot.offset)
         return torch.as_strided(flat, slot.shape, slot.strides)

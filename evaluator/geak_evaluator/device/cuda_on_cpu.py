@@ -2,71 +2,24 @@
 
 import contextlib
 import functools
-import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
 
 import torch
-from torch.overrides import TorchFunctionMode
 
 from geak_evaluator.device.driver import Event
+from geak_evaluator.device.host_memory import CUDA, CudaIsCpu, as_device, elsewhere, is_host, unmarked
 from geak_evaluator.device.simulated import replaced
 from geak_evaluator.schema.target import Target, find
-
-_CUDA = torch.device("cuda", 0)
-_CPU = torch.device("cpu")
-_NAME = re.compile(r"cuda(:\d+)?")
-# Each access makes a new getter object, so these are compared with ==.
-_GETTERS: list[tuple[Any, Any]] = [
-    (torch.Tensor.device.__get__, _CUDA),
-    (torch.Tensor.is_cuda.__get__, True),  # type: ignore[attr-defined]
-    (torch.Tensor.is_cpu.__get__, False),  # type: ignore[attr-defined]
-    (torch.Tensor.get_device, 0),
-]
-_SAME = (torch.Tensor.cuda, torch.Tensor.pin_memory)
-
-
-def _elsewhere(value: Any) -> Any:
-    if isinstance(value, torch.device):
-        return _CPU if value.type == "cuda" else value
-    if isinstance(value, str) and _NAME.fullmatch(value):
-        return "cpu"
-    return value
-
-
-class CudaIsCpu(TorchFunctionMode):
-    """Sends what is meant for a GPU to the CPU, and says of every tensor that it is on the GPU."""
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Rewrite the device arguments of one torch call."""
-        kwargs = dict(kwargs or {})
-        if func is torch.device:
-            # A device only has to be named; who is given it is asked again.
-            return func(*args, **kwargs)
-        if any(func == same for same in _SAME):
-            return args[0]
-        for getter, answer in _GETTERS:
-            if func == getter:
-                return answer
-        if "device" in kwargs:
-            device = kwargs["device"]
-            kwargs["device"] = _CPU if isinstance(device, int) else _elsewhere(device)
-        if kwargs.get("pin_memory"):
-            kwargs["pin_memory"] = False
-        if any(isinstance(arg, (torch.device, str)) for arg in args):
-            args = tuple(_elsewhere(arg) for arg in args)
-        if func is torch.Tensor.to and len(args) > 1 and isinstance(args[1], int):
-            args = (args[0], _CPU, *args[2:])
-        return func(*args, **kwargs)
 
 
 class _Here(contextlib.ContextDecorator):
     """A device or a stream as a context: there is only one of each."""
 
     cuda_stream = 0
-    device = _CUDA
+    device = CUDA
     stream_id = 0
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -149,7 +102,7 @@ _run_backward: Any = getattr(torch.autograd, "_engine_run_backward", None)
 
 
 def _within_mode(*args: Any, **kwargs: Any) -> Any:
-    with CudaIsCpu():
+    with as_device():
         return _run_backward(*args, **kwargs)
 
 
@@ -178,7 +131,7 @@ _OF_USERS = ("CPU", "", "CompositeExplicitAutograd", "CompositeImplicitAutograd"
 def _within(function: Any) -> Any:
     @functools.wraps(function)
     def called(*args: Any, **kwargs: Any) -> Any:
-        with CudaIsCpu():
+        with as_device():
             return function(*args, **kwargs)
 
     return called
@@ -238,7 +191,7 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
         if hasattr(guards, "_empty_strided_cuda"):
             undo.enter_context(replaced(guards, "_empty_strided_cuda", _empty_strided))
         if hasattr(torch, "accelerator"):
-            stubs = {"current_accelerator": _CUDA, "is_available": True, "device_count": 1, "current_device_index": 0}
+            stubs = {"current_accelerator": CUDA, "is_available": True, "device_count": 1, "current_device_index": 0}
             for name, value in stubs.items():
                 undo.enter_context(replaced(torch.accelerator, name, _always(value)))
             undo.enter_context(replaced(torch.accelerator, "synchronize", _nothing()))
@@ -247,16 +200,26 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
         if hasattr(torch.autograd, "_engine_run_backward"):
             undo.enter_context(replaced(torch.autograd, "_engine_run_backward", _within_mode))
         undo.enter_context(replaced(torch.library.Library, "impl", _implemented_here(torch.library.Library.impl)))
-        # A default device is asked before this mode is, and a generator is made without asking it.
-        undo.enter_context(replaced(torch, "set_default_device", lambda device: real_default(_elsewhere(device))))
+        # A default device is asked before the mode is, and a generator is made without asking it.
+        undo.enter_context(replaced(CudaIsCpu, "default_is_host", True))
+        undo.enter_context(replaced(torch, "set_default_device", _default_setter(real_default)))
         undo.enter_context(replaced(torch, "Generator", _generator_type(real_generator)))
-        undo.enter_context(CudaIsCpu())
+        undo.enter_context(as_device())
         yield
+
+
+def _default_setter(real: Callable[..., Any]) -> Callable[..., Any]:
+    def set_default_device(device: Any) -> None:
+        CudaIsCpu.default_is_host = device is None or is_host(device) is not False
+        real(elsewhere(device))
+
+    return set_default_device
 
 
 def _empty_strided(size: Any, stride: Any, dtype: torch.dtype) -> torch.Tensor:
     # By way of torch's dispatcher, where it is seen: what it stands for goes straight to the allocator.
-    return torch.empty_strided(size, stride, dtype=dtype)
+    with unmarked():
+        return torch.empty_strided(size, stride, dtype=dtype)
 
 
 def _generator_type(real: Any) -> Any:
@@ -265,6 +228,6 @@ def _generator_type(real: Any) -> Any:
             return isinstance(value, real)
 
         def __call__(cls, device: Any = "cpu") -> Any:
-            return real(_elsewhere(device))
+            return real(elsewhere(device))
 
     return Meta("Generator", (), {})

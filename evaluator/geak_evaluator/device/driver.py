@@ -13,6 +13,7 @@ from triton.backends.driver import DriverBase
 
 from geak_evaluator.device.bounds import Conflict
 from geak_evaluator.device.errors import OutOfBounds
+from geak_evaluator.device.host_memory import unmarked
 from geak_evaluator.schema.exchange import FIRST_CALL
 from geak_evaluator.schema.target import Target
 
@@ -158,7 +159,9 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
 
     def get_active_torch_device(self) -> torch.device:
         """Where the tensors are, or say that they are."""
-        return torch.empty(0).device
+        with unmarked():
+            made = torch.empty(0)
+        return made.device
 
     def get_device_interface(self) -> Any:
         """Enough of torch.cuda to time something that takes no time."""

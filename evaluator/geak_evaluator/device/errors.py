@@ -51,3 +51,7 @@ class Unsupported(DeviceError):
 
 class KernelAssertion(DeviceError):
     """A device_assert or an assume of the kernel is false for the values it was given."""
+
+
+class HostMemory(DeviceError, ValueError):
+    """A launch was given a tensor that lies in the host's memory: a ValueError, as Triton's own launcher has it."""

@@ -13,6 +13,8 @@ import triton.compiler
 from triton.runtime.autotuner import Autotuner
 
 from geak_evaluator.device.driver import Launch, OnLaunch, SimulatedDriver, active, gpu_target
+from geak_evaluator.device.errors import HostMemory
+from geak_evaluator.device.host_memory import on_host
 from geak_evaluator.schema.exchange import FIRST_CALL
 from geak_evaluator.schema.target import Target, find
 
@@ -48,6 +50,8 @@ class Launcher:
         if enter is not None:
             enter(launch_metadata)
         _check_grid(launch)
+        if driver.strict:
+            _check_memory(launch)
         if driver.on_launch is not None:
             driver.on_launch(launch)
         if driver.executes:
@@ -85,6 +89,24 @@ def _check_grid(launch: Launch) -> None:
     x, y, z = launch.grid
     if launch.target.backend == "cuda" and (x >= 2**31 or y >= 2**16 or z >= 2**16):
         raise RuntimeError("Triton Error [CUDA]: invalid argument")
+
+
+def _check_memory(launch: Launch) -> None:
+    # An empty tensor has no address, which is no pointer to refuse.
+    for place, (name, value) in enumerate(zip(launch.function.arg_names, launch.args, strict=False)):
+        if any(tensor.numel() and on_host(tensor) for tensor in _tensors(value)):
+            refused = f"Pointer argument (at {place}) cannot be accessed from Triton (cpu tensor?)"
+            raise HostMemory(f"{refused}: '{name}' of kernel {launch.kernel} lies on the CPU")
+
+
+def _tensors(value: Any) -> Iterator[torch.Tensor]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _tensors(item)
+    else:
+        value = getattr(value, "base", value)  # of a descriptor, or of what was reinterpreted
+        if type(value) in (torch.Tensor, torch.nn.Parameter):
+            yield value
 
 
 def _backend(target: Target) -> Any:
@@ -228,9 +250,10 @@ def activate(
     `compile=False` skips the compiler: launches are bound, specialised and interpreted, but neither compile errors
     nor exhausted resources are seen, and every configuration of an autotuned kernel seems to fit. `execute=False`
     compiles and reports launches without interpreting them. `strict=False` leaves out the lanes that are out of
-    bounds (they load zero and store nothing), notes them on the launch, and goes on: for surveys, not for a judgement.
-    An autotuned kernel is launched with its configuration of that number, or with its first where it has fewer; with
-    FIRST_CALL its trial launches count as well. `observe` gives the observer of each launch (see `programs.run`).
+    bounds (they load zero and store nothing), notes them on the launch, and goes on; and it takes the host's tensors
+    as well: for surveys, not for a judgement. An autotuned kernel is launched with its configuration of that number,
+    or with its first where it has fewer; with FIRST_CALL its trial launches count as well. `observe` gives the observer
+    of each launch (see `programs.run`).
     """
     described = find(target) if isinstance(target, str) else target
     driver = SimulatedDriver(described, on_launch, Launcher, compile=compile, execute=execute, strict=strict)

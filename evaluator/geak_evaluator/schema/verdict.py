@@ -64,6 +64,7 @@ class Cause(str, enum.Enum):
     WRONG_TYPE = "wrong_type"
     WRONG_SHAPE = "wrong_shape"
     WRONG_DTYPE = "wrong_dtype"
+    WRONG_DEVICE = "wrong_device"
     WRONG_STRIDES = "wrong_strides"
     WRONG_STATE = "wrong_state"
     NO_GRADIENT = "no_gradient"

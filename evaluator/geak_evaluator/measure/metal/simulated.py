@@ -19,6 +19,7 @@ import torch
 
 from geak_evaluator.device import simulated as described
 from geak_evaluator.device.cuda_on_cpu import cuda_on_cpu
+from geak_evaluator.device.host_memory import unmarked
 from geak_evaluator.measure.metal import NoGraph, Observer
 from geak_evaluator.schema.measuring import Identity
 from geak_evaluator.schema.target import find
@@ -170,7 +171,8 @@ class SimulatedMetal:
         if self._allocated + count > self._memory:
             raise MemoryError(f"the device has no {count} bytes left")
         self._allocated += count
-        return torch.empty(max(count, 1), dtype=torch.uint8)
+        with unmarked():
+            return torch.empty(max(count, 1), dtype=torch.uint8)
 
     def free(self) -> int:
         """What was not allocated yet."""
