@@ -6,7 +6,7 @@ import numpy as np
 
 from geak_evaluator.oracle import Answer
 from geak_evaluator.proof import budget, numbers
-from geak_evaluator.proof.compare import Agreement, compare, describe, ties
+from geak_evaluator.proof.compare import Agreement, compare, describe, picked
 from geak_evaluator.proof.values import Values
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.schema.layout import Slot
@@ -28,29 +28,23 @@ def decides(spec: Spec, answer: Answer, values: Values) -> bool:
 def compared(spec: Spec, case: Case, answer: Answer, given: SharedMemory, got: SharedMemory) -> CaseResult:
     """What a child left in its two memories, beside the truth."""
     inputs = {slot.path: slot for slot in answer.slots}
-    for name, slot in inputs.items():
-        before, after = answer.given[slot.offset : slot.end], given.read(slot.offset, slot.bytes)
-        if name not in spec.changes and after != before:
-            text = f"it changed its input {name}, which it may not"
-            return CaseResult(case, Cause.CHANGED_INPUT, text, changed=name)
-        if name in spec.changes and not numbers.gaps_agree(before, after, slot):
-            text = f"it wrote between the rows of {name}, where no element of it lies"
-            return CaseResult(case, Cause.OUT_OF_BOUNDS, text)
+    for slot in answer.slots:
+        if (touched := _touched(spec, case, answer, given, slot)) is not None:
+            return touched
     worst = 0.0
     for index, slot in enumerate(answer.wanted):
         truth = answer.expected(index)
-        untouched = False
+        raw = b""
         if slot.path.startswith("changed."):
             place = inputs[slot.path.removeprefix("changed.")]
-            found = numbers.tensor(given.read(place.offset, place.bytes), place)
+            found = numbers.stored(given.read(place.offset, place.bytes), place)
         else:
             raw = got.read(slot.offset, slot.bytes)
-            untouched = raw == numbers.poison(len(raw))
-            found = numbers.tensor(raw, slot)
+            found = numbers.stored(raw, slot)
         allowed = budget.allowed(spec, slot, answer.slots, budget.lost(slot, answer.native(index), truth))
         agreement = _agreement(spec, slot, found, truth, answer, allowed)
         worst = max(worst, agreement.steps)
-        if (wrong := agreement.mismatch) is not None and untouched:
+        if (wrong := agreement.mismatch) is not None and raw and numbers.poisoned(raw):
             text = f"output {slot.path} was never written, or only from memory that never was"
             return CaseResult(case, Cause.UNWRITTEN, text)
         if wrong is not None:
@@ -61,9 +55,25 @@ def compared(spec: Spec, case: Case, answer: Answer, given: SharedMemory, got: S
     return CaseResult(case, steps=worst)
 
 
+def _touched(spec: Spec, case: Case, answer: Answer, given: SharedMemory, slot: Slot) -> CaseResult | None:
+    """What a child did to an input that it may not do."""
+    after = given.read(slot.offset, slot.bytes)
+    if not after or answer.given.startswith(after, slot.offset):
+        return None
+    if slot.path not in spec.changes:
+        text = f"it changed its input {slot.path}, which it may not"
+        return CaseResult(case, Cause.CHANGED_INPUT, text, changed=slot.path)
+    if not numbers.gaps_agree(answer.given[slot.offset : slot.end], after, slot):
+        text = f"it wrote between the rows of {slot.path}, where no element of it lies"
+        return CaseResult(case, Cause.OUT_OF_BOUNDS, text)
+    return None
+
+
 def _agreement(
-    spec: Spec, slot: Slot, found: numbers.Array, truth: numbers.Array, answer: Answer, allowed: float
+    spec: Spec, slot: Slot, found: numbers.Stored, truth: numbers.Array, answer: Answer, allowed: float
 ) -> Agreement:
     if spec.oracle == "exact" and spec.ties == "any" and slot.format in ("int32", "int64"):
-        found = np.where(ties(found, truth, answer.input(answer.slots[0])), found, truth)
+        first = answer.slots[0]
+        told = picked(found, truth, numbers.stored(memoryview(answer.given)[first.offset : first.end], first))
+        return compare(slot.path, told, truth, slot.format, allowed)
     return compare(slot.path, found, truth, slot.format, allowed)

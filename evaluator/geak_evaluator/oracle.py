@@ -93,17 +93,17 @@ class Answer:
 
     def input(self, slot: Slot) -> numbers.Array:
         """The values of one input."""
-        return numbers.tensor(self.given[slot.offset : slot.end], slot)
+        return numbers.tensor(memoryview(self.given)[slot.offset : slot.end], slot)
 
     def expected(self, index: int) -> numbers.Array:
         """The truth about one output."""
         slot = self.reply.outputs[index].truth
-        return numbers.tensor(self.truth[slot.offset : slot.end], slot)
+        return numbers.tensor(memoryview(self.truth)[slot.offset : slot.end], slot)
 
-    def native(self, index: int) -> numbers.Array | None:
+    def native(self, index: int) -> numbers.Stored | None:
         """What the reference itself gives there without float64, where it was asked for."""
         slot = self.reply.outputs[index].native
-        return None if slot is None else numbers.tensor(self.truth[slot.offset : slot.end], slot)
+        return None if slot is None else numbers.stored(memoryview(self.truth)[slot.offset : slot.end], slot)
 
     def with_integers_of(self, other: Answer) -> Answer:
         """This draw of a case, but its integers and booleans are another's.

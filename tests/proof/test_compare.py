@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from geak_evaluator.proof import compare as module
 from geak_evaluator.proof import numbers
-from geak_evaluator.proof.compare import compare, ties
+from geak_evaluator.proof.compare import compare, picked, ties
 from geak_evaluator.schema import dtypes
+from geak_evaluator.schema.layout import Slot, contiguous
 
 INF, NAN = math.inf, math.nan
 
@@ -247,6 +248,20 @@ def test_any_index_of_an_equal_value_is_right(got, wrong):
 def test_several_indices_of_a_row_must_differ(got, wrong):
     values = floats(1, 9, 2, 9).reshape(1, 4)
     assert ties(np.array(got), np.array([[1, 3, 2]]), values).tolist() == wrong
+
+
+@pytest.mark.parametrize("shape", [(70,), (40, 70), (2, 20, 70)])
+def test_indices_are_looked_at_in_pieces_too(monkeypatch, shape):
+    monkeypatch.setattr(module, "_CHUNK", 100)
+    rng = np.random.default_rng(0)
+    raw = rng.integers(0, 4, shape).astype(np.float16)  # many are equal
+    values = numbers.stored(raw.tobytes(), Slot("x", "fp16", shape, contiguous(shape)))
+    truth = np.argmax(raw, axis=-1)
+    got = np.array(shape[-1] - 1 - np.argmax(raw[..., ::-1], axis=-1))
+    assert (got != truth).any()
+    np.testing.assert_array_equal(picked(got, truth, values), truth)
+    got = np.full_like(got, -1)
+    np.testing.assert_array_equal(picked(got, truth, values) != truth, ties(got, truth, raw))
 
 
 _NUMBERS = st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=12)

@@ -29,7 +29,7 @@ def allowed(spec: Spec, slot: Slot, inputs: Sequence[Slot], own: float) -> float
     return max(tolerance, math.sqrt(length) if wide else 0.0, min(_TIMES_OWN * own, _AT_MOST * tolerance))
 
 
-def lost(slot: Slot, native: numbers.Array | None, truth: numbers.Array) -> float:
+def lost(slot: Slot, native: numbers.Array | numbers.Stored | None, truth: numbers.Array) -> float:
     """How many steps the reference itself is off without float64; 0 where that is not known."""
     if native is None or resolve(slot.format).kind != "float":
         return 0.0

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from geak_evaluator.proof.numbers import Array, step, untouched
+from geak_evaluator.proof.numbers import Array, Stored, step, untouched
 from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.verdict import Mismatch
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 17
+"""Elements that are looked at together: each takes some hundred bytes meanwhile."""
+_SUMMED = 1 << 20
+"""Elements that are squared and summed together, which takes ten bytes for each."""
 _FEW = 8
 """Of fewer rows or columns, some that lie together are wrong by chance as easily as by a mask."""
 
@@ -24,19 +29,24 @@ class Agreement:
     mismatch: Mismatch | None = None
 
 
-def compare(path: str, got: Array, truth: Array, format: str, tolerance: float) -> Agreement:
+def compare(path: str, got: Array | Stored, truth: Array, format: str, tolerance: float) -> Agreement:
     """Whether every element is within the tolerance; NaN agrees only with NaN, and infinity with the same infinity."""
-    if resolve(format).kind != "float":
-        wrong = got != truth if tolerance == 0 else np.abs(got.astype(np.float64) - truth) > tolerance
-        return Agreement(0.0, _mismatch(path, got, truth, wrong, format) if wrong.any() else None)
-    floor = _scale(truth)
-    worst, wrong = 0.0, np.zeros(truth.shape, bool)
-    for part in _chunks(truth.shape):
-        errors = _errors(got[part], truth[part], format, floor)
-        wrong[part] = errors > tolerance
-        if errors.size:
-            worst = max(worst, float(errors.max()))
-    return Agreement(worst, _mismatch(path, got, truth, wrong, format) if wrong.any() else None)
+    is_float = resolve(format).kind == "float"
+    floor = _scale(truth) if is_float else 0.0
+    worst, wrong = 0.0, None
+    for part in _chunks(truth.shape, _CHUNK):
+        if is_float:
+            errors = _errors(got[part], truth[part], format, floor)
+            worst = max(worst, float(errors.max(initial=0.0)))
+            beyond = errors > tolerance
+        elif tolerance == 0:
+            beyond = got[part] != truth[part]
+        else:
+            beyond = np.abs(got[part].astype(np.float64) - truth[part]) > tolerance
+        if beyond.any():
+            wrong = np.zeros(truth.shape, bool) if wrong is None else wrong
+            wrong[part] = beyond
+    return Agreement(worst, None if wrong is None else _mismatch(path, got, truth, wrong, format))
 
 
 def _errors(got: Array, truth: Array, format: str, floor: float) -> Array:
@@ -57,21 +67,26 @@ def _errors(got: Array, truth: Array, format: str, floor: float) -> Array:
 def _scale(truth: Array) -> float:
     """The typical magnitude of an output: next to it, an element that cancelled to almost nothing is no smaller."""
     total, count = 0.0, 0
-    for part in _chunks(truth.shape):
+    for part in _chunks(truth.shape, _SUMMED):
         values = truth[part]
         values = values[np.isfinite(values)]
         with np.errstate(over="ignore"):
-            total += float(np.sum(np.square(values)))
+            total += float(np.sum(np.square(values, out=values)))
         count += values.size
     return float(np.sqrt(total / count)) if count and np.isfinite(total) else 0.0
 
 
-def _chunks(shape: tuple[int, ...]) -> Iterator[tuple[slice, ...]]:
+def _chunks(shape: tuple[int, ...], most: int) -> Iterator[tuple[Any, ...]]:
+    """What to index such a tensor with to see it in pieces of at most so many elements."""
     if not shape:
-        yield ()
+        yield (...,)
         return
-    row = int(np.prod(shape[1:], dtype=np.int64)) or 1
-    rows = max(1, _CHUNK // row)
+    row = math.prod(shape[1:]) or 1
+    if row > most:
+        for index in range(shape[0]):
+            yield from ((index, *rest) for rest in _chunks(shape[1:], most))
+        return
+    rows = max(1, most // row)
     for start in range(0, shape[0], rows):
         yield (slice(start, start + rows),)
 
@@ -86,16 +101,19 @@ def describe(mismatch: Mismatch, *, several: bool) -> str:
     return f"wrong at {where}: got {got}, expected {expected}; {share}{pattern}"
 
 
-def _mismatch(path: str, got: Array, truth: Array, wrong: Array, format: str) -> Mismatch:
+def _mismatch(path: str, got: Array | Stored, truth: Array, wrong: Array, format: str) -> Mismatch:
     first = tuple(int(i) for i in np.unravel_index(int(np.argmax(wrong)), wrong.shape))
     count = int(wrong.sum())
     where, tail = _pattern(wrong, count)
-    left = untouched(got[wrong], format)
-    left &= np.isnan(got[wrong]) | where.startswith("only from")  # -1 may well be what was written
-    if left.all():
+    left = 0
+    for part in _chunks(wrong.shape, _CHUNK):
+        values = got[part][wrong[part]]
+        surely = where.startswith("only from")  # -1 may well be what was written
+        left += int((untouched(values, format) & (np.isnan(values) | surely)).sum())
+    if left == count:
         where += ", never written? look at the grid and the mask of the store"
-    elif left.any():
-        where += f", {left.sum()} of them never written?"
+    elif left:
+        where += f", {left} of them never written?"
     elif tail:
         where += f": look at the mask of the last {tail}"
     where = where.removeprefix(", ")
@@ -131,6 +149,14 @@ def _pattern(wrong: Array, count: int) -> tuple[str, str]:
 
 def _adjacent(indices: Array) -> bool:
     return bool(indices[-1] - indices[0] + 1 == indices.size)
+
+
+def picked(got: Array | Stored, truth: Array, values: Stored) -> Array:
+    """The indices that were given, but the true ones wherever those given are as good."""
+    told = np.empty(truth.shape, truth.dtype)
+    for part in _chunks(values.shape[:-1], max(1, _CHUNK // max(values.shape[-1], 1))):
+        told[part] = np.where(ties(got[part], truth[part], values[part]), got[part], truth[part])
+    return told
 
 
 def ties(got: Array, truth: Array, values: Array) -> Array:

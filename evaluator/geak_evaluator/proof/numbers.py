@@ -13,6 +13,7 @@ from geak_evaluator.schema.dtypes import Format, resolve
 from geak_evaluator.schema.layout import Slot
 
 Array = npt.NDArray[Any]
+Bytes = bytes | memoryview
 
 _NUMPY: dict[str, np.dtype[Any]] = {
     "fp64": np.dtype("<f8"),
@@ -30,27 +31,52 @@ _NUMPY: dict[str, np.dtype[Any]] = {
 }
 
 
-def decode(data: bytes, name: str) -> Array:
+class Stored:
+    """A tensor as it lies in memory, widened part by part: all at once would take up to eight times the memory."""
+
+    def __init__(self, raw: Array, format: str) -> None:
+        self._raw, self._format = raw, format
+        self.shape: tuple[int, ...] = raw.shape
+
+    def __getitem__(self, part: Any) -> Array:
+        return _widened(self._raw[part], self._format)
+
+
+def decode(data: Bytes, name: str) -> Array:
     """The values behind raw bytes: float64 for every float format, int64 for the others."""
-    if name == "bf16":
-        wide = np.frombuffer(data, "<u2").astype(np.uint32) << np.uint32(16)
-        with np.errstate(invalid="ignore"):
-            return wide.view(np.float32).astype(np.float64)
-    if name.startswith("fp8"):
-        values: Array = _fp8(name)[np.frombuffer(data, np.uint8)]
-        return values
-    raw = np.frombuffer(data, _NUMPY[name])
-    with np.errstate(invalid="ignore"):
-        return raw.astype(np.float64 if resolve(name).kind == "float" else np.int64)
+    return _widened(_raw(data, name), name)
 
 
-def tensor(data: bytes, slot: Slot) -> Array:
+def stored(data: Bytes, slot: Slot) -> Stored:
+    """The slot whose storage bytes these are, to be decoded in parts."""
+    raw = _raw(data, slot.format)
+    if slot.elements == 0:
+        return Stored(np.zeros(slot.shape, raw.dtype), slot.format)
+    strides = tuple(stride * raw.itemsize for stride in slot.strides)
+    return Stored(np.lib.stride_tricks.as_strided(raw, slot.shape, strides, writeable=False), slot.format)
+
+
+def tensor(data: Bytes, slot: Slot) -> Array:
     """The values of a slot whose storage bytes these are, in its shape."""
     flat = decode(data, slot.format)
     if slot.elements == 0:
         return np.zeros(slot.shape, flat.dtype)
     strides = tuple(stride * flat.itemsize for stride in slot.strides)
     return np.lib.stride_tricks.as_strided(flat, slot.shape, strides, writeable=False)
+
+
+def _raw(data: Bytes, name: str) -> Array:
+    return np.frombuffer(data, np.uint8 if name.startswith("fp8") else "<u2" if name == "bf16" else _NUMPY[name])
+
+
+def _widened(raw: Array, name: str) -> Array:
+    if name.startswith("fp8"):
+        values: Array = _fp8(name)[raw]
+        return values
+    with np.errstate(invalid="ignore"):
+        if name == "bf16":
+            return (raw.astype(np.uint32) << np.uint32(16)).view(np.float32).astype(np.float64)
+        return raw.astype(np.float64 if resolve(name).kind == "float" else np.int64, copy=False)
 
 
 def gaps_agree(before: bytes, after: bytes, slot: Slot) -> bool:
@@ -101,6 +127,11 @@ POISON = 0xFF
 def poison(size: int, byte: int = POISON) -> bytes:
     """What memory holds that nobody has written."""
     return bytes([byte]) * size
+
+
+def poisoned(data: bytes) -> bool:
+    """Whether nobody has written a single byte of it."""
+    return data.count(POISON) == len(data)
 
 
 def untouched(values: Array, name: str) -> Array:
