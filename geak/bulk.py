@@ -20,7 +20,7 @@ from geak.journal.store import write
 from geak.judge import Judge
 from geak.judges import Judges, default_commands
 from geak.metrics.results import VERDICTS, Line, Results, given
-from geak.submissions import Submission, collect
+from geak.submissions import Submission, collect, strangers
 from geak.tasks import Task
 from geak.version import __version__
 from geak_evaluator.schema import codec
@@ -36,13 +36,16 @@ class Kernels:
     found: tuple[Submission, ...]
     missing: tuple[str, ...]
     """Tasks for which nobody wrote a kernel: they count as failed."""
+    strangers: tuple[str, ...] = ()
+    """Kernels that lie there too, by names that no task has: they count nowhere."""
 
 
 def open_kernels(dataset: str, kernels: Path, scale: Scale | None = None) -> Kernels:
     """The kernels for a dataset's tasks, as they lie in a folder or a file."""
     opened = open_dataset(dataset, scale)
-    found, missing = collect({listed.name: listed.file for listed in opened.tasks if not why_not(listed)}, kernels)
-    return Kernels(opened, tuple(found), tuple(missing))
+    tasks = {listed.name: listed.file for listed in opened.tasks if not why_not(listed)}
+    found, missing = collect(tasks, kernels)
+    return Kernels(opened, tuple(found), tuple(missing), tuple(strangers(tasks, kernels, found)))
 
 
 def judge(every: Kernels, room: Judge, asked: Mapping[str, Any], policy: Policy | None = None) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from geak.batch.card import CARD, folder_name, kernel_folder
+from geak.batch.card import CARD, KERNELS, folder_name, kernel_folder
 from geak.errors import UsageError
 from geak.journal.store import EVENTS
 from geak.judge import text
@@ -57,6 +57,21 @@ def collect(tasks: Mapping[str, Path], kernels: Path) -> tuple[list[Submission],
         )
     has = {one.task for one in found}
     return _numbered(found), [name for name in tasks if name not in has]
+
+
+def strangers(tasks: Mapping[str, Path], kernels: Path, found: Sequence[Submission]) -> list[str]:
+    """What else lies there and reads like a kernel, by the name that no task has; a file of lines holds none."""
+    if not kernels.is_dir() or (kernels / EVENTS).is_file():
+        return []
+    if (kernels / CARD).is_file():
+        ours = {kernel_folder(kernels, name, 1).parent for name in tasks}
+        return sorted(home.name for home in (kernels / KERNELS).glob("*") if home not in ours)
+    taken = {one.label for one in found}
+    paths = [path.relative_to(kernels) for path in kernels.rglob("*.py")]
+    if any(_KERNELBENCH.fullmatch(path.name) for path in kernels.iterdir()):
+        paths = [path for path in paths if _KERNELBENCH.fullmatch(str(path))]
+    named = [path for path in paths if str(path) not in taken and not any(part[0] in "._" for part in path.parts)]
+    return sorted(str(path.with_suffix("")) for path in named)
 
 
 def _numbered(found: Sequence[Submission]) -> list[Submission]:

@@ -21,7 +21,7 @@ from geak_evaluator.schema.verdict import Status, Tier
 
 _UNFIT = 2
 _SHOWN = 5
-"""Tasks without a kernel that are named."""
+"""Tasks without a kernel that are named, and kernels without a spec."""
 
 
 def many(
@@ -51,11 +51,19 @@ def many(
         found = summarize(results(every, lines, room.hello, question, settings.policy, out))
     if json:
         document(
-            {"kernels": [_row(line) for line in lines], "counts": counts, "without": every.missing, "summary": found}
+            {
+                "kernels": [_row(line) for line in lines],
+                "counts": counts,
+                "without": every.missing,
+                "without_spec": every.strangers,
+                "summary": found,
+            }
         )
     else:
         words = ", ".join(f"{count} {word}" for word, count in counts.most_common())
         say(f"{plural(len(lines), 'kernel')}: {words}{_missing(every.missing)}")
+        if every.strangers:
+            say(_strange(every.strangers))
         for text in _numbers(found):
             say(text)
         if out is not None:
@@ -74,8 +82,16 @@ def _row(line: Line) -> dict[str, Any]:
 def _missing(names: tuple[str, ...]) -> str:
     if not names:
         return ""
-    some = ", ".join(names[:_SHOWN]) + ", ..." * (len(names) > _SHOWN)
-    return f"; {plural(len(names), 'task')} without a kernel count{'s' * (len(names) == 1)} as failed: {flat(some)}"
+    return f"; {plural(len(names), 'task')} without a kernel count{'s' * (len(names) == 1)} as failed: {_some(names)}"
+
+
+def _strange(names: tuple[str, ...]) -> str:
+    have, whose = ("has", "its") if len(names) == 1 else ("have", "their")
+    return f"{plural(len(names), 'kernel')} {have} no spec of {whose} name here: {_some(names)}"
+
+
+def _some(names: tuple[str, ...]) -> str:
+    return flat(", ".join(names[:_SHOWN]) + ", ..." * (len(names) > _SHOWN))
 
 
 def _numbers(summary: Summary) -> list[str]:

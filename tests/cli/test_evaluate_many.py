@@ -72,6 +72,23 @@ def test_a_folder_of_kernels(geak, specs, tmp_path):
     assert "Speed                                           not measured" in numbers
 
 
+def test_kernels_without_a_spec_are_named(geak, specs, tmp_path):
+    kernels = tmp_path / "kernels"
+    kernels.mkdir()
+    for name in ("double", "third", "fourth"):
+        (kernels / f"{name}.py").write_text(kernel(name, "* 2"))
+    found = geak("eval", specs, "--kernels", kernels, "--tier", "gate", "--jobs", 1)
+    assert found.code == 0
+    assert "2 kernels have no spec of their name here: fourth, third" in found.out.splitlines()
+    (kernels / "fourth.py").unlink()
+    found = geak("eval", specs, "--kernels", kernels, "--tier", "gate", "--jobs", 1, "--json")
+    assert (found.code, json.loads(found.out)["without_spec"]) == (0, ["third"])
+    (kernels / "double.py").unlink()
+    found = geak("eval", specs, "--kernels", kernels, "--tier", "gate")
+    assert (found.code, found.out) == (2, "")
+    assert "holds no kernel for any of 3 tasks" in found.err
+
+
 def test_a_file_of_lines(geak, specs, tmp_path):
     kernels = tmp_path / "kernels.jsonl"
     lines = [{"name": "double", "kernel": kernel("double", "* 2")}, {"name": "other", "kernel": kernel("other", "+ 1")}]

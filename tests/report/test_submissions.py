@@ -9,7 +9,7 @@ import pytest
 
 from geak.batch.choosing import open_dataset
 from geak.errors import UsageError
-from geak.submissions import collect
+from geak.submissions import collect, strangers
 
 KERNELBENCH = Path(__file__).parents[1] / "formats" / "kernelbench"
 
@@ -62,6 +62,31 @@ def test_a_folder(tasks: dict[str, Path], tmp_path: Path, names: list[str], foun
     assert [(one.task, one.repeat, one.label) for one in kernels] == found
     assert all(one.source == f"# {one.label}\n" for one in kernels)
     assert missing == [name for name in tasks if name not in {one.task for one in kernels}]
+
+
+@pytest.mark.parametrize(
+    ("names", "strange"),
+    [
+        (["level1/19_ReLU.py", "relu.py", "more/deep/er.py", "__init__.py", ".old/x.py"], ["more/deep/er", "relu"]),
+        (["level1__1_Matmul/a.py", "level1__1_Matmul/__init__.py", "notes.txt"], []),
+        (
+            ["level_1_problem_19_sample_0_kernel.py", "level_3_problem_1_sample_0_kernel.py", "tool.py"],
+            ["level_3_problem_1_sample_0_kernel"],
+        ),
+    ],
+)
+def test_a_kernel_of_no_task_is_named(
+    tasks: dict[str, Path], tmp_path: Path, names: list[str], strange: list[str]
+) -> None:
+    folder = files(tmp_path / "kernels", *names)
+    found, _ = collect(tasks, folder)
+    assert strangers(tasks, folder, found) == strange
+
+
+def test_a_task_of_a_run_that_is_not_asked_for_is_named(kernel_run: Path, dataset_run: Path) -> None:
+    assert strangers({"double": Path("double.py")}, kernel_run, []) == []
+    names = ("softmax", "level1/19_ReLU", "<i>tags<__i>", "later")
+    assert strangers({name: Path("x.py") for name in names}, dataset_run, []) == ["easy"]
 
 
 def test_what_a_run_of_ours_handed_over(kernel_run: Path, dataset_run: Path) -> None:
