@@ -40,6 +40,8 @@ def twice(x):
 """
 ASM = 'tl.inline_asm_elementwise("v_mov_b32 $0, $1", "=v,v", [value], dtype=tl.float32, is_pure=True, pack=1)'
 
+NEEDS_GPU = "inline assembly cannot be run here; needs a GPU: 'v_mov_b32 $0, $1'"
+
 
 @pytest.fixture
 def files(tmp_path):
@@ -84,7 +86,8 @@ def test_a_target_is_named_by_architecture_or_product(geak, files, target):
     [
         ("value * 2", "value * 3", 1, ("REJECTED twice  wrong at [0]: got ", "70 of 70 elements", "[N=70]")),
         ("def twice", "def once", 1, ("REJECTED twice  it defines no twice",)),
-        ("value * 2", f"{ASM} * 2", 6, ("UNDECIDED twice  ", "inline assembly")),
+        ("value * 2", f"{ASM} * 2", 6, (f"UNDECIDED twice  {NEEDS_GPU} (kernel _twice, line 10)",)),
+        ("value * 2", f"{ASM.replace('=v,v', '=f,f')} * 2", 1, ("does not compile for gfx942: kernel _twice: LLVM: ",)),
         ("import torch\n", "import torch\nimport nothing_such\n", 1, ("(line 2)", "No module named 'nothing_such'")),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import replace
 
@@ -28,11 +29,12 @@ def compiled(compiler: Compiler, text: str) -> Compiled:
     return found
 
 
-def inline(assembly: str) -> str:
+def inline(assembly: str, constraints: str = "=v,v") -> str:
     """The text with inline assembly in it."""
     operation = (
         f'%x = tt.elementwise_inline_asm "{assembly}\\0Av_mov_b32 $0, 0" '
-        '{constraints = "=v,v", packed_element = 1 : i32, pure = false} %r : tensor<256xi32> -> tensor<256xi32>'
+        f'{{constraints = "{constraints}", packed_element = 1 : i32, pure = false}} '
+        "%r : tensor<256xi32> -> tensor<256xi32>"
     )
     return TEXT.replace("%x = arith.addi %r, %r : tensor<256xi32>", operation)
 
@@ -75,6 +77,16 @@ def test_the_compiler_says_what_it_did_not_understand(small: Compiler) -> None:
     assert failure is not None
     assert failure.why is Why.INVALID
     assert "tt.sstore" in failure.message
+
+
+@pytest.mark.parametrize("constraints", ["=f,f", "=l,l", "=v,h"])
+def test_what_llvm_only_prints_is_an_error_too(small: Compiler, constraints: str) -> None:
+    """Of registers that another vendor has; some versions of Triton go on with code that leaves all of it out."""
+    found = compiled(small, inline("", constraints))
+    assert found.figures is None
+    assert found.failure is not None
+    assert found.failure.why is Why.REJECTED
+    assert re.match("LLVM: .* constraint '[flh]'", found.failure.message)
 
 
 def test_fifty_megabytes_start_no_child(small: Compiler) -> None:

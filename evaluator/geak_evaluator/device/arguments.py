@@ -9,7 +9,7 @@ import triton.language as tl
 from triton.runtime import interpreter as upstream
 
 from geak_evaluator.device.arithmetic import handle_of, np_dtype
-from geak_evaluator.device.errors import Unsupported
+from geak_evaluator.device.errors import beyond
 from geak_evaluator.device.reductions import Semantic
 
 
@@ -34,7 +34,7 @@ def argument(value: Any, kind: Any, path: tuple[int, ...], code: Code, semantic:
     if kind.startswith("tensordesc"):
         return _descriptor(value, semantic)
     if kind.startswith("nvTmaDesc"):
-        raise Unsupported("the interpreter has no raw TMA descriptors; use tensor descriptors")
+        raise beyond("a raw TMA descriptor", "tensor descriptors can be judged")
     scalar = tl.str_to_ty(kind, None)
     if scalar.is_ptr():
         address = value.data_ptr() if hasattr(value, "data_ptr") else int(value)

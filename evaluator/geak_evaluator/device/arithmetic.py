@@ -14,7 +14,7 @@ from triton._C.libtriton import ir
 from triton.runtime import interpreter as upstream
 
 from geak_evaluator.device import mathlib
-from geak_evaluator.device.errors import Unsupported
+from geak_evaluator.device.errors import beyond
 from geak_evaluator.device.formats import (
     FP8,
     decode_bf16,
@@ -164,7 +164,7 @@ class Arithmetic(upstream.InterpreterBuilder):  # type: ignore[misc]
     ) -> Handle:
         """Never: the assembly of a device means nothing here."""
         first = next((line.strip() for line in asm.splitlines() if line.strip()), "")
-        raise Unsupported(f"the interpreter can not run inline assembly ('{first}')")
+        raise beyond("inline assembly", f"'{first}'")
 
     # -- casts --
 

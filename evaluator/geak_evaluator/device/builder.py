@@ -14,7 +14,7 @@ from triton.runtime import interpreter as upstream
 
 from geak_evaluator.device.arithmetic import Arithmetic, Array, Handle, handle_of, is_packed, np_dtype, values_of
 from geak_evaluator.device.bounds import Memory, Place
-from geak_evaluator.device.errors import KernelAssertion, Unsupported
+from geak_evaluator.device.errors import KernelAssertion, Unsupported, beyond
 from geak_evaluator.device.reductions import KNOWN, Block, reduced, scanned
 from geak_evaluator.device.tape import Recording, Types
 
@@ -43,7 +43,7 @@ class Builder(Arithmetic):
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("create_"):
-            raise Unsupported(f"the interpreter has no '{name.removeprefix('create_')}'")
+            raise beyond(f"the operation '{name.removeprefix('create_')}'")
         raise AttributeError(name)
 
     def enter_program(self, number: int, x: int, y: int, z: int) -> None:
@@ -190,7 +190,7 @@ class Builder(Arithmetic):
             return found
         combine: Any = {"FADD": np.add, "MAX": np.fmax, "MIN": np.fmin, "XCHG": lambda old, new: new}.get(op.name)
         if combine is None:
-            raise Unsupported(f"the interpreter has no atomic '{op.name}' on {val.dtype.scalar}")
+            raise beyond(f"an atomic '{op.name}' on {val.dtype.scalar}")
         scalar = val.dtype.scalar
         bits = np.broadcast_to(val.data, pointers.shape)
         old = np.zeros(pointers.shape, np_dtype(scalar))
@@ -208,7 +208,7 @@ class Builder(Arithmetic):
         """Compare and swap."""
         pointers, lanes, _ = self._guard("atomic", ptr, None)
         if not lanes.all():
-            raise Unsupported("the interpreter can not leave out lanes of a compare and swap")
+            raise beyond("a compare and swap that leaves out lanes")
         self.memory.note_wait(pointers, lanes, self.program)
         shape = pointers.shape
 

@@ -49,6 +49,11 @@ class Unsupported(DeviceError):
     """The kernel asks for something that the interpreter cannot do; the sentence names it."""
 
 
+def beyond(what: str, more: str = "") -> Unsupported:
+    """That something exists on devices alone; the sentence is the same whatever it is."""
+    return Unsupported(f"{what} cannot be run here; needs a GPU{more and f': {more}'}")
+
+
 class KernelAssertion(DeviceError):
     """A device_assert or an assume of the kernel is false for the values it was given."""
 

@@ -22,7 +22,7 @@ from triton.runtime.jit import JITFunction
 
 from geak_evaluator.device.arithmetic import np_dtype, values_of
 from geak_evaluator.device.builder import Builder
-from geak_evaluator.device.errors import Unsupported
+from geak_evaluator.device.errors import Unsupported, beyond
 from geak_evaluator.device.purity import Pure
 from geak_evaluator.device.reductions import Semantic, TruthOfMany
 from geak_evaluator.device.segments import Segment, parts
@@ -305,7 +305,7 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
 
     def _map_elementwise(self, function: Any, *args: Any, pack: Any = 1) -> Any:
         if unwrap(pack) != 1:
-            raise Unsupported("the interpreter has no map_elementwise with pack")
+            raise beyond("map_elementwise with pack")
         tensors = [self.semantic.to_tensor(arg) for arg in args]
         result = self.semantic.map_scalars(lambda *scalars: self.call_JitFunction(function, scalars, {}), tensors)
         return tl.tuple(result) if isinstance(result, tuple) else result

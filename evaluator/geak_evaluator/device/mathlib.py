@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from geak_evaluator.device.errors import Unsupported
+from geak_evaluator.device.errors import beyond
 from geak_evaluator.device.formats import float_to_int
 
 Array = NDArray[Any]
@@ -243,4 +243,4 @@ def lookup(symbol: str) -> Function:
     for name in _candidates(symbol):
         if name in FUNCTIONS:
             return FUNCTIONS[name]
-    raise Unsupported(f"the interpreter has no '{symbol}' of the device math library")
+    raise beyond(f"'{symbol}' of the device's math library")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from geak_evaluator.machine_code.cache import Store
 from geak_evaluator.machine_code.loops import MOST
+from geak_evaluator.machine_code.reading import complaint
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Child, Fault, Reply
 from geak_evaluator.sandbox.errors import SandboxError
@@ -141,6 +142,8 @@ class Compiler:
         """Compiles what is missing, as many at once as there are processors; files what a child answered."""
         for key, reply, child in _asked(self._box, self._limits, self._workers, missing):
             answer = _believed(reply, missing[key])
+            if (answer.failure is None or reply.fault is Fault.DIED) and (said := complaint(child.log)):
+                answer = CompileReply(failure=Failure(Why.REJECTED, said[:_LOGGED]))
             if answer.failure is not None and answer.failure.why in (Why.INVALID, Why.REJECTED, Why.CRASHED):
                 # Why, Triton's C++ has written to standard error.
                 words = "\n".join(filter(None, (answer.failure.message, child.log.strip()[:_LOGGED])))

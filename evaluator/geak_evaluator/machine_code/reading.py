@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 from geak_evaluator.schema.machine_code import Counts
+
+_COMPLAINT = re.compile(r"^error: (.+)$", re.MULTILINE)
 
 
 class Unreadable(ValueError):
@@ -49,3 +52,13 @@ class Tally:
             shared_loads=table("shared_loads"),
             shared_stores=table("shared_stores"),
         )
+
+
+def complaint(log: str) -> str:
+    """What LLVM printed as an error, in a sentence; nothing where it printed none.
+
+    It has no other way to say so of inline assembly, and of what it cannot translate. One Triton then ends, and another
+    goes on: its code is whole, and leaves out what could not be translated and all that led there.
+    """
+    found = _COMPLAINT.search(log)
+    return f"LLVM: {found[1]}" if found else ""
