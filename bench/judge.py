@@ -2,14 +2,17 @@
 
     python bench/judge.py [--quick] [--json] [--write]
 
-Over the starter specs and their kernels, whose machine code is in the cache already:
+Over the starter specs and their kernels:
 
-* `gate_ms`          the median verdict at the gate, by one judge, as the judge's caller sees it
-* `full_s`           the median full verdict; `full_s_slowest` the slowest
+* `full_s`           the median full verdict for the targets that `geak eval` asks for by itself, each compiled for the
+                     first time; `full_s_slowest` the slowest
+* `gate_ms`          the median verdict at the gate for the first of them, by one judge, as its caller sees it; by now
+                     the machine code is in the cache
 * `fresh_over_gate`  medians: the same work by bench/fresh.py, which starts Python for each kernel, over `gate_ms`
-* `scaling_2`        gates a second by a pool of two judges over those by a pool of one
+* `scaling_2`        gates a second by a pool of two judges over those by a pool of one: both are up and warm, and take
+                     turns, so that they see the same machine; medians of the rounds
 
-A verdict that is not ACCEPTED ends the run: it would measure something else.
+A verdict that is not ACCEPTED ends the run: it would measure something else. Nor is a figure recorded that cannot be.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,7 @@ import record
 
 from geak.judge import Judge as Client
 from geak.judge import command
+from geak.settings import DEFAULT_TARGETS
 from geak.specs import shipped
 from geak_evaluator.judge import Judge
 from geak_evaluator.machine_code.cache import Cache
@@ -35,7 +40,8 @@ from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.schema.verdict import Status, Tier, Verdict
 
 FRESH = Path(__file__).with_name("fresh.py")
-TARGET = "gfx942"
+ASKED = DEFAULT_TARGETS
+TARGET = ASKED[0]
 QUICK = ("softmax", "matmul", "rope", "argmax")
 ROUNDS, QUICK_ROUNDS = 3, 1
 TARGETS = {
@@ -64,7 +70,8 @@ def measure(names: list[str], rounds: int) -> tuple[record.Figures, dict[str, An
                 if number == 0:  # between gates, so that both see the same machine
                     fresh.append(_fresh(pair, cache))
         level = box.level.value
-        rates = {workers: _rate(pairs, workers, rounds) for workers in (1, 2)}
+        with Client([*command(), "--workers", "1"]) as one, Client([*command(), "--workers", "2"]) as two:
+            rates = _rates([(spec, kernel.read_text()) for spec, kernel in pairs], {1: one, 2: two}, rounds)
     figures = {
         "gate_ms": 1000 * statistics.median(gates),
         "gate_ms_p90": 1000 * statistics.quantiles(gates, n=10)[-1],
@@ -81,6 +88,7 @@ def measure(names: list[str], rounds: int) -> tuple[record.Figures, dict[str, An
         "sandbox": level,
         "kernels": len(names),
         "rounds": rounds,
+        "targets": ASKED,
         "slowest": names[full.index(max(full))],
         "load_before": load_before,
         "load_after": os.getloadavg(),
@@ -92,7 +100,7 @@ def _seconds(judge: Judge, pair: tuple[Path, Path], tier: Tier) -> float:
     spec, kernel = pair
     file, source = SpecFile.read(spec), kernel.read_bytes()
     began = time.perf_counter()
-    verdict = judge.evaluate(file, source, targets=[TARGET], tier=tier)
+    verdict = judge.evaluate(file, source, targets=list(ASKED if tier is Tier.FULL else ASKED[:1]), tier=tier)
     took = time.perf_counter() - began
     _accepted(verdict)
     return took
@@ -108,19 +116,35 @@ def _fresh(pair: tuple[Path, Path], cache: Path) -> float:
     return took
 
 
-def _rate(pairs: list[tuple[Path, Path]], workers: int, rounds: int) -> float:
-    """Gates a second by a pool of so many judges, once they are up."""
-    kernels = [(spec, kernel.read_text()) for spec, kernel in pairs]
-    argv = [*command(), "--workers", str(workers)]
-    with Client(argv) as room:
-        asked = {"targets": [TARGET], "tier": Tier.GATE}
-        list(room.evaluate_all(kernels[: 2 * workers], **asked))  # type: ignore[arg-type]
-        began = time.perf_counter()
-        for _, verdict in room.evaluate_all(kernels * rounds, **asked):  # type: ignore[arg-type]
-            if not isinstance(verdict, Verdict):
-                raise verdict
-            _accepted(verdict)
-        return rounds * len(kernels) / (time.perf_counter() - began)
+def _rates(kernels: list[tuple[Path, str]], rooms: Mapping[int, Client], rounds: int) -> dict[int, float]:
+    """Gates a second by each pool, once everything that it does has been done before."""
+    for room in rooms.values():
+        _gates_per_s(room, kernels)
+    found: dict[int, list[float]] = {workers: [] for workers in rooms}
+    for number in range(rounds):
+        for workers in sorted(rooms, reverse=number % 2 == 1):
+            found[workers].append(_gates_per_s(rooms[workers], kernels))
+    return {workers: statistics.median(rates) for workers, rates in found.items()}
+
+
+def _gates_per_s(room: Client, kernels: list[tuple[Path, str]]) -> float:
+    began = time.perf_counter()
+    for _, verdict in room.evaluate_all(kernels, targets=[TARGET], tier=Tier.GATE):
+        if not isinstance(verdict, Verdict):
+            raise verdict
+        _accepted(verdict)
+    return len(kernels) / (time.perf_counter() - began)
+
+
+def impossible(figures: record.Figures, cores: int) -> str:
+    """Why these figures cannot be true; nothing where they can."""
+    most, scaling = min(2, cores), figures["scaling_2"]
+    if scaling <= most:
+        return ""
+    return (
+        f"scaling_2 is {scaling:g}, and two judges on {cores} core{'s' * (cores != 1)} do at most {most} times what "
+        "one does: the machine was slower while one worked. Nothing is recorded; run it again on a quiet machine"
+    )
 
 
 def _accepted(verdict: Verdict) -> None:
@@ -132,6 +156,10 @@ def main() -> None:
     chosen = record.options(__doc__, f"{', '.join(QUICK)} once, instead of all {ROUNDS} times")
     names = list(QUICK) if chosen.quick else sorted(path.stem for path in shipped().glob("*.py"))
     figures, known = measure(names, QUICK_ROUNDS if chosen.quick else ROUNDS)
+    if why := impossible(figures, known["cores"]):
+        if chosen.write:
+            raise SystemExit(why)
+        print(why, file=sys.stderr)
     record.report("judge", figures, known, TARGETS, f"{known['kernels']} kernels", chosen)
 
 
