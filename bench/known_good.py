@@ -3,6 +3,7 @@
     python bench/known_good.py CHECKOUT... [--judge COMMAND] [--quick] [--json] [--write] [--keep FOLDER]
                                [--jobs N] [--only NAME ...] [--formats NAME,...] [--minutes N] [--name NAME]
                                [--again OUTCOME] [--since RECORD] [--unlike CHECKOUT]
+    python bench/known_good.py --figures RECORD
 
 CHECKOUT is a checkout of thunlp/TritonBench, AMD-AGI/AgentKernelArena or AMD-AGI/GEAK-eval. Each task is made a spec
 (its test is watched in the sandbox, its own kernel tried at each size), then its own kernel is judged in full under it,
@@ -15,7 +16,8 @@ what an earlier record has accepted for every target; each task has the commit a
 out the files whose code another checkout has as well: GEAK's revised TritonBench-G is mostly TritonBench's.
 
 A file of TritonBench has a task for each function that its tests call: `files_all_*` counts those of which every task
-is accepted for a target, `files_any_*` those of which one is.
+is accepted for a target, `files_any_*` those of which one is, under whatever policy; with `_pure` behind it under the
+default one alone. `--figures` counts anew what a record holds, and writes nothing else of it.
 """
 
 from __future__ import annotations
@@ -141,13 +143,12 @@ def ordered(found: list[tuple[Format, Listed]]) -> list[tuple[Format, Listed]]:
     return sorted(found, key=lambda one: hashlib.sha256(f"{one[1].format}/{one[1].name}".encode()).digest())
 
 
-def summed(records: dict[str, Record], listed: list[Listed]) -> dict[str, Any]:
+def summed(records: dict[str, Record], recognised: dict[str, int]) -> dict[str, Any]:
     """Counts by format."""
-    totals = Counter(one.format for one in listed)
     groups: dict[str, dict[str, Record]] = defaultdict(dict)
     for key, record in records.items():
         groups[_group(record, key)][key] = record
-    figures: dict[str, Any] = {"recognised": dict(totals)}
+    figures: dict[str, Any] = {"recognised": recognised}
     for name, group in sorted(groups.items()):
         ran = list(group.values())
         figures[name] = {
@@ -178,9 +179,24 @@ def _by_file(group: dict[str, Record]) -> dict[str, int]:
         files["/".join(key.split("/")[:3])].append(record)
     counts = {"files": len(files)}
     for target in TARGETS:
-        good = [[target in record.get("accepted", ()) for record in those] for those in files.values()]
-        counts |= {f"files_all_{target}": sum(map(all, good)), f"files_any_{target}": sum(map(any, good))}
+        for behind, policies in (("", tuple(Policy)), ("_pure", (Policy.PURE,))):
+            good = [[_passed(record, target, policies) for record in those] for those in files.values()]
+            counts[f"files_all_{target}{behind}"] = sum(map(all, good))
+            counts[f"files_any_{target}{behind}"] = sum(map(any, good))
     return counts
+
+
+def _passed(record: Record, target: str, policies: tuple[Policy, ...]) -> bool:
+    return target in record.get("accepted", ()) and record["policy"] in policies
+
+
+def counted_anew(path: Path) -> dict[str, Any]:
+    """The figures of a record that is there, from its own tasks; its file is written with them."""
+    record = json.loads(path.read_text())
+    record["figures"] = summed(record["tasks"], record["figures"]["recognised"])
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    figures: dict[str, Any] = record["figures"]
+    return figures
 
 
 def before(path: Path) -> dict[str, Record]:
@@ -268,7 +284,8 @@ def line(record: Record) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checkouts", type=Path, nargs="+", metavar="CHECKOUT")
+    parser.add_argument("checkouts", type=Path, nargs="*", metavar="CHECKOUT")
+    parser.add_argument("--figures", type=Path, metavar="RECORD", help="count anew what a record holds; nothing is run")
     parser.add_argument("--judge", help="how a judge is started, where it is not this Python's")
     parser.add_argument("--only", nargs="+", metavar="NAME", help="these tasks alone")
     parser.add_argument("--formats", help="these formats alone, separated by commas")
@@ -283,12 +300,17 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--write", action="store_true", help="keep the JSON in bench/results/")
     options = parser.parse_args()
+    if bool(options.checkouts) == bool(options.figures):
+        parser.error("name the checkouts whose tasks are to be run, or with --figures a record to be counted anew")
+    if options.figures:
+        print(json.dumps(counted_anew(options.figures), indent=None if options.json else 1))
+        return
     if options.write and (options.quick or options.only):
         parser.error("--write keeps full runs only")
     records, listed, hello = asyncio.run(measure(options))
     about = facts()
     record = {
-        "figures": summed(records, listed),
+        "figures": summed(records, dict(Counter(one.format for one in listed))),
         **about,
         "revision": revision(),
         "revisions": dict(Counter(task.get("revision", "") for task in records.values())),
