@@ -56,6 +56,7 @@ older: $(READY)
 	echo "$$PWD" >> "$$(echo $(OLDER)/lib/python3*/site-packages)/rest.pth"
 	echo "$$PWD/evaluator" >> "$$(echo $(OLDER)/lib/python3*/site-packages)/rest.pth"
 	$(OLDER)/bin/python -m pytest -n 2 -m "not gpu and not api and not slow" tests/device tests/machine_code tests/datasets \
+		tests/proof tests/plan tests/awkward tests/cheats \
 		tests/judge/test_tiers.py tests/judge/test_targets.py tests/judge/test_values.py
 
 # On a machine with a GPU, with its own Python, torch, triton and numpy: nothing is installed, and pytest must be there.
