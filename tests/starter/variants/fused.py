@@ -133,7 +133,7 @@ VARIANTS = {
             "the stride is left out",
             "top = pixel // OW % OH * stride - pad",
             "top = pixel // OW % OH - pad",
-            r"wrong at \[",
+            r"wrong at \[0, 0, 1, ",
         ),
         Variant(
             "channels last",

@@ -11,7 +11,7 @@ VARIANTS = {
             "a group of zeros divides by zero",
             "tl.maximum(tl.max(tl.abs(x), axis=1) / top, 1e-10)",
             "tl.max(tl.abs(x), axis=1) / top",
-            r"wrong at q\[",
+            r"wrong at q\[2, 0\].*expected 0;.*only in row 2",
         ),
         Variant(
             "the largest, not the largest magnitude",
@@ -29,7 +29,12 @@ VARIANTS = {
         Variant("the top of another e4m3", "axis=1) / top", "axis=1) / 448.0", r"wrong at (q|scale)\[", quick=True),
         Variant("multiplied by the scale", "x / scale[:, None]", "x * scale[:, None]", r"wrong at q\["),
         Variant("the scale is inverted", "scale, mask=inside)", "1.0 / scale, mask=inside)", r"wrong at scale\["),
-        Variant("every row is the first", "(row + group)[:, None] * G", "group[:, None] * G", r"wrong at q\["),
+        Variant(
+            "every row is the first",
+            "(row + group)[:, None] * G",
+            "group[:, None] * G",
+            r"wrong at q\[1, .*only in row 1",
+        ),
         Variant(
             "at most 16 groups",
             "triton.cdiv(groups, BLOCK))](",
@@ -44,7 +49,12 @@ VARIANTS = {
             OUT_OF_BOUNDS,
             quick=True,
         ),
-        Variant("the scale is cut off at one", ", 1e-10)", ", 1.0)", r"wrong at scale\["),
+        Variant(
+            "the scale is cut off at one",
+            ", 1e-10)",
+            ", 1.0)",
+            r"wrong at scale\[0, 0\]: got 1, expected 0\.0.*everything",
+        ),
     ),
     "int8_quantize": (
         Variant(
@@ -62,7 +72,7 @@ VARIANTS = {
             "a row of zeros divides by zero",
             "tl.maximum(tl.div_rn(tl.max(tl.abs(x), axis=0), 127.0), 1e-10)",
             "tl.div_rn(tl.max(tl.abs(x), axis=0), 127.0)",
-            r"wrong at 1\[",
+            r"wrong at 1\[0\]: got 0, expected 1e-10",
         ),
         Variant(
             "rows are cut at 4096",
@@ -70,7 +80,7 @@ VARIANTS = {
             "BLOCK = min(triton.next_power_of_2(N), 4096)",
             r"only from column 4096 of 4097 on, never written\?",
         ),
-        Variant("one scale for all", "scale_ptr + row,", "scale_ptr,", r"wrong at 1\["),
+        Variant("one scale for all", "scale_ptr + row,", "scale_ptr,", r"wrong at 1\[.*16 of them never written"),
         Variant(
             "the rows of x lie a block apart",
             "x_ptr + row * N",
