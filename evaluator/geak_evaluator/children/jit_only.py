@@ -66,9 +66,12 @@ class Kernels:
     helpers: dict[str, types.ModuleType] = field(default_factory=dict)
     left_out: dict[str, dict[str, ast.stmt]] = field(default_factory=dict)
     """By module: what is defined at its top level and was not kept."""
+    _found: dict[tuple[str, str], Any] = field(default_factory=dict)
 
     def find(self, name: str, module: str = "") -> Any:
         """A kernel by its name; NotPlain where it could not be taken out of its file, or names what could not."""
+        if (name, module) in self._found:
+            return self._found[name, module]
         found = getattr(self.helpers.get(module, self.own), name, None)
         if not hasattr(found, "arg_names"):
             raise NotPlain(
@@ -76,6 +79,7 @@ class Kernels:
                 "a class or a branch, or called by another name; define it at the top level"
             )
         self._check_names(found, set())
+        self._found[name, module] = found
         return found
 
     def _check_names(self, function: Any, seen: set[int]) -> None:

@@ -125,7 +125,7 @@ def trace(
             elif isinstance(step, plan.Launch):
                 before = len(observers)
                 try:
-                    steps.launch(step, memory, kernels)
+                    steps.carry_out(step, memory, kernels)
                 except Exception as error:
                     if len(observers) == before:
                         raise

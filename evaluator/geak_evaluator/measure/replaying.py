@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
 import os
 import sys
 import time
@@ -80,8 +81,7 @@ def _replay(options: argparse.Namespace) -> int:
         place = Place(metal, asked)
         _fill(place, about, values)
 
-        def once(scope: Callable[[str], AbstractContextManager[object]] = contextlib.nullcontext) -> None:
-            _carry_out(about.plan, place, kernels, scope)
+        once = _carrying_out(about.plan, place, kernels)
 
         with metal.launching():
             once()  # whatever has to be compiled is compiled now
@@ -101,20 +101,20 @@ def _replay(options: argparse.Namespace) -> int:
     return 0
 
 
-def _carry_out(
-    asked: plan.Plan, place: Place, kernels: Any, scope: Callable[[str], AbstractContextManager[object]]
-) -> None:
-    """All steps once, each launch in a scope by its number."""
+def _carrying_out(asked: plan.Plan, place: Place, kernels: Any) -> Callable[..., None]:
+    """All steps once, ready to be called; each launch in a scope by its number, where one is given."""
     from geak_evaluator.children import steps
 
-    number = 0
-    for step in asked.steps:
-        if isinstance(step, plan.Launch):
-            with scope(f"{SCOPE}{number}"):
-                steps.carry_out(step, place, kernels)
-            number += 1
-        elif not isinstance(step, plan.Allocate):
-            steps.carry_out(step, place, kernels)
+    made = steps.all_ready(asked, place, kernels)
+    launches = itertools.count()
+    named = [(f"{SCOPE}{next(launches)}" if isinstance(step, plan.Launch) else "", run) for step, run in made]
+
+    def once(scope: Callable[[str], AbstractContextManager[object]] | None = None) -> None:
+        for name, run in named:
+            with scope(name) if scope and name else contextlib.nullcontext():
+                run()
+
+    return once
 
 
 def _under_proton(metal: Metal, once: Callable[..., None], out: Path, times: int) -> None:

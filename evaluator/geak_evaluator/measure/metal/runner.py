@@ -119,17 +119,17 @@ class PlanWork:
 
     def __init__(self, metal: Metal, place: Place, asked: Prepare, kernels: jit_only.Kernels) -> None:
         assert asked.plan is not None
-        self._metal, self._place, self._plan, self._kernels = metal, place, asked.plan, kernels
+        self._metal, self._place, self._plan = metal, place, asked.plan
+        # All is looked up here: what Python does between the two events is taken for the kernel's own time.
+        self._steps = [(_about(step), run) for step, run in steps.all_ready(asked.plan, place, kernels)]
         self._slots = [slot for slot in asked.outputs if not slot.path.startswith("changed.")]
 
     def run(self) -> None:
         """All steps, in order."""
-        for step in self._plan.steps:
-            if isinstance(step, plan.Allocate):
-                continue
-            if not isinstance(step, plan.Launch):
-                self._metal.step(*_about(step))
-            steps.carry_out(step, self._place, self._kernels)
+        for about, run in self._steps:
+            if about is not None:
+                self._metal.step(*about)
+            run()
 
     def outputs(self) -> list[torch.Tensor]:
         """Where the plan says that its outputs lie."""
@@ -140,11 +140,17 @@ class PlanWork:
         return found
 
 
-def _about(step: plan.Fill | plan.Copy | plan.Library) -> tuple[str, int]:
+def _about(step: plan.Step) -> tuple[str, int] | None:
+    """What a device is told of a step that is no launch."""
     if isinstance(step, plan.Library):
         return step.operation, 0
-    view = step.view if isinstance(step, plan.Fill) else step.target
-    return ("fill" if isinstance(step, plan.Fill) else "copy"), prod(view.shape) * resolve(view.format).bytes
+    if isinstance(step, plan.Fill):
+        return "fill", _bytes(step.view)
+    return ("copy", _bytes(step.target)) if isinstance(step, plan.Copy) else None
+
+
+def _bytes(view: plan.View) -> int:
+    return prod(view.shape) * resolve(view.format).bytes
 
 
 Make = Callable[[Place, Prepare], Work]
