@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -28,7 +29,10 @@ STATE_SPACE = 256 * MIB
 
 _ROLE = "geak_evaluator.children.spec"
 _PATIENCE = 3
-"""So many times what another case may take is there for a reference at a size that is timed: one core computes it."""
+"""So many times what another case may take is there for a reference at a size that is timed."""
+_MOST_PROCESSORS = 32
+"""More gain little, and each has a stack and buffers of its own."""
+_OF_EACH = 64 * MIB
 
 
 class SpecProblem(ValueError):
@@ -161,16 +165,21 @@ class Oracle:
     ) -> None:
         self._stack.close()
 
-    def _begin(self) -> None:
-        shared = (self._inputs.fd, self._truth.fd)
-        spawned = self._box.spawn(_ROLE, {"name": self.file.name}, limits=self._limits, shared=shared)
-        self._child, self._over = self._children.enter_context(spawned), False
+    def _begin(self, *, roomy: bool = False) -> None:
+        """A child for it; a `roomy` one may use all processors for as long as a size that is timed may take."""
+        limits, shared = self._limits, (self._inputs.fd, self._truth.fd)
+        if roomy:
+            count = _processors()
+            cpu_s, memory = _PATIENCE * count * limits.cpu_s, limits.memory + count * _OF_EACH
+            limits = replace(limits, cpu_s=cpu_s, memory=memory)
+        spawned = self._box.spawn(_ROLE, {"name": self.file.name}, limits=limits, shared=shared)
+        self._child, self._over, self._roomy = self._children.enter_context(spawned), False, roomy
 
     def _asked(self, request: CaseRequest, *, patient: bool = False) -> Reply:
         """Its child's answer; one that a case before was too much for is begun anew, and that case alone has none."""
-        if self._over:
+        if self._over or patient > self._roomy:
             self._children.close()
-            self._begin()
+            self._begin(roomy=patient or self._roomy)
             if not (reply := self._child.ask(self.file.data)).ok:
                 raise self._problem(reply)
         wall_s = (_PATIENCE if patient else 1) * self._limits.wall_s
@@ -223,6 +232,8 @@ class Oracle:
             examine=examine,
             native=native,
             expect=like is None or drawn,
+            processors=_processors() if patient else 1,
+            large=patient,
         )
         answer = self._asked(request, patient=patient)
         if not answer.ok:
@@ -318,3 +329,8 @@ class Oracle:
             return SpecProblem(self.file.path, f"{context}{FAULTS[reply.fault]}")
         trouble = read(Trouble, reply) or Trouble("protocol", FAULTS[Fault.PROTOCOL])
         return SpecProblem(self.file.path, context + trouble.message, line=trouble.line)
+
+
+def _processors() -> int:
+    """How many may compute one reference."""
+    return min(len(os.sched_getaffinity(0)), _MOST_PROCESSORS)

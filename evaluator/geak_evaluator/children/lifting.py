@@ -37,6 +37,30 @@ def _lifted(value: Any) -> Any:
     return torch.float64 if isinstance(value, torch.dtype) and value in _NARROW else value
 
 
+_HALVES = (torch.float16, torch.bfloat16)
+_PRODUCTS = {
+    getattr(torch.ops.aten, name).default
+    for name in ("mm", "bmm", "addmm", "baddbmm", "addbmm", "mv", "addmv", "dot", "convolution", "convolution_backward")
+}
+
+
+class WideProducts(Mode):
+    """Products of halves by way of float32, and rounded: what a GPU does, and what many a processor is too slow for."""
+
+    def __torch_dispatch__(self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None) -> Any:
+        """Called by torch for each operation that it performs."""
+        told = args, kwargs or {}
+        half = next((value.dtype for value in tree_leaves(told) if _is_half(value)), None)
+        if func not in _PRODUCTS or half is None:
+            return func(*told[0], **told[1])
+        args, kwargs = tree_map(lambda value: value.float() if _is_half(value) else value, told)
+        return tree_map(lambda v: v.to(half) if isinstance(v, torch.Tensor) else v, func(*args, **kwargs))
+
+
+def _is_half(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.dtype in _HALVES
+
+
 class NarrowWatch(Mode):
     """Notes the operations that computed in a narrower float all the same."""
 

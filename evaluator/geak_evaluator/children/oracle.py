@@ -27,6 +27,7 @@ Outputs = list[tuple[str, torch.Tensor]]
 def case(module: types.ModuleType, about: Description, request: CaseRequest) -> CaseReply:
     """Fills the first memory with inputs and the second with what is expected of them."""
     spec = about.spec
+    torch.set_num_threads(request.processors)
     rng = torch.Generator().manual_seed(request.seed)
     torch.manual_seed(request.seed)  # a module draws its own parameters
     inputs, outputs = Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)
@@ -114,6 +115,7 @@ class _Run:
         self._reference = reference(module, spec)
         self._init = domain.initial(spec, request.sizes)
         self._rng = rng
+        self._large = request.large
         self.watch: lifting.NarrowWatch | None = None
         self.state: dict[str, torch.Tensor] = {}
         self.gradients: dict[str, torch.Tensor] = {}
@@ -127,6 +129,8 @@ class _Run:
         with contextlib.ExitStack() as stack:
             if lift:
                 self.watch = stack.enter_context(lifting.float64())
+            elif self._large:
+                stack.enter_context(lifting.WideProducts())  # type: ignore[no-untyped-call]
             arguments = {name: _copy(value, lift) for name, value in self._arguments.items()}
             for name in self._spec.wrt:
                 arguments[name].requires_grad_(True)

@@ -39,6 +39,10 @@ class CaseRequest:
     """Also say what the reference gives in the formats that it was given, where the oracle is float64."""
     sketch: bool = False
     """Only what steers a kernel is needed: integers and booleans, and where all else would lie."""
+    processors: int = 1
+    """How many may compute it: all that there are at a size that is timed."""
+    large: bool = False
+    """It is such a size: products of halves go by way of float32."""
 
 
 @dataclass(frozen=True)
