@@ -21,6 +21,7 @@ from geak_evaluator.measure import present
 from geak_evaluator.measure.baseline import Book
 from geak_evaluator.measure.devices import gpus, software, visible
 from geak_evaluator.measure.energy import observer
+from geak_evaluator.measure.lease import Seat
 from geak_evaluator.measure.lent import Lent
 from geak_evaluator.measuring import Stopwatch
 from geak_evaluator.observing import observe, tried
@@ -105,13 +106,14 @@ def serve(box: Sandbox, requests: TextIO, answers: TextIO, device: str = "", *, 
 def _stopwatch(box: Sandbox, device: str) -> Stopwatch | None:
     if device:
         return Stopwatch(Lent(box, present.simulated(device), Limits()))
-    metal = present.first()
-    if metal is None:
+    found = present.alike()
+    if not found:
         return None
-    gpu = next(gpu for gpu in gpus() if gpu.uuid == metal.uuid)
+    seat = Seat(found)
+    gpu, metal = seat.gpu, present.metal(seat.gpu, gpus())
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     book = Book(Path(base).expanduser() / "geak" / "baselines")
-    return Stopwatch(Lent(box, metal, Limits()), book=book, sensor=functools.partial(observer, gpu))
+    return Stopwatch(Lent(box, metal, Limits(), seat), book=book, sensor=functools.partial(observer, gpu))
 
 
 def _simulated(device: str) -> dict[str, Any]:

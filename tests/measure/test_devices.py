@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from geak_evaluator import serve
 from geak_evaluator.measure import devices, present
+from geak_evaluator.sandbox.box import Sandbox
 from tests.measure import fakes, machines
 
 
@@ -153,6 +156,25 @@ def test_gpu_ids_are_for_all_that_a_judge_does(tmp_path: Path) -> None:
     assert metal.visible == "GPU-21b6d61638a86f8d"
     with pytest.raises(devices.NoSuchDevice):
         devices.narrow("2", variables, root)
+
+
+def test_judges_spread_over_devices_of_one_product_alone(tmp_path: Path) -> None:
+    root = machines.nvidia(machines.amd(tmp_path, 3), 2)
+    assert [gpu.index for gpu in present.alike({"ROCR_VISIBLE_DEVICES": "2,0"}, root)] == [2, 0]
+    assert {gpu.vendor for gpu in present.alike({"ROCR_VISIBLE_DEVICES": ""}, root)} == {"nvidia"}
+    assert present.alike({"ROCR_VISIBLE_DEVICES": "", "CUDA_VISIBLE_DEVICES": ""}, root) == ()
+
+
+def test_each_judge_has_a_device_of_its_own_while_there_are_enough(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = machines.amd(tmp_path, 2)
+    monkeypatch.setenv("GEAK_LEASES", str(tmp_path / "leases"))
+    found = devices.gpus(root)
+    monkeypatch.setattr(present, "alike", lambda: found)
+    watches = [serve._stopwatch(cast(Sandbox, None), "") for _ in range(3)]
+    uuids = [watch.lent.metal.uuid for watch in watches if watch is not None]
+    assert uuids == [found[0].uuid, found[1].uuid, found[0].uuid]
 
 
 def test_products_by_their_names(tmp_path: Path) -> None:

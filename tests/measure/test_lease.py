@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from geak_evaluator.measure.lease import Busy, Unfit, lease, lease_any, suspect, suspicion
+from geak_evaluator.measure.lease import Busy, Seat, Unfit, lease, lease_any, suspect, suspicion
 from geak_evaluator.schema.device import Gpu
 
 A, B = (Gpu("amd", f"GPU-000000000000000{n}", n, name=f"card {n}") for n in (1, 2))
@@ -128,3 +128,40 @@ def test_a_file_that_leads_elsewhere_is_not_followed(leases: Path, tmp_path: Pat
         pass
     assert target.read_text() == "mine"
     assert os.stat(leases).st_mode & 0o1777 == 0o1777
+
+
+_SIT = f"""
+import sys; sys.path.insert(0, {_EVALUATOR!r})
+from geak_evaluator.measure.lease import Seat
+from geak_evaluator.schema.device import Gpu
+seat = Seat([Gpu("amd", uuid) for uuid in sys.argv[1:]])
+print(seat.gpu.uuid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_judges_spread_over_devices_by_themselves() -> None:
+    """They know nothing of each other; one that dies gives its place back."""
+    argv = [sys.executable, "-IS", "-c", _SIT, A.uuid, B.uuid]
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == f"{A.uuid}\n"
+        mine, third, fourth, fifth = (Seat([A, B]) for _ in range(4))
+        assert [one.gpu for one in (mine, third, fourth, fifth)] == [B, A, B, A]
+        with lease([A]), lease([B]):
+            pass  # a place is no lease
+        process.kill()
+        process.wait()
+    assert Seat([A, B]).gpu == A
+    mine.leave()
+    assert Seat([A, B]).gpu == B
+    for one in (third, fourth, fifth):
+        one.leave()
+
+
+def test_a_judge_with_no_folder_for_leases_has_the_first_device(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("GEAK_LEASES", str(tmp_path / "file"))
+    assert Seat([A, B]).gpu == A

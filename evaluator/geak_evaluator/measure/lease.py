@@ -20,6 +20,8 @@ from geak_evaluator.schema.device import Gpu
 Test = Callable[[Gpu], str]
 """Tries a device, and says what is wrong with it, or nothing."""
 _LOOK_EVERY_S = 0.2
+_MOST_SEATS = 64
+"""Judges at one device; more than these share the first."""
 
 
 class Busy(Exception):
@@ -79,6 +81,37 @@ def lease_any(devices: Sequence[Gpu], *, wait_s: float = 0.0, test: Test | None 
             if time.monotonic() >= deadline:
                 raise Busy(busy or "there is no device to lease")
             time.sleep(_LOOK_EVERY_S)
+
+
+class Seat:
+    """A judge's place at one of several devices, as long as it lives: of them all the one with the fewest judges.
+
+    It gives nobody a device, which is what a lease is for: it spreads judges that know nothing of each other. It is a
+    lock as well: at each device those of number 0, 1, ... are taken in turn.
+    """
+
+    def __init__(self, devices: Sequence[Gpu]) -> None:
+        """One of these, which may not be none."""
+        for number in range(_MOST_SEATS):
+            for gpu in devices:
+                try:
+                    opened = _opened(_file(gpu, f".judge{number}"))
+                except (OSError, Busy):  # where leases cannot be kept, whoever asks for one is told
+                    continue
+                try:
+                    fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError:
+                    os.close(opened)
+                    continue
+                self.gpu, self._opened = gpu, opened
+                return
+        self.gpu, self._opened = devices[0], -1
+
+    def leave(self) -> None:
+        """Gives the place up before the process ends."""
+        if self._opened >= 0:
+            os.close(self._opened)
+            self._opened = -1
 
 
 def suspect(gpu: Gpu, why: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from geak_evaluator.measure.lease import Busy, Unfit, lease, suspect
+from geak_evaluator.measure.lease import Busy, Seat, Unfit, lease, suspect
 from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox import driver
 from geak_evaluator.sandbox.box import Sandbox
@@ -30,8 +30,9 @@ class DeviceLost(Exception):
 class Lent:
     """One device. It is shown to work before its first use, and again after a child on it went wrong."""
 
-    def __init__(self, box: Sandbox, metal: Metal, limits: Limits) -> None:
-        self._box, self.metal = box, metal
+    def __init__(self, box: Sandbox, metal: Metal, limits: Limits, seat: Seat | None = None) -> None:
+        """With a `seat`, which is kept as long as this is: other judges take other devices meanwhile."""
+        self._box, self.metal, self._seat = box, metal, seat
         # A runtime reserves more addresses than there are, pins memory, and waits by turning round.
         self.limits = replace(
             limits, wall_s=max(limits.wall_s, 120.0), cpu_s=1800, address_space=False, memory=16 * GIB, open_files=4096
@@ -48,6 +49,11 @@ class Lent:
         if self._identity is None or self.suspect:
             self._identity = self._tested()
             self.suspect = False
+        return self._identity
+
+    @property
+    def known(self) -> Identity | None:
+        """The same without a test: which it was when it last worked."""
         return self._identity
 
     @contextlib.contextmanager

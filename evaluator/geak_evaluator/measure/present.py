@@ -19,6 +19,12 @@ def first(environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> Met
     return next((metal(gpu, every, root) for gpu in visible(every, environment) if gpu.usable), None)
 
 
+def alike(environment: Mapping[str, str] = os.environ, root: Path = ROOT) -> tuple[Gpu, ...]:
+    """That one, and the others of its product: a verdict is the same from each of them, and judges spread over them."""
+    usable = [gpu for gpu in visible(gpus(root), environment) if gpu.usable]
+    return tuple(gpu for gpu in usable if (gpu.arch, gpu.name) == (usable[0].arch, usable[0].name))
+
+
 def metal(gpu: Gpu, every: Sequence[Gpu] = (), root: Path = ROOT) -> Metal:
     """How a child reaches this device of all that there are."""
     # ROCm opens each render node that the kernel lists before it looks at which device it may use, and gives up where
