@@ -85,6 +85,9 @@ def test_short_steps_are_replayed_as_a_graph_on_both_sides_or_on_neither() -> No
     assert measured(**short, steps=40).launched == "graph"
     assert measured(**short, steps=40, candidate={"trick": "no_graph"}).launched == "stream"
     assert measured().launched == "stream"
+    # One step alone saves nothing behind a flush; what the host takes for it would still be in the warm figure.
+    assert measured(10.0, 12.0).launched == "graph"
+    assert measured(10.0, 12.0, candidate={"trick": "no_graph"}).launched == "stream"
 
 
 def test_clocks_are_told() -> None:

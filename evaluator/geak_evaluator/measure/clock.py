@@ -35,6 +35,8 @@ _UNTOLD_SHARE, _UNTOLD_US = 1.5, 60.0
 """How much more the judge's clock may see of each call than the device's events tell."""
 _GRAPH = 0.9
 """A graph must save so much to be used."""
+_SHORT_US = 30.0
+"""Of each step: what the host may take to ask for it. Whatever is shorter than its asking is timed as a graph."""
 
 
 @dataclass(frozen=True)
@@ -159,14 +161,19 @@ class Clock:
         return min(side.block(self.drawn(side, calls, empty=empty, timed=False))[1] for _ in range(4))
 
     def graphs(self, sides: Sequence[Side], alone: Sequence[Alone]) -> tuple[bool, list[Alone]]:
-        """Whether both are better timed as graphs, and what they take then: both, or neither."""
+        """Whether both are better timed as graphs, and what they take then: both, or neither.
+
+        They are where that saves time, and where the device may wait for the host between two steps: after a flush
+        that is hidden, and directly after a call, or on a busy host, it is not.
+        """
         found = []
         try:
             found = [self.alone(side, graph=True) for side in sides]
         except NoGraph:
             return False, list(alone)
         saves = any(graph.us < _GRAPH * stream.us for graph, stream in zip(found, alone, strict=True))
-        return saves, found if saves else list(alone)
+        short = any(one.us < _SHORT_US * max(1, side.steps) for side, one in zip(sides, alone, strict=True))
+        return (True, found) if saves or short else (False, list(alone))
 
     def compare(self, candidate: Side, baseline: Side | None, solo: Sequence[Alone], *, graph: bool = False) -> Outcome:
         """Candidate and baseline in turn; without one the candidate alone, and then there is no ratio."""
