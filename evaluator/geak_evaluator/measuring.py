@@ -22,6 +22,7 @@ from geak_evaluator.schema.timing import State, Timing
 
 _CALL_SHARE = 0.8
 """Of what its plan takes on warm caches: a call that claims less leaves work out."""
+ONE_AT_A_TIME = "the device allows one process at a time: two kernels cannot be timed in turn"
 MOST_CONFIGURATIONS = 16
 """Of an autotuned kernel: so many are tried before the clock."""
 
@@ -36,14 +37,16 @@ class Stopwatch:
     sensor: Callable[[], Watcher] | None = None
     """Makes an observer of its energy, or raises NoSensor; None where the device itself tells, or nothing does."""
 
-    def why_not(self, target: str) -> str:
-        """Why nothing can be proved or timed for a target on it; empty where it can."""
+    def why_not(self, target: str, *, in_turn: bool = False) -> str:
+        """Why nothing can be proved or timed for a target on it, or not `in_turn`; empty where it can."""
         try:
             found = self.lent.identity
         except DeviceLost as error:
             return str(error)
         is_a = f" ({found.target})" if found.target else ""
-        return "" if found.target == target else f"the device here is {found.name}{is_a}"
+        if found.target != target:
+            return f"the device here is {found.name}{is_a}"
+        return ONE_AT_A_TIME if in_turn and found.exclusive else ""
 
 
 class Measuring:
@@ -63,12 +66,14 @@ class Measuring:
         self._estimates = {str(one.case): one for one in estimates if one.target == candidate.target}
         self._clock = Clock(self._rules)
         self._joules: dict[tuple[str, str], float | None] = {}
+        self._best: dict[tuple[str, Candidate], tuple[Captured, str]] = {}
         self.remarks: list[str] = []
         """What a reader should know besides: why something was not measured."""
 
     def timings(self, cases: Sequence[Case]) -> tuple[Timing, ...]:
         """One for each case and baseline; a case that goes wrong spoils no other."""
         found: list[Timing] = []
+        self._candidate.close()  # what proved it has a context on the device, and no part in this
         for case in cases:
             try:
                 found += self._of_case(case, self._lent.identity)
@@ -99,25 +104,26 @@ class Measuring:
         yield from timed
 
     def _beside(self, blank: Timing, captured: Captured, answers: list[Answer]) -> Timing:
-        configuration = ""
         try:
             with ExitStack() as sides:
-                base = self._baseline(blank.baseline, blank.case, answers)
+                base, configuration = self._baseline(blank.baseline, blank.case, answers)
+                blank = replace(blank, baseline_configuration=configuration)
                 solo: list[Alone] = []
                 if base is not None:  # before the candidate's kernels exist anywhere on the device
                     sides.enter_context(base)
                     solo.append(self._clock.alone(base))
-                captured, configuration = self._tuned(captured, answers)
+                captured, configuration = self._tuned(self._candidate, captured, answers)
+                blank = replace(blank, configuration=configuration)
                 side = sides.enter_context(self._candidate.side(self._lent, captured, answers, self._rules.rotations))
                 solo.insert(0, self._clock.alone(side))
                 every = [side, *([base] if base is not None else [])]
                 graph, solo = self._clock.graphs(every, solo)
                 outcome = self._clock.compare(side, base, solo, graph=graph)
                 if outcome.state is State.MEASURED:
-                    blank = self._with_energy(replace(blank, configuration=configuration), outcome, side, base)
+                    blank = self._with_energy(blank, outcome, side, base)
         except Unmeasured as error:
-            return replace(blank, state=error.state, message=str(error), configuration=configuration)
-        timing = self._told(replace(blank, configuration=configuration), outcome)
+            return replace(blank, state=error.state, message=str(error))
+        timing = self._told(blank, outcome)
         return self._called(timing, captured, answers) if timing.state is State.MEASURED else timing
 
     def _with_energy(self, blank: Timing, outcome: Outcome, side: DeviceSide, base: DeviceSide | None) -> Timing:
@@ -150,7 +156,7 @@ class Measuring:
                 found = self._captured(self._original, timing.case, answers)
                 base = self._original.call_side(self._lent, found, answers, self._rules.rotations)
             elif timing.baseline:
-                base = self._baseline(timing.baseline, timing.case, answers)
+                base, _ = self._baseline(timing.baseline, timing.case, answers)
             theirs = 0.0
             if base is not None:
                 with base:
@@ -195,6 +201,10 @@ class Measuring:
         """The original and the fastest reference; each reference was timed alone, once, under these versions."""
         library = self._oracle.about.library
         available = baseline.names(self._spec, original=self._original is not None, library=library)
+        if identity.exclusive and available:
+            if ONE_AT_A_TIME not in self.remarks:
+                self.remarks.append(ONE_AT_A_TIME)
+            return ()
         times: dict[str, float] = {}
         for name in available:
             if name == baseline.ORIGINAL:
@@ -209,7 +219,7 @@ class Measuring:
         return baseline.chosen(available, times)
 
     def _alone(self, name: str, case: Case, answers: list[Answer]) -> float:
-        side = self._baseline(name, case, answers)
+        side, _ = self._baseline(name, case, answers)
         assert side is not None
         try:
             with side:
@@ -219,14 +229,16 @@ class Measuring:
                 return 0.0
             raise
 
-    def _baseline(self, name: str, case: Case, answers: list[Answer]) -> DeviceSide | None:
+    def _baseline(self, name: str, case: Case, answers: list[Answer]) -> tuple[DeviceSide | None, str]:
+        """What a candidate is timed beside, and the configuration that it has where it is autotuned."""
         if not name:
-            return None
+            return None, ""
         if name == baseline.ORIGINAL:
             assert self._original is not None
             captured = self._captured(self._original, case, answers)
-            return self._original.side(self._lent, captured, answers, self._rules.rotations)
-        return self._candidate.reference_side(self._lent, case, answers, self._rules.rotations, name)
+            captured, configuration = self._tuned(self._original, captured, answers)
+            return self._original.side(self._lent, captured, answers, self._rules.rotations), configuration
+        return self._candidate.reference_side(self._lent, case, answers, self._rules.rotations, name), ""
 
     def _captured(self, candidate: Candidate, case: Case, answers: list[Answer], configuration: int = 0) -> Captured:
         found = candidate.capture(case, answers[0], configuration)
@@ -234,23 +246,34 @@ class Measuring:
             raise Unmeasured(State.FAILED, found.result.message)
         return found
 
-    def _tuned(self, captured: Captured, answers: list[Answer]) -> tuple[Captured, str]:
-        """The configuration that an autotuner would pick on this device, found before the clock."""
+    def _tuned(self, candidate: Candidate, captured: Captured, answers: list[Answer]) -> tuple[Captured, str]:
+        """The configuration that an autotuner would pick on this device: once for a case, before the clock."""
         names = captured.configurations[:MOST_CONFIGURATIONS]
         if len(names) < 2:
             return captured, ""
-        tried: list[tuple[float, int, Captured]] = []
-        for number in range(len(names)):
+        key = str(captured.case), candidate
+        if key not in self._best:
             try:
-                one = self._captured(self._candidate, captured.case, answers, number)
-                with self._candidate.side(self._lent, one, answers, 1) as side:
-                    tried.append((self._clock.alone(side).us, number, one))
-            except (Unmeasured, NoGraph):
+                tried = list(self._tried(candidate, captured, answers, len(names), graph=True))
+            except NoGraph:
+                tried = list(self._tried(candidate, captured, answers, len(names), graph=False))
+            if not tried:
+                raise Unmeasured(State.FAILED, "none of its configurations runs on the device")
+            _, number, best = min(tried, key=lambda item: item[:2])
+            self._best[key] = best, names[number]
+        return self._best[key]
+
+    def _tried(
+        self, candidate: Candidate, captured: Captured, answers: list[Answer], count: int, *, graph: bool
+    ) -> Iterator[tuple[float, int, Captured]]:
+        """What each configuration takes alone; all of them as graphs, or none, or they could not be compared."""
+        for number in range(count):
+            try:
+                one = self._captured(candidate, captured.case, answers, number)
+                with candidate.side(self._lent, one, answers, 1) as side:
+                    yield self._clock.alone(side, graph=graph).us, number, one
+            except Unmeasured:
                 continue  # an autotuner passes it over as well
-        if not tried:
-            raise Unmeasured(State.FAILED, "none of its configurations runs on the device")
-        _, number, best = min(tried, key=lambda item: item[:2])
-        return best, names[number]
 
 
 def wanted(spec: Spec, shown: Sequence[Case], target: str) -> tuple[Case, ...]:

@@ -340,6 +340,7 @@ class Trial:
         timings = self._timings(estimates) if not causes and codes else ()
         of_first = [result.how for result in results if not result.target]
         native = bool(of_first) and INTERPRETER not in of_first
+        on_device = any(result.how != INTERPRETER for result in results)
         more = sum(bool(result.values or result.configuration or result.target) for result in results)
         return Verdict(
             name=self._oracle.file.name,
@@ -365,6 +366,7 @@ class Trial:
                 *[_RACES] * (not causes),
             ),
             timings=timings,
+            device=self._lent.known if self._lent is not None and (timings or on_device) else None,
         )
 
 

@@ -103,7 +103,7 @@ class _Tuner:
         watch = self._judge.stopwatch
         for target in self._targets if watch is not None else ():
             assert watch is not None
-            if why := watch.why_not(target):
+            if why := watch.why_not(target, in_turn=True):
                 self._untimed[target] = why
             else:
                 self._races[target] = Races(self._judge, watch, self._oracle, target, self._policy)

@@ -8,15 +8,19 @@ from typing import Any
 
 import pytest
 
+from geak_evaluator.candidate import Candidate
 from geak_evaluator.judge import Judge
+from geak_evaluator.measure.clock import Alone, Clock
 from geak_evaluator.measure.lent import DeviceLost, Lent
-from geak_evaluator.measuring import Stopwatch
+from geak_evaluator.measure.sides import DeviceSide
+from geak_evaluator.measuring import Measuring, Stopwatch
 from geak_evaluator.oracle import SpecProblem
 from geak_evaluator.outcome import Captured
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Child, Reply
 from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec
+from geak_evaluator.schema.measuring import Block, Timed
 from geak_evaluator.schema.timing import State
 from geak_evaluator.schema.verdict import Cause, Policy, Status, Tier, Verdict
 from tests.judge.trial import changed, rejected
@@ -42,6 +46,9 @@ def test_a_kernel_is_proved_and_timed_on_the_device(box: Sandbox) -> None:
     assert set(by_name) == {"original", "eager"}
     assert by_name["original"].ratio == pytest.approx(2.0, rel=0.05)
     assert by_name["eager"].ratio == pytest.approx(1.5, rel=0.05)
+    assert verdict.device is not None
+    assert (verdict.device.name, verdict.device.uuid) == (DEVICE, "simulated-gfx942")
+    assert set(verdict.device.versions) == {"torch"}
     for one in verdict.timings:
         assert one.call_us > 0.9 * one.warm_us, one.message
         assert one.baseline_call_us > 0.9 * one.baseline_warm_us
@@ -86,7 +93,7 @@ def test_the_gate_is_proved_natively_and_not_timed(box: Sandbox) -> None:
 def test_a_time_counts_for_no_other_target(box: Sandbox) -> None:
     verdict = evaluated(scene.measuring_judge(box, target="sm_90"), targets=["gfx942"], time=True)
     assert verdict.status is Status.ACCEPTED
-    assert (verdict.how, verdict.timings) == ("interpreter", ())
+    assert (verdict.how, verdict.timings, verdict.device) == ("interpreter", (), None)
     words = (
         "the device here is simulated sm_90 (sm_90); for gfx942 this verdict is the interpreter's, and nothing is timed"
     )
@@ -165,17 +172,119 @@ def test_a_device_that_is_lost_in_between_leaves_the_interpreters_verdict(
     assert "not proved on the device [M=3, N=70]: it is leased to another process" in verdict.notes
 
 
-def test_the_winner_of_an_autotuner_is_found_before_the_clock(box: Sandbox) -> None:
-    configurations = "[triton.Config({'BLOCK': 1024}), triton.Config({'BLOCK': 2048})]"
-    tuned = changed(
-        scene.KERNEL,
-        ("@triton.jit", f"@triton.autotune({configurations}, key=['n'])\n@triton.jit"),
-        ("(triton.cdiv(n, 2048),)", "lambda meta: (triton.cdiv(n, meta['BLOCK']),)"),
-        (", BLOCK=2048", ""),
-    )
-    (timing,) = scene.timings(box, tuned)
+CONFIGURATIONS = "[triton.Config({'BLOCK': 1024}), triton.Config({'BLOCK': 2048})]"
+TUNED = changed(
+    scene.KERNEL,
+    ("@triton.jit", f"@triton.autotune({CONFIGURATIONS}, key=['n'])\n@triton.jit"),
+    ("(triton.cdiv(n, 2048),)", "lambda meta: (triton.cdiv(n, meta['BLOCK']),)"),
+    (", BLOCK=2048", ""),
+)
+
+
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> list[Block]:
+    """Those that sides were asked for."""
+    asked: list[Block] = []
+    block = DeviceSide.block
+
+    def noted(side: DeviceSide, one: Block) -> tuple[Timed, float]:
+        asked.append(one)
+        return block(side, one)
+
+    monkeypatch.setattr(DeviceSide, "block", noted)
+    return asked
+
+
+def test_the_winner_of_an_autotuner_is_found_before_the_clock(box: Sandbox, blocks: list[Block]) -> None:
+    (timing,) = scene.timings(box, TUNED, costs="eager=30,_scale/BLOCK/1024=2")
     assert timing.state is State.MEASURED, timing.message
-    assert "BLOCK" in timing.configuration
+    assert timing.configuration.startswith("BLOCK: 2048")
+    assert timing.baseline_configuration == ""
+    ranked = [one for one in blocks if one.timed and len({at for at, _ in one.order}) == 1 and not one.empty]
+    assert any(one.graph for one in ranked)
+
+
+def test_an_original_is_timed_at_its_best_as_well(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an equal kernel would be said to be twice as fast."""
+    tried: list[int] = []
+    alone = Clock.alone
+
+    def noted(clock: Clock, side: DeviceSide, *, graph: bool = False) -> Alone:
+        tried.append(side.rotations)
+        return alone(clock, side, graph=graph)
+
+    monkeypatch.setattr(Clock, "alone", noted)
+    costs = "eager=30,_scale/BLOCK/1024=2"
+    verdict = evaluated(scene.measuring_judge(box, costs=costs), TUNED, time=True, original=TUNED.encode())
+    by_name = {one.baseline: one for one in verdict.timings}
+    one = by_name["original"]
+    assert one.ratio == pytest.approx(1.0, rel=0.05)
+    assert one.configuration == one.baseline_configuration
+    assert one.configuration.startswith("BLOCK: 2048")
+    assert by_name["eager"].baseline_configuration == ""
+    assert tried.count(1) == 4  # each configuration of either once, though there are two baselines
+
+
+def test_two_processes_at_the_most_have_the_device_at_a_time(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What proved a case is gone before it is timed: a context takes memory, and some devices allow few."""
+    live: set[int] = set()
+    most: list[int] = []
+    spawn, end = Lent.spawn, Child.end
+
+    def spawned(device: Lent, **asked: Any) -> Child:
+        child = spawn(device, **asked)
+        live.add(child.pid)
+        most.append(len(live))
+        return child
+
+    def ended(child: Child) -> Any:
+        live.discard(child.pid)
+        return end(child)
+
+    monkeypatch.setattr(Lent, "spawn", spawned)
+    monkeypatch.setattr(Child, "end", ended)
+    device = scene.lent(box)
+    watch, judge = Stopwatch(device, scene.QUICK), Judge(box, limits=Limits(60), estimates=False)
+    with judge.oracle(scene.file()) as oracle:
+        candidate = Candidate(box, Limits(60), oracle, scene.KERNEL.encode(), "gfx942", lent=device)
+        (case,) = oracle.about.spec.bench
+        assert candidate.run(case, interpreted=False).result.how == DEVICE
+        (timing,) = Measuring(watch, oracle, candidate, None).timings([case])
+    assert timing.state is State.MEASURED, timing.message
+    assert max(most) == 2
+
+
+def test_where_one_process_may_have_the_device_nothing_is_said_of_a_ratio(box: Sandbox) -> None:
+    judge = scene.measuring_judge(box, exclusive=1.0)
+    verdict = evaluated(judge, time=True, original=scene.ORIGINAL.encode())
+    (timing,) = verdict.timings
+    assert (timing.state, timing.baseline, timing.ratio) == (State.MEASURED, "", 0.0)
+    assert timing.candidate_us == pytest.approx(20, rel=0.1)
+    words = "the device allows one process at a time: two kernels cannot be timed in turn"
+    assert verdict.notes.count(words) == 1
+    assert judge.stopwatch is not None
+    assert judge.stopwatch.why_not("gfx942") == ""
+    assert judge.stopwatch.why_not("gfx942", in_turn=True) == words
+
+
+def test_a_process_in_which_nothing_could_be_recorded_is_not_gone_on_with(
+    box: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its allocator may still be where a recording has it."""
+    heard: dict[int, list[bool]] = {}
+    ask = Child.ask
+
+    def noted(child: Child, body: bytes = b"", **how: Any) -> Reply:
+        if b'"graph":' in body:
+            heard.setdefault(child.pid, []).append(b'"graph":true' in body.replace(b" ", b""))
+        return ask(child, body, **how)
+
+    monkeypatch.setattr(Child, "ask", noted)
+    (timing,) = scene.timings(box, trick="no_graph")
+    assert (timing.state, timing.launched) == (State.MEASURED, "stream"), timing.message
+    recorded = [blocks for blocks in heard.values() if any(blocks)]
+    assert recorded
+    assert all(blocks.index(True) == len(blocks) - 1 for blocks in recorded)
 
 
 TWO = scene.SPEC.replace('bench=[{"M": 64, "N": 256}]', 'bench=[{"M": 64, "N": 256}, {"M": 3, "N": 256}]')

@@ -225,6 +225,37 @@ def test_what_cannot_be_recorded_leaves_the_stream_as_it_was() -> None:
     assert runtime.streams_set == 1
 
 
+def test_a_memory_that_cannot_be_given_back_is_a_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a recording that went wrong: the child says so, and goes on."""
+
+    def refuses() -> None:
+        raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
+
+    monkeypatch.setattr("geak_evaluator.measure.metal.child._shared", lambda: False)
+    with opened(H200, hip=False) as metal, replaced(torch.cuda, "empty_cache", refuses):
+        channel = Spoken(Asked(prepare=Prepare()), Asked(test=True))
+        serve(channel, metal, lambda place, asked: None)  # type: ignore[arg-type, return-value]
+    told = channel.reply_as(0, Prepared)
+    assert told.trouble is not None
+    assert "captures_underway" in told.trouble.message
+    assert channel.reply_as(1, Said).identity is not None
+
+
+@pytest.mark.parametrize(("mode", "exclusive"), [(0, False), (1, True), (2, False), (3, True), (None, False)])
+def test_a_compute_mode_says_whether_one_process_may_have_it(mode: int | None, exclusive: bool) -> None:
+    class Nvml:
+        @staticmethod
+        def nvmlDeviceGetComputeMode(handle: object, into: Any) -> int:
+            if mode is None:
+                return 3  # not supported
+            into._obj.value = mode
+            return 0
+
+    nvidia = object.__new__(sensors.Nvidia)
+    nvidia._nvml, nvidia._handle = Nvml, ctypes.c_void_p()
+    assert nvidia.exclusive() is exclusive
+
+
 def test_the_known_kernel_runs() -> None:
     with opened(MI300X, hip=True) as metal:
         assert known.fault(metal) == ""

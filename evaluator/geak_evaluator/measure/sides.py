@@ -56,19 +56,23 @@ class DeviceSide:
         with contextlib.ExitStack() as stack:
             self._given = stack.enter_context(SharedMemory(SPACE))
             self._got = stack.enter_context(SharedMemory(SPACE))
-            shared = (self._given.fd, self._got.fd)
-            job = {"name": "kernel", "entry": "", **(self._called or {})}
-            role = _REFERENCE if self._called else _ROLE
-            self._child = stack.enter_context(
-                self._lent.spawn(shared=shared, project=self._project, role=role, job=job)
-            )
-            self._heard(self._child.ask(self._source))
+            self._children = stack.enter_context(contextlib.ExitStack())
+            self._open()
             self.ready(*self._first)
             self._stack = stack.pop_all()
         return self
 
+    def _open(self) -> None:
+        self._spoilt = False
+        job = {"name": "kernel", "entry": "", **(self._called or {})}
+        shared, role = (self._given.fd, self._got.fd), _REFERENCE if self._called else _ROLE
+        spawned = self._lent.spawn(shared=shared, project=self._project, role=role, job=job)
+        self._child = self._children.enter_context(spawned)
+        self._heard(self._child.ask(self._source))
+
     def ready(self, asked: Prepare, answers: Sequence[Answer], judged: Judged | None) -> None:
         """Makes room for a case, in place of the one before, and hands over its values."""
+        self._first = asked, answers, judged
         self._asked = replace(asked, pools=len(answers))
         self._answers, self._judged = answers, judged
         self.pools = len(answers)
@@ -91,6 +95,10 @@ class DeviceSide:
 
     def block(self, asked: Block) -> tuple[Timed, float]:
         """One block, with what it took by the judge's clock, or by a simulated device's own."""
+        if self._spoilt:
+            self._children.close()
+            self._open()
+            self.ready(*self._first)
         if asked.sampled >= 0:
             wanted = [slot for slot in self._asked.outputs if not slot.path.startswith("changed.")]
             space = layout.extent(wanted)
@@ -98,7 +106,10 @@ class DeviceSide:
         reply = self._child.ask(codec.dumps(Asked(block=asked)).encode())
         timed = self._read(Timed, reply)
         if timed.trouble is not None:
-            self._lent.suspect |= timed.trouble.cause != "no_graph"
+            # After a recording that went wrong an allocator may go on as if it were recorded: the next block has
+            # a process of its own.
+            self._spoilt = timed.trouble.cause == "no_graph"
+            self._lent.suspect |= not self._spoilt
             raise self._unmeasured(timed.trouble)
         return timed, timed.seconds if self._lent.metal.kind == "simulated" else reply.seconds
 

@@ -34,6 +34,8 @@ class Identity:
     versions: dict[str, str] = field(default_factory=dict)
     """Of torch, triton, the driver, and HIP or CUDA."""
     max_mhz: float = 0.0
+    exclusive: bool = False
+    """Its driver lets one process have it at a time: two cannot be timed in turn."""
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,8 @@ class Timing:
     """"stream": step by step; "graph": both sides recorded once and replayed, where launching would hide all else."""
     configuration: str = ""
     """Of an autotuned kernel: the one that won before the clock."""
+    baseline_configuration: str = ""
+    """The same of an original that is autotuned: it is timed at its best as well."""
     blocks: int = 0
     """Timed blocks of each side that count."""
     calls: int = 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Figures
+from geak_evaluator.schema.measuring import Identity
 from geak_evaluator.schema.profile import Counters
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.timing import Timing, speedup
@@ -216,6 +217,8 @@ class Verdict:
     """Each bench case beside each baseline, measured on a device that is the first target; empty without one."""
     counters: tuple[Counters, ...] = ()
     """What a device counted of each launch of its first timed case, measured; empty where nothing counts."""
+    device: Identity | None = None
+    """On which something was proved or timed: its UUID, and the versions of driver, HIP or CUDA, and Triton."""
     version: int = VERSION
 
     @property

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from geak_evaluator.schema.device import Gpu, Launched
 from geak_evaluator.schema.verdict import Policy, Tier
 
-VERSION = 8
+VERSION = 9
 """Raised with every change that an older agent or judge would misread."""
 
 

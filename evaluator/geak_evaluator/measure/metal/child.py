@@ -54,7 +54,6 @@ def serve(channel: Channel, metal: Metal, make: Make) -> None:
             reply = _tested(metal)
         elif asked.prepare is not None:
             runner = None  # its memory first
-            metal.close()
             runner, reply = _prepare(metal, asked.prepare, make)
         elif runner is None or given is None or got is None:
             reply = Timed(trouble=Trouble("protocol", "nothing was made ready"))
@@ -72,11 +71,13 @@ def _shared() -> bool:
 
 
 def _prepare(metal: Metal, asked: Prepare, make: Make) -> tuple[Runner | None, Prepared]:
-    wanted, free = needed(asked), int(metal.free() * _ROOM)
-    if wanted > free:
-        return None, Prepared(0, wanted, free)
-    more = (free - wanted) // max(needed(replace(asked, pools=0)), 1)  # the values come after all places
+    wanted, free = needed(asked), 0
     try:
+        metal.close()  # whose allocator may refuse, where a recording went wrong before
+        free = int(metal.free() * _ROOM)
+        if wanted > free:
+            return None, Prepared(0, wanted, free)
+        more = (free - wanted) // max(needed(replace(asked, pools=0)), 1)  # the values come after all places
         runner = Runner(metal, replace(asked, rotations=min(asked.rotations, 1 + more)), make)
     except Exception as error:
         return None, Prepared(0, wanted, free, device_trouble(error))

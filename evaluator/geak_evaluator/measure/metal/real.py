@@ -55,6 +55,7 @@ class TorchMetal:
             memory=self._properties.total_memory,
             versions=_versions(self.hip, self._sensors.driver()),
             max_mhz=self._sensors.max_mhz(),
+            exclusive=self._sensors.exclusive(),
         )
 
     def allocate(self, count: int) -> torch.Tensor:

@@ -11,6 +11,8 @@ from typing import Any, Protocol
 from geak_evaluator.schema.timing import Conditions
 
 _GRAPHICS, _MEMORY, _GPU_TEMPERATURE = 0, 2, 0
+_EXCLUSIVE = (1, 3)
+"""NVML_COMPUTEMODE_EXCLUSIVE_THREAD, as older drivers have it, and NVML_COMPUTEMODE_EXCLUSIVE_PROCESS."""
 
 
 class Sensors(Protocol):
@@ -24,6 +26,9 @@ class Sensors(Protocol):
 
     def driver(self) -> str:
         """The driver's version."""
+
+    def exclusive(self) -> bool:
+        """Whether one process at a time may have it, as far as is told."""
 
 
 def of(properties: Any, *, hip: bool) -> Sensors:
@@ -55,6 +60,10 @@ class Silent:
     def driver(self) -> str:
         """Nothing is known."""
         return ""
+
+    def exclusive(self) -> bool:
+        """Nothing is known."""
+        return False
 
 
 class Nvidia:
@@ -89,6 +98,10 @@ class Nvidia:
         text = ctypes.create_string_buffer(96)
         told = self._nvml.nvmlSystemGetDriverVersion(text, ctypes.c_uint(len(text))) == 0
         return text.value.decode("ascii", "replace") if told else ""
+
+    def exclusive(self) -> bool:
+        """By its compute mode."""
+        return self._number(self._nvml.nvmlDeviceGetComputeMode) in _EXCLUSIVE
 
     def _number(self, function: Any, *more: Any) -> float | None:
         value = ctypes.c_uint()
@@ -130,6 +143,10 @@ class Amd:
         with contextlib.suppress(OSError):
             return Path("/sys/module/amdgpu/version").read_text().strip()
         return ""
+
+    def exclusive(self) -> bool:
+        """There is no such mode."""
+        return False
 
     def _first(self, *names: str) -> float | None:
         for name in names:

@@ -122,6 +122,7 @@ class SimulatedMetal:
         broken: float = 0.0,
         opens: str = "",
         watts: float = 0.0,
+        exclusive: float = 0.0,
         trick: str = "",
         liar: str = "",
         **behaviour: Any,
@@ -129,7 +130,8 @@ class SimulatedMetal:
         """`costs` are cold microseconds by the name of a kernel or step: "rows=20,eager=45"; `us` is of all others.
 
         "rows/BLOCK/64=1.5" makes a kernel's launches with that constant, or that many warps, take so much longer.
-        `opens` is a file that it does not start without, as a driver has its device files.
+        `opens` is a file that it does not start without, as a driver has its device files. One that is `exclusive`
+        says that it is for one process at a time, and does not see to it.
         """
         if opens:
             os.close(os.open(opens, os.O_RDWR))
@@ -160,6 +162,7 @@ class SimulatedMetal:
             memory=memory,
             versions={"torch": str(torch.__version__)},
             max_mhz=_MHZ,
+            exclusive=bool(exclusive),
         )
 
     # -- what a device gives --
