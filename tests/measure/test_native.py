@@ -20,7 +20,7 @@ from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Child, Reply
 from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec
-from geak_evaluator.schema.measuring import Block, Timed
+from geak_evaluator.schema.measuring import Asked
 from geak_evaluator.schema.timing import State
 from geak_evaluator.schema.verdict import Cause, Policy, Status, Tier, Verdict
 from tests.judge.trial import changed, rejected
@@ -181,27 +181,24 @@ TUNED = changed(
 )
 
 
-@pytest.fixture
-def blocks(monkeypatch: pytest.MonkeyPatch) -> list[Block]:
-    """Those that sides were asked for."""
-    asked: list[Block] = []
-    block = DeviceSide.block
+def test_the_winner_of_an_autotuner_is_found_before_the_clock(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    ranked: list[bool] = []
+    alone = Clock.alone
 
-    def noted(side: DeviceSide, one: Block) -> tuple[Timed, float]:
-        asked.append(one)
-        return block(side, one)
+    def noted(clock: Clock, side: DeviceSide, *, graph: bool = False) -> Alone:
+        ranked.extend([graph] if side.rotations == 1 else [])
+        return alone(clock, side, graph=graph)
 
-    monkeypatch.setattr(DeviceSide, "block", noted)
-    return asked
-
-
-def test_the_winner_of_an_autotuner_is_found_before_the_clock(box: Sandbox, blocks: list[Block]) -> None:
+    monkeypatch.setattr(Clock, "alone", noted)
     (timing,) = scene.timings(box, TUNED, costs="eager=30,_scale/BLOCK/1024=2")
     assert timing.state is State.MEASURED, timing.message
     assert timing.configuration.startswith("BLOCK: 2048")
     assert timing.baseline_configuration == ""
-    ranked = [one for one in blocks if one.timed and len({at for at, _ in one.order}) == 1 and not one.empty]
-    assert any(one.graph for one in ranked)
+    assert ranked == [True, True]
+    ranked.clear()
+    (timing,) = scene.timings(box, TUNED, costs="eager=30,_scale/BLOCK/1024=2", trick="no_graph")
+    assert timing.configuration.startswith("BLOCK: 2048")
+    assert ranked == [True, False, False]  # all of them by the stream then
 
 
 def test_an_original_is_timed_at_its_best_as_well(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,15 +272,16 @@ def test_a_process_in_which_nothing_could_be_recorded_is_not_gone_on_with(
     ask = Child.ask
 
     def noted(child: Child, body: bytes = b"", **how: Any) -> Reply:
-        if b'"graph":' in body:
-            heard.setdefault(child.pid, []).append(b'"graph":true' in body.replace(b" ", b""))
+        if b'"order"' in body:
+            block = codec.from_json(Asked, codec.loads(body)).block
+            heard.setdefault(child.pid, []).append(block is not None and block.graph)
         return ask(child, body, **how)
 
     monkeypatch.setattr(Child, "ask", noted)
     (timing,) = scene.timings(box, trick="no_graph")
     assert (timing.state, timing.launched) == (State.MEASURED, "stream"), timing.message
     recorded = [blocks for blocks in heard.values() if any(blocks)]
-    assert recorded
+    assert len(recorded) == 1
     assert all(blocks.index(True) == len(blocks) - 1 for blocks in recorded)
 
 

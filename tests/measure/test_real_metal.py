@@ -222,7 +222,14 @@ def test_what_cannot_be_recorded_leaves_the_stream_as_it_was() -> None:
         runtime.refuses = "operation not permitted when stream is capturing\nmore of it"
         with pytest.raises(NoGraph, match=r"^operation not permitted when stream is capturing$"):
             metal.record(lambda: None)
-    assert runtime.streams_set == 1
+
+        def refuses(device: object = None) -> None:
+            raise RuntimeError("operation would make the legacy stream depend on a capturing blocking stream")
+
+        torch.cuda.synchronize = refuses
+        with pytest.raises(NoGraph, match=r"^operation not permitted when stream is capturing$"):
+            metal.record(lambda: None)  # the one word that a judge acts upon
+    assert runtime.streams_set == 2
 
 
 def test_a_memory_that_cannot_be_given_back_is_a_trouble(monkeypatch: pytest.MonkeyPatch) -> None:
