@@ -51,6 +51,8 @@ def test_a_device_that_is_here_makes_speed_the_goal(tmp_path: Path) -> None:
     assert timing.interval.low > 1
     record = json.loads((result.folder / "best.json").read_text())
     assert record["verdict"]["timings"][0]["candidate_us"] == pytest.approx(10, rel=0.05)
+    assert record["final"]["device"]["uuid"] == "simulated-gfx942"
+    assert "torch" in record["final"]["device"]["versions"]
     assert "measured on simulated gfx942" in (result.folder / "best.py").read_text()
 
 
