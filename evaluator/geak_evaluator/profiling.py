@@ -84,7 +84,7 @@ def profile(
         try:
             with _leased(about, kernel, values, fit, device) as (gpu, replay):
                 launched = [work for work, _ in zip(works, traced.plan.launches, strict=False)]
-                taken = taking(replay, launched, vendor=gpu.vendor, target=name, choice=choice)
+                taken = taking(replay, launched, vendor=gpu.vendor, target=name, product=gpu.name, choice=choice)
                 known = replace(known, launches=taken.launches, tools=taken.tools)
                 if taken.lost:
                     suspect(gpu, taken.lost)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 from geak_evaluator.estimate.devices import DEVICES
 from geak_evaluator.schema.estimate import Estimate, Part
 
 _BANDWIDTH = {
     "h200": 4800.0,
-    "gh200": 4900.0,
+    "gh200 144g": 4900.0,
+    "gh200": 4000.0,
     "h100 pcie": 2039.0,
     "h100 nvl": 3938.0,
     "a100-sxm4-40gb": 1555.0,
@@ -55,8 +58,7 @@ def floor(estimate: Estimate) -> float:
 
 def bandwidth(target: str, product: str) -> float:
     """GB/s of a product's memory."""
-    words = product.lower()
-    found = next((rate for name, rate in _BANDWIDTH.items() if name in words), None)
+    found = next((rate for name, rate in _BANDWIDTH.items() if re.search(rf"\b{name}", product.lower())), None)
     return found or DEVICES[target].memory
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from geak_evaluator.estimate.devices import DEVICES, Device
+from geak_evaluator.measure.floor import bandwidth
 from geak_evaluator.schema.estimate import Work
 from geak_evaluator.schema.profile import METRICS, Bottleneck, Counters, Roofline
 
@@ -17,8 +18,8 @@ _NEAR = 0.6
 _LAUNCH_US = 5.0
 
 
-def roofline(known: Counters, target: str, work: Work | None) -> Roofline | None:
-    """Where a launch lies; None without its duration, its counts or its device's data sheet."""
+def roofline(known: Counters, target: str, work: Work | None, product: str = "") -> Roofline | None:
+    """Where a launch lies under this product's roofs; None without its duration, its counts or its data sheet."""
     duration, device = known.value("duration"), DEVICES.get(target)
     if not duration or device is None or work is None or not work.traced:
         return None
@@ -27,7 +28,7 @@ def roofline(known: Counters, target: str, work: Work | None) -> Roofline | None
     counted = any(value is None for value in moved)
     bytes = work.read.unique + work.written.unique if counted else sum(value or 0.0 for value in moved)
     operations = sum(work.dots.values()) + work.vector + work.special
-    of_memory = bytes / 1e3 / device.memory / duration
+    of_memory = bytes / 1e3 / bandwidth(target, product) / duration
     of_compute = _least(device, work) / duration
     bound: Literal["memory", "compute"] = "compute" if of_compute > of_memory else "memory"
     return Roofline(operations, bytes, counted, of_memory, of_compute, bound)

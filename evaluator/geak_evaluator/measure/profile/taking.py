@@ -66,6 +66,7 @@ def take(
     *,
     vendor: Vendor,
     target: str,
+    product: str = "",
     choice: Choice = "auto",
     times: int = TIMES,
     seconds: float = SECONDS,
@@ -97,7 +98,7 @@ def take(
         _launch(place, kernel, found[place], absent[place], vendor, troubles)
         for place, kernel in enumerate(replay.kernels)
     ]
-    return Taken(tuple(_read(one, target, works) for one in launches), tuple(reports), lost)
+    return Taken(tuple(_read(one, target, product, works) for one in launches), tuple(reports), lost)
 
 
 def _named(said: Collected, values: Mapping[str, float], target: str) -> tuple[list[Metric], list[Absent]]:
@@ -125,9 +126,9 @@ def _launch(
     )
 
 
-def _read(known: Counters, target: str, works: Sequence[Work]) -> Counters:
+def _read(known: Counters, target: str, product: str, works: Sequence[Work]) -> Counters:
     if not known.metrics:
         return known
     work = works[known.launch] if known.launch < len(works) else None
-    known = replace(known, roofline=reading.roofline(known, target, work))
+    known = replace(known, roofline=reading.roofline(known, target, work, product))
     return replace(known, bottlenecks=reading.bottlenecks(known, target, work))
