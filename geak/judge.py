@@ -22,6 +22,7 @@ from geak_evaluator.schema.observed import Observed, Trials
 from geak_evaluator.schema.profile import Profile
 from geak_evaluator.schema.seed import Seeds
 from geak_evaluator.schema.spec import Description
+from geak_evaluator.schema.timing import EVERYTHING, Extras
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
 from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
@@ -219,10 +220,15 @@ class Judge:
         time: bool = False,
         original: str = "",
         seconds: float = 20.0,
+        extras: Extras = EVERYTHING,
     ) -> Verdict:
-        """The verdict on one kernel: a file, or its source; with `time` measured too, beside `original` if given."""
+        """The verdict on one kernel: a file, or its source; with `time` measured too, beside `original` if given.
+
+        `extras` says what is measured besides.
+        """
         source = kernel if isinstance(kernel, str) else text(kernel)
-        timed = {"time": time, "original": original, "seconds": seconds} if time else {}
+        asked = {"original": original, "seconds": seconds, "extras": codec.to_json(extras)}
+        timed = {"time": time, **asked} if time else {}
         return self._ask(Verdict, self._evaluation(spec, source, targets, tier, policy, **timed))
 
     def evaluate_all(

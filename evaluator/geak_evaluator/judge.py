@@ -16,6 +16,7 @@ from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema.device import Launched
 from geak_evaluator.schema.spec import UNREVIEWED, Description
 from geak_evaluator.schema.target import find
+from geak_evaluator.schema.timing import EVERYTHING, Extras
 from geak_evaluator.schema.verdict import DRAFTED, Policy, Tier, Verdict
 from geak_evaluator.trial import Trial
 
@@ -65,11 +66,12 @@ class Judge:
         time: bool = False,
         original: bytes = b"",
         seconds: float = 0.0,
+        extras: Extras = EVERYTHING,
     ) -> Verdict:
         """The verdict on one kernel file; what decides against it ends the work.
 
         With `time` it is measured as well, if it is accepted and there is a device that is the first target: beside
-        the reference, and the `original` kernel file.
+        the reference, and the `original` kernel file; `extras` says with what besides.
         """
         names = tuple(dict.fromkeys(find(target).name for target in targets))
         with self.oracle(file) as oracle:
@@ -89,6 +91,7 @@ class Judge:
                 watch,
                 time,
                 _original(oracle, original),
+                extras,
             )
             verdict = trial.verdict()
         if file.data.lstrip().startswith(UNREVIEWED.encode()):

@@ -18,7 +18,7 @@ from geak_evaluator.schema import domain
 from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.measuring import Identity
 from geak_evaluator.schema.spec import Case, Spec
-from geak_evaluator.schema.timing import State, Timing
+from geak_evaluator.schema.timing import EVERYTHING, Extras, State, Timing
 
 _CALL_SHARE = 0.8
 """Of what its plan takes on warm caches: a call that claims less leaves work out."""
@@ -59,12 +59,13 @@ class Measuring:
         candidate: Candidate,
         original: Candidate | None,
         estimates: Sequence[Estimate] = (),
+        extras: Extras = EVERYTHING,
     ) -> None:
         self._watch, self._oracle, self._candidate, self._original = stopwatch, oracle, candidate, original
         self._lent, self._rules = stopwatch.lent, stopwatch.rules
         self._spec: Spec = oracle.about.spec
         self._estimates = {str(one.case): one for one in estimates if one.target == candidate.target}
-        self._clock = Clock(self._rules)
+        self._clock, self._extras = Clock(self._rules), extras
         self._joules: dict[tuple[str, str], float | None] = {}
         self._best: dict[tuple[str, Candidate], tuple[Captured, str]] = {}
         self.remarks: list[str] = []
@@ -119,12 +120,13 @@ class Measuring:
                 every = [side, *([base] if base is not None else [])]
                 graph, solo = self._clock.graphs(every, solo)
                 outcome = self._clock.compare(side, base, solo, graph=graph)
-                if outcome.state is State.MEASURED:
+                if outcome.state is State.MEASURED and self._extras.energy:
                     blank = self._with_energy(blank, outcome, side, base)
         except Unmeasured as error:
             return replace(blank, state=error.state, message=str(error))
         timing = self._told(blank, outcome)
-        return self._called(timing, captured, answers) if timing.state is State.MEASURED else timing
+        called = timing.state is State.MEASURED and self._extras.calls
+        return self._called(timing, captured, answers) if called else timing
 
     def _with_energy(self, blank: Timing, outcome: Outcome, side: DeviceSide, base: DeviceSide | None) -> Timing:
         """Joules of the very plan that was timed, and of what it was timed beside; each once for a case."""
@@ -200,7 +202,8 @@ class Measuring:
     def _baselines(self, case: Case, identity: Identity, answers: list[Answer]) -> tuple[str, ...]:
         """The original and the fastest reference; each reference was timed alone, once, under these versions."""
         library = self._oracle.about.library
-        available = baseline.names(self._spec, original=self._original is not None, library=library)
+        there = baseline.names(self._spec, original=self._original is not None, library=library)
+        available = [name for name in there if name in (baseline.ORIGINAL, *self._extras.references)]
         if identity.exclusive and available:
             if ONE_AT_A_TIME not in self.remarks:
                 self.remarks.append(ONE_AT_A_TIME)

@@ -27,7 +27,7 @@ from geak_evaluator.schema import domain, layout
 from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.spec import Case
-from geak_evaluator.schema.timing import Timing
+from geak_evaluator.schema.timing import EVERYTHING, Extras, Timing
 from geak_evaluator.schema.verdict import (
     INTERPRETER,
     UNDECIDABLE,
@@ -70,6 +70,7 @@ class Trial:
         stopwatch: Stopwatch | None = None,
         time: bool = False,
         original: tuple[bytes, str] | None = None,
+        extras: Extras = EVERYTHING,
     ) -> None:
         """With a `stopwatch` whose device is the first target it is proved there, and with `time` timed.
 
@@ -91,7 +92,7 @@ class Trial:
         self._captured: dict[str, Captured] = {}
         self._configurations = Configurations(self._machine_code)
         self._unreached: tuple[str, ...] = ()
-        self._stopwatch, self._time, self._original = stopwatch, time, original
+        self._stopwatch, self._time, self._original, self._extras = stopwatch, time, original, extras
         self._remarks: list[str] = []
         self._lent = self._device()
 
@@ -290,7 +291,7 @@ class Trial:
             source, entry = self._original
             # Whatever its author did: it is only to be beaten, and says nothing of a policy.
             beaten = Candidate(self._box, self._limits, self._oracle, source, target, Policy.OPEN, entry=entry)
-        measuring = Measuring(self._stopwatch, self._oracle, self._candidate, beaten, estimates)
+        measuring = Measuring(self._stopwatch, self._oracle, self._candidate, beaten, estimates, self._extras)
         timings = measuring.timings(wanted(self._spec, self._shown, target))
         self._remarks += measuring.remarks
         return timings

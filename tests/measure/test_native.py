@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from geak_evaluator import serve
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.judge import Judge
 from geak_evaluator.measure.clock import Alone, Clock
 from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measure.sides import DeviceSide
 from geak_evaluator.measuring import Measuring, Stopwatch
-from geak_evaluator.oracle import SpecProblem
+from geak_evaluator.oracle import SpecFile, SpecProblem
 from geak_evaluator.outcome import Captured
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Child, Reply
 from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.measuring import Asked
-from geak_evaluator.schema.timing import State
+from geak_evaluator.schema.timing import Extras, State
 from geak_evaluator.schema.verdict import Cause, Policy, Status, Tier, Verdict
 from tests.judge.trial import changed, rejected
 from tests.measure import scene
@@ -53,6 +56,33 @@ def test_a_kernel_is_proved_and_timed_on_the_device(box: Sandbox) -> None:
         assert one.call_us > 0.9 * one.warm_us, one.message
         assert one.baseline_call_us > 0.9 * one.baseline_warm_us
     assert codec.from_json(Verdict, codec.loads(codec.dumps(verdict))) == verdict
+
+
+def test_what_is_measured_besides_is_what_was_asked_for(box: Sandbox) -> None:
+    judge = scene.measuring_judge(box, watts=100.0)
+    bare = Extras(references=(), calls=False, energy=False)
+    for asked, there in ((bare, False), (replace(bare, references=("eager",), calls=True, energy=True), True)):
+        (timing,) = evaluated(judge, time=True, extras=asked).timings
+        assert timing.state is State.MEASURED, timing.message
+        assert bool(timing.baseline) is bool(timing.call_us) is (timing.joules is not None) is there
+
+
+def test_a_device_counts_for_those_who_ask(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A profiler's runs take longer than most proofs: a time alone, or a proof alone, does without."""
+    asked = []
+
+    def counted(judge: Judge, file: SpecFile, kernel: bytes, verdict: Verdict, policy: Policy) -> Verdict:
+        asked.append(verdict.name)
+        return verdict
+
+    monkeypatch.setattr(serve, "counted", counted)
+    line = {"op": "evaluate", "path": "/specs/scale.py", "source": scene.SPEC, "kernel": scene.KERNEL, "tier": "gate"}
+    lines = [{**line, "id": n} | more for n, more in enumerate(({}, {"time": True, "extras": {"counters": False}}))]
+    for more, times in ((lines, 0), ([{**line, "id": 2, "time": True}], 1)):
+        answers = io.StringIO()
+        serve.serve(box, io.StringIO("\n".join(map(json.dumps, more))), answers, "simulated:gfx942", estimates=False)
+        assert [json.loads(one).get("problem") for one in answers.getvalue().splitlines()[1:]] == [None] * len(more)
+        assert len(asked) == times
 
 
 def test_a_module_is_timed_beside_one_whose_constructor_names_its_tuple_otherwise(box: Sandbox) -> None:

@@ -31,6 +31,22 @@ class State(str, enum.Enum):
 
 
 @dataclass(frozen=True)
+class Extras:
+    """What is measured besides a kernel's own time, each at a price; all of it where nobody asks for less."""
+
+    references: tuple[str, ...] = ("eager", "compile", "max-autotune", "library")
+    """Which of these there may be: each is timed alone, and the kernel beside the fastest."""
+    calls: bool = True
+    """One call after another as their user makes them."""
+    energy: bool = True
+    counters: bool = True
+    """What the vendor's profiler counts: a replay for each group of counters."""
+
+
+EVERYTHING = Extras()
+
+
+@dataclass(frozen=True)
 class Interval:
     """Two bounds, between which the truth lies at CONFIDENCE."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from geak_evaluator.schema.device import Gpu, Launched
+from geak_evaluator.schema.timing import EVERYTHING, Extras
 from geak_evaluator.schema.verdict import Policy, Tier
 
 VERSION = 9
@@ -67,6 +68,8 @@ class Request:
     """The kernel file that it is to be faster than, besides the reference; its entry has the spec's name."""
     seconds: float = 20.0
     """How long one case beside one baseline may be timed."""
+    extras: Extras = EVERYTHING
+    """What else of an accepted kernel is measured, where its time is."""
     table: str = ""
     """JSON with configurations by size, as serving engines keep them: for a tuner to begin from."""
     axis: str = ""
