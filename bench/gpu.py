@@ -1,23 +1,43 @@
-"""What a GPU says of this judge: proofs, the clock, cheats, estimates on hardware, in steps that can be gone on with.
+"""What a GPU says of this judge: the clock, cheats, faults, proofs, times, in steps that can be gone on with.
 
-    python bench/gpu.py [--shard I/N] [--minutes 8] [--device simulated:gfx942]
+On a machine with a GPU, with its own Python, torch, triton and numpy and nothing else, from the checkout's folder:
 
-Each step's result is written as soon as it is there, to bench/results/gpu-DEVICE-DATE[-IofN].json; the same command
-again leaves out what is done. With `--shard` a machine does every N-th step, and the N files together are the whole.
+    make gpu GPU="--only 'doctor|launch'"         half a minute: is this device of use at all?
+    make gpu GPU="--minutes 8"                    what tells most comes first; again, until nothing is left
+    make gpu GPU="--only '^variants:softmax'"     or whatever is wanted next
+    python bench/gpu_later.py RESULT              estimates and shares of peak, later, on any machine
 
-* `doctor`           what the judge says of the machine; the sandbox's self-test; a real launch in a confined child
-* `launch`           a starter kernel proved and timed
-* `repeat:NAME`      one kernel timed twice by judges of their own; above 100 us they agree within 1 %
-* `do_bench:NAME`    the clock beside triton.testing.do_bench
-* `profiler:NAME`    the clock beside the durations that ncu or rocprofv3 counts, where it is there and may count
-* `cheat:NAME`       a kernel that cheats the clock gains nothing, or is refused
-* `test:NAME`        a test of tests/gpu, where pytest is there
-* `kernel:NAME`      a starter kernel under the full tier, native beside interpreted, timed beside eager and compile,
-                     with its share of the memory's bandwidth and of the matrix units' rate
-* `variants:NAME:K`  up to 20 configurations of one kernel in four parts, each timed: the ground of the estimate
+(Without make it is `PYTHONPATH=.:evaluator python3 bench/gpu.py --minutes 8`.)
+
+Each step's result is written as soon as it is there, to gpu-DEVICE-DATE[-IofN].json in bench/results or the folder that
+`--out` names; the same command again leaves out what is done, also on another machine with such a device and the same
+versions, once the file lies there. With `--shard` a machine does every N-th step, and the N files are the whole.
+
+A line a step: `ok`, `absent` with what is not there, or `MISSED` with what was promised and what came instead, which
+the file has too. That ends nothing, but where doctor or launch miss, nothing else is tried. The last lines say what is
+left, and how long it is estimated to take.
+
+In their order (in brackets the seconds that one is estimated to take, from what its parts do; none was measured yet):
+
+* `doctor`           (10) what the judge says of the machine; the sandbox's self-test; a launch in a confined child
+* `launch`           (20) a small kernel proved and timed by the judge as it is served
+* `repeat:NAME`      (20) one kernel timed twice by processes of their own; above 100 us they agree within 1 %
+* `cheat:NAME`       (12) a kernel that cheats the clock gains nothing, or is refused
+* `check:NAME`       (10 to 70) a check of tests/gpu: faults, a hang, lines that persist, the tuner; others later
+* `do_bench:NAME`    (15) the clock beside triton.testing.do_bench
+* `profiler:NAME`    (40) the clock beside the durations that ncu or rocprofv3 counts, where it is there and may count
+* `proof:K`          (30) every fourth starter kernel at a small size, native beside interpreted; nothing is timed
+* `kernel:NAME`      (20) a starter kernel at the first of its sizes, beside eager torch, a few beside torch.compile;
+                     (60) for nine, whose references are heavy
+* `full:softmax`     (120) a whole verdict with every reference, calls, energy and counters
+* `variants:NAME:K`  (20) up to 20 configurations of one kernel in four parts, each proved once and timed alone: the
+                     ground of the estimate
+
+All before the timed kernels is meant to fit the first eight minutes; from there to the variants it is 27 minutes, and
+the 400 variants of 20 kernels are 27. Most of it goes to one core of the host, which computes the references.
 
 When the minutes are over, the step that runs is ended, and is the first of the next time; one that had nearly all of
-the time and did not finish counts as missed. Where something is not there (ncu, pytest), a step says `absent`.
+the time and did not finish counts as missed. None is begun that is estimated to take longer than what is left.
 
 Exit codes: 0 every step of the shard is there, 1 a step missed what it promises, 3 there is no GPU here, 4 the minutes
 are over and steps are left: run it again.
@@ -33,13 +53,16 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+import traceback
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gpu_steps
+import gpu_variants
 import record
 
 from geak.errors import GeakError
@@ -48,6 +71,7 @@ from geak.specs import shipped
 from geak_evaluator.measure.devices import VARIABLES, gpus, visible
 
 Result = dict[str, Any]
+Step = tuple[str, Callable[[], Result]]
 
 
 @dataclass
@@ -59,7 +83,8 @@ class Shard:
 
     @classmethod
     def of(cls, folder: Path, device: str, number: int, count: int) -> Shard:
-        """The one that is there already for this device and these versions, or a new one."""
+        """The one that is there already for this device and these versions, or a new one; its folder is made."""
+        folder.mkdir(parents=True, exist_ok=True)
         name = re.sub(r"[^a-z0-9]+", "-", device.lower()).strip("-")
         part = f"-{number}of{count}" if count > 1 else ""
         facts = record.facts()
@@ -85,25 +110,34 @@ class Shard:
         fresh.replace(self.path)
 
 
-def steps(made: gpu_steps.Steps, names: list[str]) -> Iterator[tuple[str, Callable[[], Result]]]:
-    """Every step by name, for the kernels of these names."""
+def steps(made: gpu_steps.Steps, names: list[str]) -> Iterator[Step]:
+    """Every step by name, for the kernels of these names, what tells most in a second first."""
+
+    def each(kind: str, step: Callable[..., Result], wanted: Iterable[Any]) -> Iterator[Step]:
+        return ((f"{kind}:{one}", partial(step, one)) for one in wanted)
+
+    beside, repeated = ([one for one in which if one in names] for which in (gpu_steps.BESIDE, gpu_steps.REPEATED))
     yield "doctor", made.doctor
     yield "launch", made.launch
-    for name in (one for one in gpu_steps.REPEATED if one in names):
-        yield f"repeat:{name}", lambda name=name: made.repeat(name)  # type: ignore[misc]
-    for name in (one for one in gpu_steps.BESIDE_DO_BENCH if one in names):
-        yield f"do_bench:{name}", lambda name=name: made.do_bench(name)  # type: ignore[misc]
-    for name in (one for one in gpu_steps.BESIDE_PROFILER if one in names):
-        yield f"profiler:{name}", lambda name=name: made.profiler(name)  # type: ignore[misc]
-    for name in gpu_steps.CHEATS if "softmax" in names else ():
-        yield f"cheat:{name}", lambda name=name: made.cheat(name)  # type: ignore[misc]
-    for name in gpu_steps.tests():
-        yield f"test:{name}", lambda name=name: made.test(name)  # type: ignore[misc]
-    for name in names:
-        yield f"kernel:{name}", lambda name=name: made.kernel(name)  # type: ignore[misc]
-    for name in (one for one in gpu_steps.VARIED if one in names):
-        for part in range(1, gpu_steps.PARTS + 1):
-            yield f"variants:{name}:{part}", lambda name=name, part=part: made.variants(name, part)  # type: ignore[misc]
+    yield from each("repeat", made.repeat, repeated[:1])
+    yield from each("cheat", made.cheat, gpu_steps.CHEATS if "softmax" in names else ())
+    yield from each("check", made.check, gpu_steps.FIRST_CHECKS)
+    yield from each("do_bench", made.do_bench, beside[:1])
+    yield from each("profiler", made.profiler, beside[:1])
+    yield from each("proof", made.proof, range(1, gpu_steps.PROOFS + 1))
+    yield from each("kernel", made.kernel, sorted(names, key=_turn))
+    yield from each("check", made.check, gpu_steps.OTHER_CHECKS)
+    yield from each("full", made.full, beside[:1])
+    yield from each("repeat", made.repeat, repeated[1:])
+    yield from each("do_bench", made.do_bench, beside[1:])
+    yield from each("profiler", made.profiler, beside[1:])
+    for name in (one for one in gpu_variants.VARIED if one in names):
+        for part in range(1, gpu_variants.PARTS + 1):
+            yield f"variants:{name}:{part}", partial(made.variants, name, part)
+
+
+def _turn(name: str) -> int:
+    return 0 if name in gpu_steps.COMPILED else 2 if name in gpu_steps.HEAVY else 1
 
 
 ALWAYS = ("doctor", "launch")
@@ -142,23 +176,26 @@ _NEARLY_ALL = 0.75
 
 def work(
     shard: Shard,
-    todo: list[tuple[str, Callable[[], Result]]],
+    todo: list[Step],
     until: float,
     *,
     seconds: float = 0.0,
     watch: Callable[[float], AbstractContextManager[list[bool]]] = unwatched,
+    expected: Callable[[str], float] = gpu_steps.expected,
 ) -> int:
     """Step after step until all are there or the time is over; a step that goes wrong spoils no other.
 
     `seconds` is the time there was in all; `watch` ends whatever a step has asked when that is over, and says so.
+    A step that is `expected` to take longer than what is left waits for the next time, unless it had its turn before.
     """
     cut: list[str] = shard.known.setdefault("unfinished", [])
-    left = 0
+    left: list[str] = []
     for name, step in sorted(todo, key=lambda one: (one[0] not in ALWAYS, one[0] not in cut)):
         if name in shard.known["steps"]:
             continue
-        if time.monotonic() > until and name not in ALWAYS:
-            left += 1
+        needed = 0.0 if name in cut else expected(name)
+        if time.monotonic() + needed > until and name not in ALWAYS:
+            left.append(name)
             continue
         begun = time.monotonic()
         with watch(max(until - begun, _LEAST_S if name in ALWAYS else 0.0)) as ended:
@@ -166,12 +203,16 @@ def work(
                 result = step()
             except (GeakError, gpu_steps.NotHere) as error:
                 result = {"missed": [str(error)]}
+            except Exception as error:  # a mistake of ours, which is to cost no more of the device's time than its own
+                result = {"missed": [f"{type(error).__name__}: {error}"]}
+                if not ended:
+                    traceback.print_exc()
         result["seconds"] = round(time.monotonic() - begun, 1)
         if ended:
             if result["seconds"] < _NEARLY_ALL * seconds:
                 cut[:] = dict.fromkeys([name, *cut])
                 shard.write()
-                left += 1
+                left.append(name)
                 continue
             words = f"it did not finish in {result['seconds']:.0f} s"
             result = {"missed": [words], "seconds": result["seconds"]}
@@ -183,7 +224,10 @@ def work(
             return 1
     missed = [name for name, result in shard.known["steps"].items() if result.get("missed")]
     done = len(shard.known["steps"])
-    print(f"{shard.path}: {done} steps done, {left} left{f', missed: {chr(44).join(missed)}' if missed else ''}")
+    print(f"{shard.path}: {done} steps done, {len(left)} left{f', missed: {chr(44).join(missed)}' if missed else ''}")
+    for kind in dict.fromkeys(name.partition(":")[0] for name in left):
+        these = [name for name in left if name.partition(":")[0] == kind]
+        print(f"  left: {len(these)} of {kind}, about {sum(map(expected, these)):.0f} s")
     return 4 if left else 1 if missed else 0
 
 
@@ -205,7 +249,7 @@ def shard_of(text: str) -> tuple[int, int]:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--shard", type=shard_of, default=(1, 1), metavar="I/N", help="every N-th step, from the I-th")
-    parser.add_argument("--minutes", type=float, default=8.0, help="begin no step after so long")
+    parser.add_argument("--minutes", type=float, default=8.0, help="what it may take in all")
     parser.add_argument("--device", default="", metavar="simulated:TARGET", help="try it without a GPU")
     parser.add_argument("--specs", type=Path, default=shipped(), help="a folder of specs, with kernels/")
     parser.add_argument("--seconds", type=float, default=10.0, help="the most for one case beside one baseline")
@@ -222,12 +266,14 @@ def main(argv: list[str] | None = None) -> int:
     with Judge(start) as room:
         device = options.device.replace(":", " ") or there[0].name
         number, count = options.shard
-        made = gpu_steps.Steps(room, start, options.specs, options.seconds)
+        made = gpu_steps.Steps(room, options.device, options.specs, options.seconds)
         every = [one for one in steps(made, gpu_steps.kernels(options.specs)) if re.search(options.only, one[0])]
         first = [one for one in every if one[0] in ALWAYS]
         rest = [one for one in every if one[0] not in ALWAYS][number - 1 :: count]
         shard, seconds = Shard.of(options.out, device, number, count), 60 * options.minutes
-        return work(shard, [*first, *rest], until, seconds=seconds, watch=lambda left: watched(made, left))
+        shard.known["target"] = room.hello.present[0]
+        with contextlib.closing(made):
+            return work(shard, [*first, *rest], until, seconds=seconds, watch=lambda left: watched(made, left))
 
 
 if __name__ == "__main__":

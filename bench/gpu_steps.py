@@ -1,52 +1,85 @@
-"""The steps of bench/gpu.py: each asks the judge, and says what was measured and what it missed."""
+"""The steps of bench/gpu.py: each asks something of a device, and says what was measured and what it missed."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import gpu_cheats
+import gpu_variants
+
 from geak.judge import Judge
-from geak_evaluator.estimate.devices import DEVICES
+from geak_evaluator.measure.lent import DeviceLost
+from geak_evaluator.racing import NoRace, Out
+from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.dtypes import resolve
-from geak_evaluator.schema.spec import Case, Tensor
-from geak_evaluator.schema.timing import State, Timing
-from geak_evaluator.schema.verdict import Status, Verdict
+from geak_evaluator.schema.spec import Tensor
+from geak_evaluator.schema.timing import EVERYTHING, Extras, State, Timing
+from geak_evaluator.schema.verdict import Status
 from geak_evaluator.tune.reading import Untunable, read
 from geak_evaluator.tune.writing import written
+from tests.gpu import checks
+from tests.gpu.place import BARE, Missed, Place, starter
 
 HERE = Path(__file__).parent
 REPEATED = ("softmax", "matmul", "add_rms_norm", "transpose")
-BESIDE_PROFILER = ("softmax", "matmul", "silu_and_mul")
-BESIDE_DO_BENCH = ("softmax", "matmul", "silu_and_mul")
-CHEATS = ("side_stream", "patched_events", "remembers", "skips_later", "sleeps_first")
-VARIED = (
-    *("softmax", "matmul", "layer_norm", "rms_norm", "add_rms_norm", "row_sum", "transpose", "gelu_bias", "rope"),
-    *("silu_and_mul", "cross_entropy", "log_softmax", "batched_matmul", "linear_gelu", "column_stats", "group_norm"),
-    *("kl_divergence", "cumsum", "add_clamp", "embedding"),
+BESIDE = ("softmax", "silu_and_mul", "matmul")
+"""Timed beside do_bench and the vendor's profiler as well."""
+COMPILED = ("softmax", "add_rms_norm", "silu_and_mul", "matmul")
+"""Timed beside torch.compile too, which takes longer to compile than all else of a step."""
+HEAVY = (
+    *("batched_matmul", "causal_conv1d", "embedding", "flash_attention", "kl_divergence", "linear_gelu"),
+    *("masked_softmax", "paged_attention", "selective_scan"),
 )
-MOST_VARIANTS, PARTS = 20, 4
-TESTS = HERE.parent / "tests" / "gpu"
-SAME, LONG_US = 0.01, 100.0
+"""Timed after the others: their references keep a core of the host busy for long."""
+CHEATS = ("side_stream", "patched_events", "remembers", "skips_later", "sleeps_first")
+PROOFS = 4
+"""Steps over which the proofs of all kernels are spread."""
+LONG_US, SAME = 100.0, 0.01
 """Two timings of one kernel agree within this share, where it takes longer than this."""
 AGREES = (0.8, 1.25)
 """Between these lies our time over do_bench's, which flushes less and counts a wrapper."""
 COUNTED = (0.8, 1.5)
 """The same over what a profiler counts of the launches alone: an event more to either side, and other clocks."""
+FIRST_CHECKS, OTHER_CHECKS = list(checks.CHECKS)[:4], list(checks.CHECKS)[4:]
 GAIN = 0.9
 """Below this share of the honest kernel's time a cheat has gained something."""
+SECONDS = {
+    "doctor": 10,
+    "launch": 20,
+    "repeat": 20,
+    "cheat": 12,
+    "check": 20,
+    "do_bench": 15,
+    "profiler": 40,
+    "proof": 30,
+    "kernel": 20,
+    "full": 120,
+    "variants": 20,
+    **{f"kernel:{name}": 60 for name in HEAVY},
+    "check:it_goes_on_after_a_hang": 45,
+    "check:the_tuner_picks_what_is_faster_there": 70,
+    "check:lines_that_persist": 10,
+    "check:eager_and_compiled_torch_are_beside_it": 60,
+}
+"""What a step or a kind of steps is estimated to take."""
 
 
 class NotHere(Exception):
     """A step cannot be done on this machine; the message says why."""
+
+
+def expected(name: str) -> float:
+    """The seconds that a step is estimated to take."""
+    return float(SECONDS.get(name) or SECONDS.get(name.partition(":")[0], 0))
 
 
 def kernels(specs: Path) -> list[str]:
@@ -54,25 +87,33 @@ def kernels(specs: Path) -> list[str]:
     return [path.stem for path in sorted((specs / "kernels").glob("*.py"))]
 
 
-def tests() -> list[str]:
-    """The tests that only a device can pass."""
-    return [
-        name
-        for file in sorted(TESTS.glob("test_*.py"))
-        for name in re.findall(r"^def (test_\w+)", file.read_text(), re.M)
-    ]
-
-
 class Steps:
-    """What a judge with a device is asked."""
+    """What a device is asked: by a judge as it is served, and by our own clock on it where no verdict is needed."""
 
-    def __init__(self, room: Judge, start: list[str], specs: Path, seconds: float) -> None:
-        """`start` is how another judge like this one is started."""
-        self._room, self._start, self._specs, self._seconds = room, start, specs, seconds
-        self._other: Judge | None = None
+    def __init__(self, room: Judge, device: str, specs: Path, seconds: float) -> None:
+        """`device` is a simulated one by its name; empty for the one that is here."""
+        self._room, self._device, self._specs, self._seconds = room, device, specs, seconds
         self._process: subprocess.Popen[str] | None = None
+        self._stack = contextlib.ExitStack()
+        self._opened: Place | None = None
+        self._honest: Timing | None = None
         present = room.hello.present
         self._target = present[0] if present else "gfx942"
+
+    @property
+    def place(self) -> Place:
+        """The device, in this process; nothing of it is touched but from children."""
+        if self._opened is None:
+            box = self._stack.enter_context(Sandbox())
+            found = Place.of(box, self._device, self._seconds)
+            if found is None:
+                raise NotHere("there is no GPU here that this user may open")
+            self._opened = self._stack.enter_context(found)
+        return self._opened
+
+    def close(self) -> None:
+        """Ends what it has started."""
+        self._stack.close()
 
     def end(self) -> None:
         """Ends whatever is asked now, from another thread."""
@@ -80,9 +121,9 @@ class Steps:
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-        for room in (self._other, self._room):
-            if room is not None:
-                room.kill()
+        self._room.kill()
+        if self._opened is not None:
+            self._opened.box.close()
 
     def doctor(self) -> dict[str, Any]:
         """The machine by the judge's own account; its sandbox must hold, and a kernel run in a child of it."""
@@ -96,26 +137,55 @@ class Steps:
         return found | {"launched": launched.device, "widened": launched.widened}
 
     def launch(self) -> dict[str, Any]:
-        """A kernel launched in a confined child: nothing less shows that the device can be reached from there."""
-        verdict = self._timed(kernels(self._specs)[0])
-        worked = verdict.status is Status.ACCEPTED and any(one.state is not State.FAILED for one in verdict.timings)
-        found = self._figures(verdict) | {"how": verdict.how}
-        return found | {"missed": [] if worked else found["missed"]}  # too noisy a time is no reason to try nothing
+        """A small kernel proved and timed by the judge as it is served: nothing less shows that a device is of use."""
+        with tempfile.TemporaryDirectory() as folder:
+            spec = Path(folder) / "double.py"
+            spec.write_bytes(checks.SMALL.data)
+            found = self._served(spec, checks.KERNEL, BARE)
+        return found | {"missed": found["missed"] if found.pop("unproved") else []}  # noise is no reason to stop
+
+    def full(self, name: str) -> dict[str, Any]:
+        """A whole verdict as `geak eval --time` has it: every reference, calls, energy, and what a profiler counts."""
+        found = self._served(self._specs / f"{name}.py", self._specs / "kernels" / f"{name}.py", EVERYTHING)
+        found.pop("unproved")
+        return found
+
+    def proof(self, part: int) -> dict[str, Any]:
+        """Every fourth kernel at a small size, interpreted and native; nothing is timed."""
+        names = kernels(self._specs)[part - 1 :: PROOFS]
+        missed = []
+        for name in names:
+            try:
+                checks.agrees_with_the_interpreter(self.place, name, self._specs)
+            except Missed as error:
+                missed.append(f"{name}: {error}")
+        return {"kernels": names, "missed": missed}
+
+    def check(self, name: str) -> dict[str, Any]:
+        """A check of tests/gpu, which a simulated device would pass for other reasons."""
+        if self._device:
+            return {"absent": "it is for a real device"}
+        try:
+            checks.CHECKS[name](self.place)
+        except Missed as error:
+            return {"missed": [str(error)]}
+        return {"missed": []}
+
+    def kernel(self, name: str) -> dict[str, Any]:
+        """One starter kernel timed beside torch; a product's memory and peaks are bench/gpu_later.py's part."""
+        references = ("eager", *["compile"] * (name in COMPILED))
+        return _figures(self._timed(name, extras=Extras(references, calls=False, energy=False, counters=False)))
 
     def repeat(self, name: str) -> dict[str, Any]:
-        """The same kernel by two judges, one after the other."""
-        times = []
-        for _ in range(2):
-            with Judge(self._start) as room:
-                self._other = room
-                times.append(_shortest(self._timed(name, room=room)).candidate_us)
-        off = abs(times[0] - times[1]) / min(times)
-        wrong = [f"{times[0]:.4g} and {times[1]:.4g} us"] * (min(times) > LONG_US and off > SAME)
-        return {"first_us": times[0], "second_us": times[1], "off": off, "missed": wrong}
+        """The same kernel by two processes, one after the other."""
+        first, second = (_told(self._timed(name)).candidate_us for _ in range(2))
+        off = abs(first - second) / min(first, second)
+        wrong = [f"{first:.4g} and {second:.4g} us"] * (min(first, second) > LONG_US and off > SAME)
+        return {"first_us": first, "second_us": second, "off": off, "missed": wrong}
 
     def do_bench(self, name: str) -> dict[str, Any]:
         """Our time and Triton's own, of the same kernel on the same sizes."""
-        if "--device" in self._start:
+        if self._device:
             return {"absent": "it is for a real device"}
         about = self._room.describe(self._specs / f"{name}.py")
         spec, case = about.spec, domain.expand(about.spec, about.spec.bench)[0]
@@ -128,9 +198,8 @@ class Steps:
         asked = {"file": str(self._specs / "kernels" / f"{name}.py"), "entry": about.entry, "inputs": inputs}
         code, out, err = self._ran([sys.executable, str(HERE / "gpu_child.py"), json.dumps(asked)])
         if code:
-            raise NotHere(f"do_bench: {_last(err)}")
-        theirs = float(out)
-        ours = next(one for one in self._timed(name).timings if one.case == case).candidate_us
+            raise NotHere(f"do_bench: {(err.strip().splitlines() or ['it did not say why'])[-1]}")
+        ours, theirs = _told(self._timed(name)).candidate_us, float(out)
         ratio = ours / theirs
         wrong = [f"{ours:.4g} us by us, {theirs:.4g} us by do_bench"] * (not AGREES[0] <= ratio <= AGREES[1])
         return {"us": ours, "do_bench_us": theirs, "ratio": ratio, "missed": wrong}
@@ -143,65 +212,48 @@ class Steps:
         counted = [metric.value for one in found.launches for metric in one.metrics if metric.name == "duration"]
         if found.trouble or len(counted) < max(len(found.launches), 1):
             return {"absent": found.trouble or f"{tool} counts no duration"}
-        theirs = sum(counted)
-        ours = next(one for one in self._timed(name).timings if one.case == found.case).candidate_us
+        ours, theirs = _told(self._timed(name)).candidate_us, sum(counted)
         ratio = ours / theirs
         off = theirs > LONG_US and not COUNTED[0] <= ratio <= COUNTED[1]
         wrong = [f"{ours:.4g} us by us, {theirs:.4g} us by {tool}"] * off
         return {"us": ours, f"{tool}_us": theirs, "ratio": ratio, "launches": len(counted), "missed": wrong}
 
-    def test(self, name: str) -> dict[str, Any]:
-        """A test of tests/gpu, in a process of its own."""
-        if importlib.util.find_spec("pytest") is None:
-            return {"absent": "pytest is not installed here"}
-        if "--device" in self._start:
-            return {"absent": "it is for a real device"}
-        file = next(one for one in sorted(TESTS.glob("test_*.py")) if f"def {name}(" in one.read_text())
-        argv = [sys.executable, "-m", "pytest", "-m", "gpu and not api", "-q", "-p", "no:cacheprovider", "-rs"]
-        code, out, err = self._ran([*argv, f"{file}::{name}"])
-        wrong = [line for line in out.splitlines() if line.startswith(("FAILED", "ERROR"))] or [_last(out or err)]
-        return {"said": _last(out), "missed": wrong if code else []}
-
     def cheat(self, name: str) -> dict[str, Any]:
         """A softmax that cheats beside the honest one: refused, or no faster."""
-        import gpu_cheats
-
-        honest = (self._specs / "kernels" / "softmax.py").read_text()
-        before = _shortest(self._timed("softmax")).candidate_us
-        verdict = self._timed("softmax", gpu_cheats.cheating(name, honest))
-        told = [one for one in verdict.timings if one.state is State.MEASURED]
-        if verdict.status is not Status.ACCEPTED or not told:
-            return {"refused": verdict.line(), "honest_us": before}
-        after = min(one.candidate_us for one in told)
-        wrong = [f"it is told {after:.4g} us, and the honest kernel {before:.4g} us"] * (after < GAIN * before)
-        return {"honest_us": before, "cheat_us": after, "missed": wrong}
-
-    def kernel(self, name: str) -> dict[str, Any]:
-        """Everything of one starter kernel."""
-        return self._figures(self._timed(name))
+        asked: dict[str, Any] = {"draws": 2, "extras": Extras((), calls=True, energy=False, counters=False)}
+        file, honest = starter("softmax", self._specs)
+        self._honest = self._honest or _told(self.place.timed(file, honest, **asked))
+        before = {"honest_us": self._honest.candidate_us, "honest_call_us": self._honest.call_us}
+        found = self.place.timed(file, gpu_cheats.cheating(name, honest.decode()).encode(), **asked)
+        if found.state is not State.MEASURED:
+            return before | {"refused": found.brief}
+        after = found.candidate_us
+        wrong = [f"it is told {after:.4g} us, and the honest kernel {before['honest_us']:.4g} us"]
+        wrong *= after < GAIN * before["honest_us"]
+        return before | {"cheat_us": after, "call_us": found.call_us, "said": found.message, "missed": wrong}
 
     def variants(self, name: str, part: int = 1) -> dict[str, Any]:
-        """Every fourth of the configurations of one kernel, from the `part`-th, each timed and estimated."""
-        source = (self._specs / "kernels" / f"{name}.py").read_bytes()
+        """Every fourth of the configurations of one kernel, from the `part`-th, each proved and timed alone."""
+        file, source = starter(name, self._specs)
         try:
             space = read(source)
         except Untunable as error:
             raise NotHere(f"{name}: {error}") from None
-        tried: list[dict[str, Any]] = [space.present, *space.starts(self._target)]
-        for knob, known in space.knobs.items():
-            tried += [{**space.present, knob: value} for value in known.known]
-        found = []
-        admitted = [one for n, one in enumerate(tried) if one not in tried[:n] and space.admits(one)]
-        for values in admitted[:MOST_VARIANTS][part - 1 :: PARTS]:
-            verdict = self._timed(
-                name, written(space, values, self._target).decode(), seconds=max(3.0, 0.3 * self._seconds)
-            )
-            if verdict.status is Status.ACCEPTED and any(one.counts for one in verdict.timings):
-                found.append({"values": {k: v for k, v in values.items() if v is not None}, **self._figures(verdict)})
-        pairs = [(one["us"], one["estimated_us"]) for one in found if one.get("estimated_us")]
-        ordered = [(a[0] - b[0]) * (a[1] - b[1]) > 0 for n, a in enumerate(pairs) for b in pairs[:n] if _apart(a, b)]
-        missed = [] if found else ["none of them was timed"] * bool(admitted[:MOST_VARIANTS][part - 1 :: PARTS])
-        return {"variants": found, "pairs": len(ordered), "in_order": sum(ordered), "missed": missed}
+        races = self.place.races(file)
+        case = races.cases[0]
+        found: list[dict[str, Any]] = []
+        out: list[str] = []
+        for values in gpu_variants.part(space, self._target, part):
+            try:
+                us = races.alone(written(space, values, self._target), [case])
+            except Out as error:
+                out.append(f"{error.cause}: {error}")
+            except NoRace as error:
+                raise NotHere(str(error)) from None
+            else:
+                found.append({"values": {k: v for k, v in values.items() if v is not None}, "us": us})
+        missed = ["none of them was timed", *out] * bool(out and not found)
+        return {"case": str(case), "variants": found, "out": out, "missed": missed}
 
     def _ran(self, argv: list[str]) -> tuple[int, str, str]:
         """A process of its own, with all that it starts; `end` ends it."""
@@ -211,54 +263,40 @@ class Steps:
         code, self._process = self._process.returncode, None
         return code, out, err
 
-    def _timed(
-        self, name: str, source: str | None = None, *, room: Judge | None = None, seconds: float = 0.0
-    ) -> Verdict:
-        kernel = source if source is not None else self._specs / "kernels" / f"{name}.py"
-        asked: dict[str, Any] = {"targets": [self._target], "time": True, "seconds": seconds or self._seconds}
-        return (room or self._room).evaluate(self._specs / f"{name}.py", kernel, **asked)
+    def _timed(self, name: str, extras: Extras = BARE) -> Timing:
+        """One kernel's own time at the first size that its spec wants timed."""
+        try:
+            return self.place.timed(*starter(name, self._specs), extras=extras)
+        except DeviceLost as error:
+            raise NotHere(str(error)) from None
 
-    def _figures(self, verdict: Verdict) -> dict[str, Any]:
-        """Times beside baselines, and shares of what the device's data sheet says."""
-        missed = [] if verdict.status is Status.ACCEPTED else [verdict.line()]
-        missed += [one.brief for one in verdict.timings if one.state in (State.FAILED, State.BELOW_FLOOR)]
-        told = [one for one in verdict.timings if one.state is State.MEASURED]
-        result: dict[str, Any] = {"verdict": verdict.line(), "timings": [one.brief for one in verdict.timings]}
-        if not told:
-            why = [one.brief for one in verdict.timings] or ["nothing was timed"]
-            return result | {"missed": missed or why}
-        first = told[0]
-        result |= {"case": str(first.case), "us": first.candidate_us, "missed": missed}
-        result |= {f"over_{one.baseline}": one.ratio for one in told if one.case == first.case and one.baseline}
-        if first.joules is not None:
-            result["joules"] = first.joules
-        return result | self._shares(verdict, first.case, first.candidate_us)
-
-    def _shares(self, verdict: Verdict, case: Case, us: float) -> dict[str, float]:
-        estimate = next((one for one in verdict.estimates if one.case == case and not one.trouble), None)
-        if estimate is None:
-            return {}
-        device, works = DEVICES[self._target], [part.work for part in estimate.parts if part.work is not None]
-        moved = sum(work.read.unique + work.written.unique for work in works)
-        products = sum(
-            count / (1e6 * device.matrix.get(format, device.matrix["fp16"]))
-            for work in works
-            for format, count in work.dots.items()
-        )
-        shares = {"of_memory": moved / 1e3 / device.memory / us, "of_matrix": products / us}
-        return {"estimated_us": estimate.us, **{name: share for name, share in shares.items() if share}}
+    def _served(self, spec: Path, kernel: Path | str, extras: Extras) -> dict[str, Any]:
+        """A whole verdict with times."""
+        asked: dict[str, Any] = {"targets": [self._target], "time": True, "seconds": self._seconds}
+        verdict = self._room.evaluate(spec, kernel, extras=extras, **asked)
+        failed = all(one.state is State.FAILED for one in verdict.timings)
+        found = _figures(*verdict.timings) if verdict.timings else {"missed": ["nothing was timed"]}
+        found["missed"] += [verdict.line()] * (verdict.status is not Status.ACCEPTED)
+        counted = {one.kernel: len(one.metrics) for one in verdict.counters}
+        said = {"verdict": verdict.line(), "how": verdict.how, "counted": counted, "notes": list(verdict.notes)}
+        return found | said | {"unproved": failed or verdict.status is not Status.ACCEPTED}
 
 
-def _last(text: str) -> str:
-    return (text.strip().splitlines() or ["it did not say why"])[-1]
+def _told(timing: Timing) -> Timing:
+    if timing.state is not State.MEASURED:
+        raise NotHere(f"nothing was measured: {timing.brief}")
+    return timing
 
 
-def _shortest(verdict: Verdict) -> Timing:
-    told = [one for one in verdict.timings if one.state is State.MEASURED]
+def _figures(*timings: Timing) -> dict[str, Any]:
+    """The first that was measured, with what it was held against."""
+    result: dict[str, Any] = {"timings": [one.brief for one in timings]}
+    result["missed"] = [one.brief for one in timings if one.state in (State.FAILED, State.BELOW_FLOOR)]
+    told = [one for one in timings if one.state is State.MEASURED]
     if not told:
-        raise NotHere(f"nothing was measured: {verdict.line()}")
-    return min(told, key=lambda one: one.candidate_us)
-
-
-def _apart(a: tuple[float, float], b: tuple[float, float]) -> bool:
-    return max(a[0], b[0]) > 1.1 * min(a[0], b[0])
+        return result | {"missed": result["timings"]}
+    first = told[0]
+    result |= {"case": str(first.case), "us": first.candidate_us}
+    result |= {f"over_{one.baseline}": one.ratio for one in told if one.case == first.case and one.baseline}
+    result |= {"call_us": first.call_us} if first.call_us else {}
+    return result | ({"joules": first.joules} if first.joules is not None else {})

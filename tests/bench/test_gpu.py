@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib
-import importlib.util
 import json
+import os
 import subprocess
 import sys
 import threading
+import time
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ import pytest
 from geak_evaluator.schema.profile import Counters, Metric, Profile
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.timing import Timing
+from geak_evaluator.tune.reading import read
+from tests.gpu import checks
 
 ROOT = Path(__file__).parents[2]
 NEVER, LONG_AGO = 1e18, 0.0
@@ -55,6 +58,11 @@ def test_what_is_done_is_left_out_the_next_time(gpu: ModuleType, tmp_path: Path)
     known = json.loads(file.read_text())
     assert known["device"] == "AMD Instinct MI300X"
     assert known["steps"]["kernel:softmax"]["us"] == 1.5
+
+
+def test_a_folder_for_results_that_is_new_is_made(gpu: ModuleType, tmp_path: Path) -> None:
+    assert gpu.work(shard(gpu, tmp_path / "a" / "new" / "folder"), [("kernel:softmax", dict)], NEVER) == 0
+    assert len(list((tmp_path / "a/new/folder").iterdir())) == 1
 
 
 def test_a_step_that_goes_wrong_costs_no_other(
@@ -129,13 +137,15 @@ def test_a_process_of_a_step_is_ended_with_all_that_it_started(gpu: ModuleType, 
             self.killed += 1
 
     room = Room()
-    made = gpu.gpu_steps.Steps(room, [], tmp_path, 1.0)
+    made = gpu.gpu_steps.Steps(room, "", tmp_path, 1.0)
     with gpu.watched(made, 0.2):
         code, _, _ = made._ran(["sh", "-c", "sleep 600 & wait"])
     assert (code, room.killed) == (-9, 1)
 
 
-def test_a_profiler_that_may_not_count_is_absent_and_one_that_may_is_compared(gpu: ModuleType, tmp_path: Path) -> None:
+def test_a_profiler_that_may_not_count_is_absent_and_one_that_may_is_compared(
+    gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case = Case({"N": 4})
 
     class Room:
@@ -146,10 +156,8 @@ def test_a_profiler_that_may_not_count_is_absent_and_one_that_may_is_compared(gp
             assert (target, tool) == ("sm_90", "ncu")
             return self.profiled
 
-        def evaluate(self, spec: Path, kernel: Path, **asked: Any) -> Any:
-            return types.SimpleNamespace(timings=(Timing(case, "NVIDIA H200", "sm_90", candidate_us=220.0),))
-
-    made = gpu.gpu_steps.Steps(Room(), [], tmp_path, 1.0)
+    made = gpu.gpu_steps.Steps(Room(), "", tmp_path, 1.0)
+    monkeypatch.setattr(made, "_timed", lambda name: Timing(case, "NVIDIA H200", "sm_90", candidate_us=220.0))
     told = made.profiler("softmax")
     assert told == {"absent": "ncu: NVIDIA's driver keeps performance counters"}
     assert gpu.line("profiler:softmax", told).startswith("absent profiler:softmax             ncu: ")
@@ -164,11 +172,85 @@ def test_a_profiler_that_may_not_count_is_absent_and_one_that_may_is_compared(gp
     assert made.profiler("softmax")["missed"] == ["220 us by us, 110 us by ncu"]
 
 
-def test_the_devices_tests_are_steps_and_need_pytest(gpu: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "test_the_device_goes_on_after_a_fault" in gpu.gpu_steps.tests()
-    made = gpu.gpu_steps.Steps(types.SimpleNamespace(hello=types.SimpleNamespace(present=())), [], ROOT, 1.0)
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert made.test("test_the_device_goes_on_after_a_fault") == {"absent": "pytest is not installed here"}
+def test_the_devices_checks_are_steps_that_need_no_pytest(
+    gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = gpu.gpu_steps.Steps(types.SimpleNamespace(hello=types.SimpleNamespace(present=())), "", tmp_path, 1.0)
+    names = [name for name, _ in gpu.steps(made, [])]
+    assert "check:it_goes_on_after_a_hang" in names
+    asked: list[object] = []
+
+    def passes(place: object) -> None:
+        asked.append(place)
+
+    def misses(place: object) -> None:
+        raise checks.Missed("100 us, and 102 us the next time")
+
+    monkeypatch.setattr(made, "_opened", "the device")
+    monkeypatch.setattr(checks, "CHECKS", {"passes": passes, "misses": misses})
+    assert made.check("passes") == {"missed": []}
+    assert made.check("misses") == {"missed": ["100 us, and 102 us the next time"]}
+    assert asked == ["the device"]
+
+
+def test_what_tells_most_in_a_second_comes_first(gpu: ModuleType) -> None:
+    made = gpu.gpu_steps.Steps(types.SimpleNamespace(hello=types.SimpleNamespace(present=())), "", ROOT, 1.0)
+    names = [name for name, _ in gpu.steps(made, gpu.gpu_steps.kernels(gpu.shipped()))]
+    kinds = list(dict.fromkeys(name.partition(":")[0] for name in names))
+    assert kinds[:8] == ["doctor", "launch", "repeat", "cheat", "check", "do_bench", "profiler", "proof"]
+    assert kinds[8:] == ["kernel", "full", "variants"]
+    assert all(gpu.gpu_steps.expected(name) > 0 for name in names)
+    assert len(set(names)) == len(names)
+    timed = next(n for n, name in enumerate(names) if name.startswith("kernel:"))
+    assert sum(map(gpu.gpu_steps.expected, names[:timed])) <= 8 * 60
+    assert max(gpu.gpu_steps.expected(name) for name in names if name.startswith("variants:")) <= 60
+
+
+def test_a_step_that_would_take_longer_than_is_left_waits(
+    gpu: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun: list[str] = []
+    todo = [(name, lambda name=name: begun.append(name) or {}) for name in ("full:softmax", "kernel:a", "kernel:b")]
+    kept = shard(gpu, tmp_path)
+    kept.known["unfinished"] = ["kernel:b"]
+    seconds = {"full:softmax": 1e6, "kernel:a": 1.0, "kernel:b": 1e6}
+    code = gpu.work(kept, todo, time.monotonic() + 3600, expected=seconds.__getitem__)
+    assert (code, begun) == (4, ["kernel:b", "kernel:a"])  # which had its turn, and was ended
+    assert "2 steps done, 1 left" in (out := capsys.readouterr().out)
+    assert "  left: 1 of full, about 1000000 s" in out
+
+
+def test_a_mistake_of_ours_costs_no_other_step(
+    gpu: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> dict[str, Any]:
+        raise KeyError("us")
+
+    assert gpu.work(shard(gpu, tmp_path), [("kernel:a", broken), ("kernel:b", dict)], NEVER) == 1
+    told = capsys.readouterr()
+    assert "MISSED kernel:a                     KeyError: 'us'" in told.out
+    assert "ok     kernel:b" in told.out
+    assert "in broken" in told.err
+
+
+def test_there_are_four_hundred_configurations_to_time(gpu: ModuleType) -> None:
+    variants = sys.modules["gpu_variants"]
+    found = {}
+    for name in variants.VARIED:
+        space = read((gpu.shipped() / "kernels" / f"{name}.py").read_bytes())
+        parts = [variants.part(space, "sm_90", number) for number in range(1, variants.PARTS + 1)]
+        found[name] = sum(map(len, parts))
+        assert parts[0][0] == space.present
+        assert parts == [variants.part(space, "sm_90", number) for number in range(1, variants.PARTS + 1)]
+    assert len(found) == 20
+    assert min(found.values()) >= 15
+    assert 380 <= sum(found.values()) <= 400
+
+
+def test_pairs_that_are_told_apart_are_in_order_or_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "bench"))
+    later = importlib.import_module("gpu_later")
+    assert later.in_order([(100.0, 50.0), (105.0, 20.0), (200.0, 60.0), (300.0, 55.0)]) == (5, 4)
 
 
 _BARE = """
@@ -253,44 +335,35 @@ def test_all_of_it_on_a_simulated_device(tmp_path: Path) -> None:
     (tmp_path / "specs/kernels").mkdir(parents=True)
     (tmp_path / "specs/softmax.py").write_text(SPEC)
     (tmp_path / "specs/kernels/softmax.py").write_text(KERNEL)
-    argv = [
-        sys.executable,
-        str(ROOT / "bench/gpu.py"),
-        "--device",
-        "simulated:gfx942",
-        "--specs",
-        str(tmp_path / "specs"),
-    ]
-    argv += [
-        "--out",
-        str(tmp_path),
-        "--only",
-        "doctor|launch|repeat|cheat:(remembers|side)|kernel:|profiler|test:test_triton",
-        "--minutes",
-        "60",
-        "--seconds",
-        "600",
-    ]
-    done = subprocess.run(argv, capture_output=True, text=True)
-    (file,) = tmp_path.glob("*.json")
+    argv = [sys.executable, str(ROOT / "bench/gpu.py"), "--device", "simulated:gfx942:watts=300"]
+    argv += ["--specs", str(tmp_path / "specs"), "--out", str(tmp_path / "a/new/folder")]
+    only = "doctor|launch|repeat|cheat:(remembers|side)|proof|kernel:|full|variants:softmax:[12]|profiler|check:it"
+    argv += ["--only", only, "--minutes", "60", "--seconds", "600"]
+    done = subprocess.run(argv, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    (file,) = (tmp_path / "a/new/folder").glob("*.json")
     steps = json.loads(file.read_text())["steps"]
     assert {name: found.get("missed", []) for name, found in steps.items() if found.get("missed")} == {}, done.stdout
     assert done.returncode == 0, done.stderr
-    assert set(steps) == {
-        "doctor",
-        "launch",
-        "repeat:softmax",
-        "cheat:side_stream",
-        "cheat:remembers",
-        "kernel:softmax",
-        "profiler:softmax",
-        "test:test_triton_measures_the_same",
-    }
+    checks = ("check:it_goes_on_after_an_illegal_address", "check:it_goes_on_after_a_hang")
+    proofs = [f"proof:{part}" for part in range(1, 5)]
+    assert list(steps) == [
+        *("doctor", "launch", "repeat:softmax", "cheat:side_stream", "cheat:remembers", *checks),
+        *("profiler:softmax", *proofs, "kernel:softmax", "full:softmax", "variants:softmax:1", "variants:softmax:2"),
+    ]
     assert steps["doctor"]["launched"] == "simulated gfx942"
-    assert steps["test:test_triton_measures_the_same"]["absent"] == "it is for a real device"
+    assert steps[checks[0]]["absent"] == "it is for a real device"
     assert "there is no GPU here" in steps["profiler:softmax"]["absent"]
+    assert [steps[name]["kernels"] for name in proofs] == [["softmax"], [], [], []]
     assert steps["kernel:softmax"]["us"] > 0
+    assert len({"over_eager", "over_compile"} & set(steps["kernel:softmax"])) == 1  # the faster of them
+    assert steps["full:softmax"]["joules"] > 0
     assert steps["launch"]["how"] == "simulated gfx942"
+    assert steps["variants:softmax:1"]["variants"][0]["us"] > 0
+    argv = [sys.executable, str(ROOT / "bench/gpu_later.py"), str(file), "--specs", str(tmp_path / "specs")]
+    subprocess.run(argv, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    steps = json.loads(file.read_text())["steps"]
+    assert steps["kernel:softmax"]["estimated_us"] > 0
+    assert steps["variants:softmax:1"]["variants"][0]["of_memory"] > 0
 
 
 def test_without_a_gpu_it_ends_with_one_sentence(tmp_path: Path) -> None:
