@@ -59,7 +59,7 @@ older: $(READY)
 		tests/proof tests/plan tests/awkward tests/cheats \
 		tests/judge/test_tiers.py tests/judge/test_targets.py tests/judge/test_values.py
 
-# On a machine with a GPU, with its own Python, torch, triton and numpy: nothing is installed, and pytest must be there.
+# On a machine with a GPU, with its own Python, torch, triton and numpy: nothing is installed, and no pytest is needed.
 # The benchmark can be gone on with, and shared between machines: make gpu GPU="--shard 1/4 --minutes 8".
 GPU_PYTHON ?= python3
 gpu:
