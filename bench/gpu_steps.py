@@ -225,9 +225,9 @@ class Steps:
         self._honest = self._honest or _told(self.place.timed(file, honest, **asked))
         before = {"honest_us": self._honest.candidate_us, "honest_call_us": self._honest.call_us}
         found = self.place.timed(file, gpu_cheats.cheating(name, honest.decode()).encode(), **asked)
-        if found.state is not State.MEASURED:
+        if found.state in (State.FAILED, State.BELOW_FLOOR):
             return before | {"refused": found.brief}
-        after = found.candidate_us
+        after = _told(found).candidate_us
         wrong = [f"it is told {after:.4g} us, and the honest kernel {before['honest_us']:.4g} us"]
         wrong *= after < GAIN * before["honest_us"]
         return before | {"cheat_us": after, "call_us": found.call_us, "said": found.message, "missed": wrong}

@@ -12,6 +12,7 @@ import threading
 import time
 import types
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,7 +21,7 @@ import pytest
 
 from geak_evaluator.schema.profile import Counters, Metric, Profile
 from geak_evaluator.schema.spec import Case
-from geak_evaluator.schema.timing import Timing
+from geak_evaluator.schema.timing import State, Timing
 from geak_evaluator.tune.reading import read
 from tests.gpu import checks
 
@@ -191,6 +192,24 @@ def test_the_devices_checks_are_steps_that_need_no_pytest(
     assert made.check("passes") == {"missed": []}
     assert made.check("misses") == {"missed": ["100 us, and 102 us the next time"]}
     assert asked == ["the device"]
+
+
+def test_a_cheat_is_refused_by_what_it_does_and_by_no_noise(
+    gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = Case({"N": 4})
+    honest = Timing(case, "NVIDIA H200", "sm_90", candidate_us=220.0, call_us=230.0)
+    told = [honest]
+    made = gpu.gpu_steps.Steps(types.SimpleNamespace(hello=types.SimpleNamespace(present=())), "", tmp_path, 1.0)
+    monkeypatch.setattr(made, "_opened", types.SimpleNamespace(timed=lambda *_, **__: told.pop(0)))
+    monkeypatch.setattr(gpu.gpu_steps, "starter", lambda name, folder: (None, b""))
+    told.append(replace(honest, state=State.FAILED, message="what it computed is wrong"))
+    assert "what it computed is wrong" in made.cheat("remembers")["refused"]
+    told.append(replace(honest, candidate_us=100.0))
+    assert made.cheat("remembers")["missed"] == ["it is told 100 us, and the honest kernel 220 us"]
+    told.append(replace(honest, state=State.NOISY))
+    with pytest.raises(gpu.gpu_steps.NotHere, match="nothing was measured"):
+        made.cheat("remembers")
 
 
 def test_what_tells_most_in_a_second_comes_first(gpu: ModuleType) -> None:
