@@ -23,17 +23,17 @@ In their order (in brackets the seconds that one is estimated to take, from what
 * `launch`           (20) a small kernel proved and timed by the judge as it is served
 * `repeat:NAME`      (20) one kernel timed twice by processes of their own; above 100 us they agree within 1 %
 * `cheat:NAME`       (12) a kernel that cheats the clock gains nothing, or is refused
-* `check:NAME`       (10 to 70) a check of tests/gpu: faults, a hang, lines that persist, the tuner; others later
+* `check:NAME`       (10 to 90) a check of tests/gpu: faults, a hang, lines that persist, the tuner; others later
 * `do_bench:NAME`    (15) the clock beside triton.testing.do_bench
 * `profiler:NAME`    (40) the clock beside the durations that ncu or rocprofv3 counts, where it is there and may count
 * `proof:K`          (30) every fourth starter kernel at a small size, native beside interpreted; nothing is timed
-* `kernel:NAME`      (20) a starter kernel at the first of its sizes, beside eager torch, a few beside torch.compile;
-                     (60) for nine, whose references are heavy
+* `kernel:NAME`      (20) a starter kernel at the first of its sizes, beside eager torch, (50) four beside
+                     torch.compile too, and last (60) nine whose references are heavy
 * `full:softmax`     (120) a whole verdict with every reference, calls, energy and counters
 * `variants:NAME:K`  (20) up to 20 configurations of one kernel in four parts, each proved once and timed alone: the
                      ground of the estimate
 
-All before the timed kernels is meant to fit the first eight minutes; from there to the variants it is 27 minutes, and
+All before the timed kernels is meant to fit the first eight minutes; from there to the variants it is 29 minutes, and
 the 400 variants of 20 kernels are 27. Most of it goes to one core of the host, which computes the references.
 
 When the minutes are over, the step that runs is ended, and is the first of the next time; one that had nearly all of

@@ -144,6 +144,33 @@ def test_a_process_of_a_step_is_ended_with_all_that_it_started(gpu: ModuleType, 
     assert (code, room.killed) == (-9, 1)
 
 
+def test_what_is_being_ended_is_not_closed_meanwhile(gpu: ModuleType, tmp_path: Path) -> None:
+    """A sandbox that two threads close at once would close what is no longer its own."""
+    begun, closed = threading.Event(), threading.Event()
+    found: list[bool] = []
+
+    class Box:
+        busy = False
+
+        def close(self) -> None:
+            self.busy = True
+            begun.set()
+            closed.wait(0.2)
+            self.busy = False
+
+    box = Box()
+    room = types.SimpleNamespace(hello=types.SimpleNamespace(present=()), kill=lambda: None)
+    made = gpu.gpu_steps.Steps(room, "", tmp_path, 1.0)
+    made._opened = types.SimpleNamespace(box=box)
+    made._stack.callback(lambda: found.append(box.busy) or closed.set())
+    ending = threading.Thread(target=made.end)
+    ending.start()
+    begun.wait(60)
+    made.close()
+    ending.join(60)
+    assert found == [False]
+
+
 def test_a_profiler_that_may_not_count_is_absent_and_one_that_may_is_compared(
     gpu: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,7 +56,7 @@ def double(x):
     return y
 """
 FILE = SpecFile(Path("/specs/double.py"), SPEC.encode())
-SMALL = SpecFile(FILE.path, SPEC.replace("1 << 26", "1 << 20").encode())
+MEDIUM, SMALL = (SpecFile(FILE.path, SPEC.replace("1 << 26", size).encode()) for size in ("1 << 24", "1 << 20"))
 DO_BENCH = """
 import importlib.util, sys, torch, triton
 found = importlib.util.spec_from_file_location("kernel", sys.argv[1])
@@ -175,7 +175,7 @@ def other_targets_are_compiled_for_and_not_timed(place: Place) -> None:
 def the_tuner_picks_what_is_faster_there(place: Place) -> None:
     """Blocks of 32 elements leave most of a device's bandwidth unused."""
     slow = KERNEL.replace("1024", "32").encode()
-    found = tune(place.judge, FILE, slow, targets=[place.target], evaluations=6, minutes=1)
+    found = tune(place.judge, MEDIUM, slow, targets=[place.target], evaluations=6, minutes=1.5)
     _need(len(found.rankings) == 1, found.note)
     (ranking,) = found.rankings
     _need((ranking.how, ranking.device) == ("measured", place.name), f"it was {ranking.how}: {found.note}")
