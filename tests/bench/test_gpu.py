@@ -19,11 +19,14 @@ from typing import Any
 
 import pytest
 
+from geak_evaluator.oracle import SpecFile
+from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.schema.profile import Counters, Metric, Profile
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.timing import State, Timing
 from geak_evaluator.tune.reading import read
 from tests.gpu import checks
+from tests.gpu.place import Place
 
 ROOT = Path(__file__).parents[2]
 NEVER, LONG_AGO = 1e18, 0.0
@@ -410,6 +413,29 @@ def test_all_of_it_on_a_simulated_device(tmp_path: Path) -> None:
     steps = json.loads(file.read_text())["steps"]
     assert steps["kernel:softmax"]["estimated_us"] > 0
     assert steps["variants:softmax:1"]["variants"][0]["of_memory"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "it_goes_on_after_an_illegal_address",
+        "it_goes_on_after_a_hang",
+        "lines_that_persist",
+        "a_kernel_is_as_fast_as_itself",
+        "a_configuration_that_does_not_fit_is_passed_over",
+        "other_targets_are_compiled_for_and_not_timed",
+    ],
+)
+def test_checks_of_a_device_can_be_passed(box: Sandbox, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """On a simulated one, at a size that can be interpreted; a device's own word is not in it."""
+    for file in ("FILE", "SMALL"):
+        text = checks.SPEC.replace("1 << 26", "4096").encode()
+        monkeypatch.setattr(checks, file, SpecFile(checks.FILE.path, text))
+    found = Place.of(box, "simulated:gfx942:noise=0.001:wander=0.001", seconds=600)
+    assert found is not None
+    with found as place:
+        checks.CHECKS[name](place)
 
 
 def test_without_a_gpu_it_ends_with_one_sentence(tmp_path: Path) -> None:
