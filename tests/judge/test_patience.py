@@ -94,5 +94,5 @@ def test_so_are_those_of_a_reference_at_a_size_that_is_timed(box: Sandbox) -> No
             answer = oracle.case(case, "gfx942", native=True, patient=patient)
             native = answer.native(0)
             assert native is not None
-            assert native.tolist() == [[float(patient)] * 4] * 4
+            assert native[:].tolist() == [[float(patient)] * 4] * 4
             assert answer.expected(0).tolist() == [[0.0] * 4] * 4  # the truth is in float64, as ever
