@@ -34,7 +34,7 @@ In their order (in brackets the seconds that one is estimated to take, from what
                      ground of the estimate
 
 All before the timed kernels is meant to fit the first eight minutes; from there to the variants it is 29 minutes, and
-the 400 variants of 20 kernels are 27. Most of it goes to one core of the host, which computes the references.
+the 400 variants of 20 kernels are 27. Most of it goes to the host, which computes the references.
 
 When the minutes are over, the step that runs is ended, and is the first of the next time; one that had nearly all of
 the time and did not finish counts as missed. None is begun that is estimated to take longer than what is left.

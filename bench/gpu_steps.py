@@ -40,7 +40,7 @@ HEAVY = (
     *("batched_matmul", "causal_conv1d", "embedding", "flash_attention", "kl_divergence", "linear_gelu"),
     *("masked_softmax", "paged_attention", "selective_scan"),
 )
-"""Timed after the others: their references keep a core of the host busy for long."""
+"""Timed after the others: their references keep the host busy for long."""
 CHEATS = ("side_stream", "patched_events", "remembers", "skips_later", "sleeps_first")
 PROOFS = 4
 """Steps over which the proofs of all kernels are spread."""

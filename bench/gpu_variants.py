@@ -13,7 +13,7 @@ VARIED = (
     *("column_stats", "group_norm", "cumsum", "add_clamp", "argmax", "segment_sum", "int4_dequantize", "mse_loss"),
     *("grouped_gemm", "rms_norm_grad", "fp8_block_matmul"),
 )
-"""Of every kind, whose references one core computes in some seconds."""
+"""Of every kind, whose references the host computes in some seconds."""
 MOST, PARTS = 20, 4
 
 

@@ -35,7 +35,7 @@ class Missed(Exception):
 
 
 class Sparing(Oracle):
-    """A spec whose cases are drawn so often and then again: one core computes what a reference says of each draw.
+    """A spec whose cases are drawn so often and then again: each draw costs a reference on the host.
 
     Not in the reference's own formats either, which a host without half precision takes minutes for.
     """
