@@ -100,10 +100,10 @@ SCENES: dict[str, Callable[[Ask], Awaitable[object]]] = {
     "reflector-hidden": lambda ask: reflector.explain(ask, scene.brief(), scene.past("2.1", kind="hidden"), []),
     "drafter-draft": lambda ask: drafter.draft_spec(ask, "softmax over rows of up to 32768, in half precision"),
     "drafter-mend": lambda ask: drafter.draft_spec(ask, "softmax", ["no case has an odd size"], "spec = 1"),
-    "all-targets": _draft(targets=tuple(TARGETS), tuned=True),
-    "destination": _draft(source=DESTINATION, name="add", policy=Policy.MIXED, targets=("gfx950",)),
-    "module": _draft(source=MODULE, policy=Policy.OPEN, targets=("gfx90a",)),
-    "gradient": _draft(source=GRADIENT, name="square", targets=("sm_80",)),
+    "all-targets": _draft(targets=tuple(TARGETS), tuned=True, goal="best"),
+    "destination": _draft(source=DESTINATION, name="add", policy=Policy.MIXED, targets=("gfx950",), goal="1.2x"),
+    "module": _draft(source=MODULE, policy=Policy.OPEN, targets=("gfx90a",), goal="faster"),
+    "gradient": _draft(source=GRADIENT, name="square", targets=("sm_80",), goal="sol:0.9"),
     "peer": _draft(source=PEER, name="run", targets=("sm_100",)),
     "tests": _draft(source=TESTS, name="rope", targets=("gfx942",)),
 }
@@ -153,6 +153,13 @@ def test_every_template_is_in_a_snapshot() -> None:
         source = env.loader.get_source(env, name)[0]
         waiting += [part for part in jinja2.meta.find_referenced_templates(env.parse(source)) if part]
     assert templates == rendered
+
+
+def test_every_goal_is_in_a_snapshot() -> None:
+    told = {line for path in SNAPSHOTS.iterdir() for line in path.read_text().splitlines() if "The goal is " in line}
+    words = ("right everywhere", "fastest kernel", "faster than", "1.2x as fast", "0.9 of the speed")
+    assert len(told) == len(words)
+    assert all(any(word in line for line in told) for word in words)
 
 
 def test_nothing_changes_from_call_to_call() -> None:
