@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from geak.budget import Account
-from geak.errors import UsageError
+from geak.errors import RunError, UsageError
 from geak.journal.events import Conditions
 from geak.journal.store import EVENTS
 from geak.preview import Preview
@@ -93,7 +93,7 @@ async def generate_async(
 
     if (spec is None) == (not from_text):
         raise UsageError("name a spec, or say in words what the kernel is to compute: one of the two")
-    chosen, folder = _settings(settings, options), _path(out)
+    chosen, folder = _settings(settings, options), _run_folder(out)
     name = registry.spec_name(str(spec)) if spec is not None else ""
     folder = folder or new_folder(chosen, name or "from-words")
     async with workplace(chosen, *ROLES, *(() if name else ("drafter",)), folder=folder) as place:
@@ -127,7 +127,7 @@ async def optimize_async(
     from geak.workplace import workplace
 
     chosen = _settings(settings, options)
-    folder = _path(out) or new_folder(chosen, parts(str(kernel))[0].stem)
+    folder = _run_folder(out) or new_folder(chosen, parts(str(kernel))[0].stem)
     if (folder / EVENTS).is_file() and not (spec or reference or test):  # another candidate for a run that is there
         spec = load_run(folder).population.conditions.spec_path
     task = for_kernel(str(kernel), folder / SPEC, spec=_text(spec), reference=reference, test=test)
@@ -154,7 +154,7 @@ async def preview_async(
     from geak.tasks import for_kernel
     from geak.workplace import workplace
 
-    chosen = without_keys(_settings(settings, options))
+    chosen, folder = without_keys(_settings(settings, options)), _run_folder(out)
     with tempfile.TemporaryDirectory() as drafts:
         if kernel is not None:
             task = for_kernel(str(kernel), Path(drafts), spec=_text(spec), reference=reference, test=test)
@@ -162,12 +162,12 @@ async def preview_async(
             registry.spec_name(str(spec))  # what cannot be meant is said before anything starts
             async with workplace(chosen) as place:
                 task = await registry.prepared(str(spec), Path(drafts), place.judges, Scale(chosen.elements))
-                return await preview(task, place, _path(out))
+                return await preview(task, place, folder)
         else:
             async with workplace(chosen, "drafter") as place:
-                return await preview_of_words(from_text, place, _path(out))
+                return await preview_of_words(from_text, place, folder)
         async with workplace(chosen) as place:
-            return await preview(task, place, _path(out))
+            return await preview(task, place, folder)
 
 
 async def resume_async(
@@ -354,6 +354,16 @@ def _less(settings: Settings, spent: Account) -> Settings:
 
 def _text(spec: str | Path | None) -> str | None:
     return None if spec is None else str(spec)
+
+
+def _run_folder(out: str | Path | None) -> Path | None:
+    """The folder that a run was given, unless a dataset run has it."""
+    from geak.batch.card import CARD
+
+    folder = _path(out)
+    if folder is not None and (folder / CARD).is_file():
+        raise RunError(f"{folder} holds a dataset run; choose another --out")
+    return folder
 
 
 def _path(path: str | Path | None) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -253,6 +254,14 @@ def test_a_folder_of_another_run_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="was changed since"):
         geak.resume(tmp_path / "run", judge=(JUDGE,))
     assert (tmp_path / "run" / "events.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize("ask", [geak.generate, geak.optimize])
+def test_a_folder_of_a_dataset_run_is_left_alone(tmp_path: Path, ask: Callable[..., object]) -> None:
+    (tmp_path / "dataset.json").write_text("{}")
+    with pytest.raises(RunError, match="holds a dataset run; choose another --out"):
+        ask("double.py", out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["dataset.json"]
 
 
 def test_what_a_run_keeps_cannot_be_changed_by_going_on(tmp_path: Path) -> None:
