@@ -158,6 +158,7 @@ async def preview_async(
     with tempfile.TemporaryDirectory() as drafts:
         if kernel is not None:
             task = for_kernel(str(kernel), Path(drafts), spec=_text(spec), reference=reference, test=test)
+            task = replace(task, kept=False)
         elif spec is not None:
             registry.spec_name(str(spec))  # what cannot be meant is said before anything starts
             async with workplace(chosen) as place:

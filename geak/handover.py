@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,21 +42,28 @@ _FIRST = re.compile(
 
 
 def write(
-    folder: Path, population: Population, text: Callable[[Blob], str], about: Description, *, sync: bool = True
+    folder: Path,
+    population: Population,
+    text: Callable[[Blob], str],
+    about: Description,
+    *,
+    guesses: Sequence[str] = (),
+    sync: bool = True,
 ) -> Path | None:
     """Hands over what a run has come to; the file of the best kernel, or None while there is none.
 
+    `guesses` are what nobody has looked at of a spec that was drafted: a reader of the kernel should know them.
     While the run goes on it may do without `sync`: what is handed over follows from the journal.
     """
     best, nearest = population.best, population.nearest
     chosen = best or nearest
     files: dict[str, str] = {}
     if chosen is not None:
-        source = text(chosen.source)
-        files["best.py" if best else "nearest.py"] = with_header(source, _provenance(population, chosen, about))
+        source, origin = text(chosen.source), _provenance(population, chosen, about, guesses)
+        files["best.py" if best else "nearest.py"] = with_header(source, origin)
         if best is not None and about.spec.files:
             patch = _patch(population, text, about, source)
-            files["best.patch"] = _comment(_provenance(population, chosen, about)) + patch
+            files["best.patch"] = _comment(origin) + patch
     files["best.json"] = json.dumps(_record(population, chosen, about, sorted(files)), indent=2) + "\n"
     for name in ("best.py", "best.patch", "nearest.py"):
         if name not in files:
@@ -99,7 +106,7 @@ def ancestry(population: Population, candidate: Candidate) -> list[Candidate]:
     return sorted(found.values(), key=lambda c: (c.move.round, c.move.lineage))
 
 
-def _provenance(population: Population, candidate: Candidate, about: Description) -> list[str]:
+def _provenance(population: Population, candidate: Candidate, about: Description, guesses: Sequence[str]) -> list[str]:
     conditions = population.conditions
     verdict = _last(candidate)
     made = " <- ".join(c.name for c in reversed(ancestry(population, candidate)))
@@ -111,6 +118,7 @@ def _provenance(population: Population, candidate: Candidate, about: Description
     ]
     if conditions.drafted:
         rows.append(("", DRAFTED))
+    rows += [("", f"a guess in the spec: {guess}") for guess in guesses]
     if verdict is None:
         rows.append(("verdict", f"NONE: {candidate.trouble or 'it has not been judged'}"))
     else:

@@ -38,7 +38,7 @@ class Opening:
     """What it can cost at the most."""
     targets_by_default: bool
     notes: tuple[str, ...]
-    """What a person should know of the models: "scripted replies"."""
+    """What a person should know of the models ("scripted replies") and of a spec that was drafted for the run."""
     folder: Path
 
 

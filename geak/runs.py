@@ -126,7 +126,8 @@ async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Open
     must_be_measurable(asked.objective, asked.time)
     await rehearse(brief(task, about, asked, place))
     folder = out or new_folder(place.settings, about.name)
-    return Opening(asked, most(asked), not place.settings.target, _notes(place), folder), task, about
+    notes = (*_notes(place), *task.notes)
+    return Opening(asked, most(asked), not place.settings.target, notes, folder), task, about
 
 
 async def preview(task: Task, place: Workplace, out: Path | None) -> Preview:
@@ -184,13 +185,14 @@ async def _work(
     stopper: Stopper | None,
 ) -> Result:
     fresh = not journal.entries
-    hello = place.judges.hello
+    hello, guesses = place.judges.hello, task.questions
     judge = {"python": hello.python, "sandbox": hello.sandbox, **hello.packages}
     begun = Begun(VERSION, secrets.token_hex(3), asked, __version__, judge) if fresh else _begun(journal)
 
     def told(what: Entry | Waiting) -> None:
         if isinstance(what, Entry) and isinstance(what.event, Judged | Ended):
-            handover.write(journal.folder, record.population, record.text, about, sync=isinstance(what.event, Ended))
+            last = isinstance(what.event, Ended)
+            handover.write(journal.folder, record.population, record.text, about, guesses=guesses, sync=last)
         if watch is not None:
             watch(what)
 

@@ -37,6 +37,8 @@ class Task:
     """A model wrote the spec, and nobody has confirmed it."""
     read_off: bool = False
     """The spec was drafted here, from the code of the original; `ready` says whether it works."""
+    kept: bool = True
+    """What was drafted stays where it lies; in a preview it does not."""
 
     policy: Policy = Policy.PURE
     """What may do the work beside Triton kernels, where nobody says otherwise."""
@@ -53,6 +55,14 @@ class Task:
         """The answers without work that would pass: a foreign task that has any is reported apart."""
         found = self.findings.findings if self.findings is not None else ()
         return tuple(one.message for one in found if one.rule.startswith("vacuous"))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of a spec that was drafted here: where it is, and what was guessed."""
+        if not self.read_off:
+            return ()
+        place = f": {self.spec}" if self.kept else "; a run keeps it in its folder"
+        return (f"the spec is drafted{place}", *(f"check in the spec: {question}" for question in self.questions))
 
     @property
     def questions(self) -> tuple[str, ...]:
@@ -145,8 +155,9 @@ _WRONG = frozenset({Cause.WRONG_VALUES, Cause.UNWRITTEN, Cause.WRONG_STATE, Caus
 
 
 def _mend(task: Task, why: str) -> str:
-    go_on = f"geak optimize {shlex.quote(task.original_path)} --spec {shlex.quote(str(task.spec))}"
-    return f"the spec that was drafted from {task.original_path} does not work yet: {why}; mend it and go on: {go_on}"
+    again = f"geak optimize {shlex.quote(task.original_path)} --spec {shlex.quote(str(task.spec))}"
+    go_on = f"mend it and go on: {again}" if task.kept else "a run, without --dry-run, keeps it to be mended"
+    return f"the spec that was drafted from {task.original_path} does not work yet: {why}; {go_on}"
 
 
 def _with_reference(path: Path, function: str | None, reference: Path, name: str | None) -> drafting.Draft:

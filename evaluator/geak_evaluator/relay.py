@@ -23,7 +23,9 @@ from geak_evaluator.schema.verdict import CaseResult, Cause
 
 _ROLE = "geak_evaluator.children.tests"
 _MOST_CALLS = 10_000
-_NO_TESTS, _NOT_RUN = 5, (3, 4)  # pytest's own exit codes
+# pytest's own exit codes
+_NO_TESTS = 5
+_NOT_RUN = {3: "by an error of its own", 4: "as where there is no such file, test or option"}
 
 
 class Relay:
@@ -108,7 +110,8 @@ class Relay:
         if tested.exit_code == _NO_TESTS:
             raise SpecProblem(self._path, f"{self._spec.tests!r} finds no test")
         if tested.exit_code in _NOT_RUN and not tested.failed:
-            raise SpecProblem(self._path, f"{self._spec.tests!r} cannot be run: pytest ends with {tested.exit_code}")
+            ending = f"pytest ends with {tested.exit_code}, {_NOT_RUN[tested.exit_code]}"
+            raise SpecProblem(self._path, f"{self._spec.tests!r} cannot be run: {ending}")
         if tested.exit_code != 0 or tested.failed:
             first = tested.first or f"pytest ended with code {tested.exit_code}"
             return CaseResult(self._case, Cause.TESTS_FAILED, f"{tested.failed} of its tests failed; first {first}")

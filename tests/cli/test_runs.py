@@ -216,6 +216,18 @@ def test_a_kernel_that_is_given_is_judged_first(geak, place):
     assert "best    run/best.py (candidate 1.1)" in found.out
 
 
+def test_a_spec_that_is_drafted_for_a_kernel_is_named_with_its_guesses(geak, place):
+    (place / "mine.py").write_text(stage.kernel(7, GOOD, "width: 32"))
+    better = words(place, f"{GOOD};width: 128", command="optimize", what="mine.py")
+    guess = "nothing in the code says what shape x has"
+    dry = geak(*better, "--dry-run")
+    assert f"note: the spec is drafted; a run keeps it in its folder\nnote: check in the spec: {guess}\n" in dry.out
+    found = geak(*better)
+    assert found.code == 0, found.err
+    assert f"note: the spec is drafted: run/spec/double.py\nnote: check in the spec: {guess}\n" in found.err
+    assert f"#            a guess in the spec: {guess}\n" in (place / "run" / "best.py").read_text()
+
+
 DRAFT = '''I propose this.
 
 ```python

@@ -87,7 +87,7 @@ def test_in_place_changes_come_back_to_the_test(judge: Judge, project: Path) -> 
     [
         ("pytest -q tests/test_none.py", "finds no test"),
         ("pytest -q tests/test_idle.py", "never call scale"),
-        ("pytest -q tests/test_gone.py", "'pytest -q tests/test_gone.py' cannot be run: pytest ends with 4"),
+        ("pytest -q tests/test_gone.py", "test_gone.py' cannot be run: pytest ends with 4, as where"),
     ],
 )
 def test_tests_that_say_nothing_are_the_authors_problem(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,8 @@ def test_a_draft_that_does_not_fit_its_original_says_how_to_go_on(home: Path, ju
     assert text.startswith("the spec that was drafted from my kernel.py does not work yet: ")
     assert "out of bounds" in text
     assert text.endswith(f"; mend it and go on: geak optimize 'my kernel.py' --spec {home}/run/scale.py")
+    with pytest.raises(SpecError, match=r"; a run, without --dry-run, keeps it to be mended$"):
+        about(replace(task, kept=False), judge)
 
 
 def test_an_original_that_does_other_work_is_no_fault_of_the_draft(home: Path, judge: Judge) -> None:
