@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +13,7 @@ from geak.cli import listing
 from geak.cli.display import document, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
 from geak.errors import SpecError, UsageError
+from geak.journal.store import hand_out
 from geak.sources import load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
@@ -183,13 +185,9 @@ def new(
     except drafting.DraftError as error:
         raise UsageError(str(error)) from None
     target = out or Path(f"{name or draft.name}.py")
-    try:
-        with target.open("x", encoding="utf-8") as file:
-            file.write(draft.text)
-    except FileExistsError:
-        raise UsageError(f"{target} is there already, and is left as it is; choose another name or --out") from None
-    except OSError as error:
-        raise UsageError(f"{target}: {(error.strerror or str(error)).lower()}") from None
+    if os.path.lexists(target):
+        raise UsageError(f"{target} is there already, and is left as it is; choose another name or --out")
+    hand_out(target, draft.text.encode())
     print(f"wrote {target}")
     for question in draft.questions:
         say(f"  check: {question}")

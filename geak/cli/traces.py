@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from geak.cli.display import plural, say
-from geak.errors import MachineError, UsageError
+from geak.errors import UsageError
+from geak.journal.store import hand_out
 
 
 class Kept(str, enum.Enum):
@@ -66,9 +67,5 @@ def export_traces(
     if out.endswith(".parquet"):
         traces.write_parquet(found, Path(out))
     else:
-        try:
-            with Path(out).open("w", encoding="utf-8") as file:
-                file.writelines(f"{line}\n" for line in traces.lines(found))
-        except OSError as error:
-            raise MachineError(f"{out} cannot be written: {(error.strerror or str(error)).lower()}") from None
+        hand_out(Path(out), "".join(f"{line}\n" for line in traces.lines(found)).encode())
     say(f"wrote {plural(len(found), 'trajectory').replace('trajectorys', 'trajectories')} to {out}")

@@ -15,6 +15,7 @@ import typer
 from geak.cli.display import document, duration, flat, plural, say
 from geak.cli.options import AsJson, Flags, Quiet, judge_of, settles
 from geak.errors import UsageError
+from geak.journal.store import hand_out
 from geak.settings import DEFAULT_TARGETS
 from geak.sources import load
 from geak_evaluator.schema import codec
@@ -84,15 +85,20 @@ def tune(
                 table=rows,
                 axis=by,
             )
-    files = _written(found, place, table)
     if json:
         document(found)
     else:
-        _print(found, kernel, files)
+        _print(found, kernel)
+    for file, content in _files(found, place, table).items():
+        hand_out(file, content.encode("utf-8", "surrogateescape"))
+        if not json:
+            say(f"  wrote {file}")
+    if out is not None and not found.source and not json:
+        say(f"  {out} is not written: the kernel stays as it is")
     raise typer.Exit(0 if any(one.proved for ranking in found.rankings for one in ranking.configurations) else 1)
 
 
-def _print(found: Tuning, kernel: Path, files: list[Path]) -> None:
+def _print(found: Tuning, kernel: Path) -> None:
     if not found.rankings:
         say(f"NOT TUNED {kernel.name}  {flat(found.note)}")
     else:
@@ -104,8 +110,6 @@ def _print(found: Tuning, kernel: Path, files: list[Path]) -> None:
         say(f"  {flat(found.note)}")
     for reason in found.left:
         say(f"  left as it is: {flat(reason)}")
-    for file in files:
-        say(f"  wrote {file}")
 
 
 def _timed(found: Tuning) -> str:
@@ -142,8 +146,8 @@ def _numbers(one: Configuration, names: list[str]) -> list[str]:
     return [f"{one.figures[name]:.4g}" if name in one.figures else "-" for name in names]
 
 
-def _written(found: Tuning, place: Path, table: Path | None) -> list[Path]:
-    """The tuned file, the rankings beside it, and each target's copy of the table."""
+def _files(found: Tuning, place: Path, table: Path | None) -> dict[Path, str]:
+    """What is to be written: the tuned file, the rankings beside it, and each target's copy of the table."""
     texts: dict[Path, str] = {}
     if found.source:
         texts[place] = found.source
@@ -153,12 +157,7 @@ def _written(found: Tuning, place: Path, table: Path | None) -> list[Path]:
         assert table is not None
         rows = ",\n".join(f"    {codec.dumps(name)}: {codec.dumps(row)}" for name, row in ranking.table.items())
         texts[place.with_name(f"{table.stem}.{ranking.target}.json")] = f"{{\n{rows}\n}}\n"
-    for file, text in texts.items():
-        try:
-            file.write_text(text, encoding="utf-8", errors="surrogateescape")
-        except OSError as error:
-            raise UsageError(f"{file}: {(error.strerror or str(error)).lower()}") from None
-    return list(texts)
+    return texts
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from geak.errors import MachineError, RunBusy, RunError
+from geak.errors import MachineError, RunBusy, RunError, UsageError
 from geak.journal.events import KINDS, VERSION, Announced, Begun, Blob, Ended, Event, Failed, Received, Resumed
 from geak_evaluator.schema import codec
 
@@ -147,9 +147,9 @@ class Journal:
 
     def _write(self, texts: Mapping[Blob, bytes], lines: bytes) -> None:
         fresh = {name: data for name, data in texts.items() if not (self.folder / BLOBS / name).exists()}
-        for name, data in fresh.items():
-            _put(self.folder / BLOBS / name, data, sync=True)
         try:
+            for name, data in fresh.items():
+                _put(self.folder / BLOBS / name, data, sync=True)
             if fresh:
                 _sync_folder(self.folder / BLOBS)
             if not lines:
@@ -243,18 +243,35 @@ def write(path: Path, data: bytes, *, only_new: bool = False, sync: bool = True)
     """Writes a file whole or not at all; without `sync` a crash of the machine may undo it."""
     if only_new and path.exists():
         return
-    _put(path, data, sync=sync)
-    if sync:
-        try:
+    try:
+        _put(path, data, sync=sync)
+        if sync:
             _sync_folder(path.parent)
-        except OSError as error:
-            raise _unwritable(path, error) from None
+    except OSError as error:
+        raise _unwritable(path, error) from None
 
 
-def _put(path: Path, data: bytes, *, sync: bool) -> None:
+def hand_out(file: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Writes a file that a person named, whole or not at all; what was there before stays until then."""
+    try:
+        if file.exists() and not file.is_file():  # a pipe, say, which nothing may take the place of
+            file.write_bytes(data)
+        else:
+            _put(Path(os.path.realpath(file)), data, sync=True, mode=mode)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        if error.errno in _OF_THE_MACHINE:
+            raise MachineError(f"{file} cannot be written: {why}") from None
+        raise UsageError(f"{file}: {why}") from None
+
+
+_OF_THE_MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS})
+
+
+def _put(path: Path, data: bytes, *, sync: bool, mode: int = 0o644) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+        descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
         try:
             _write_all(descriptor, data, 0)
             if sync:
@@ -262,9 +279,10 @@ def _put(path: Path, data: bytes, *, sync: bool) -> None:
         finally:
             os.close(descriptor)
         os.replace(fresh, path)
-    except OSError as error:
-        fresh.unlink(missing_ok=True)
-        raise _unwritable(path, error) from None
+    except OSError:
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing can be taken away
+            fresh.unlink()
+        raise
 
 
 def _read(folder: Path) -> tuple[list[Entry], int]:

@@ -6,6 +6,7 @@ from geak.api import tune
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.tuning import Ranking, Tuning
 from tests.formats.checkouts import ROWS
+from tests.loop import stage
 
 KERNELBENCH = ROWS[0].root
 
@@ -132,6 +133,24 @@ def test_what_cannot_be_meant_is_code_2(geak, files, words, message):
 def test_python_gets_the_same(files, running_judge):
     spec, kernel = files("def _twice", "def _other")
     assert "nothing in this kernel is tunable" in tune(spec, kernel, targets=["gfx942"], judge=running_judge).note
+
+
+@pytest.mark.parametrize(
+    ("words", "out", "code", "lines"),
+    [
+        ("tuned: 128", "nowhere/kernel.py", 2, ["TUNED kernel.py", "  gfx942, compiled"]),
+        ("verdict: accepted", "other.py", 1, ["NOT TUNED kernel.py", "  other.py is not written: the kernel stays"]),
+    ],
+)
+def test_what_was_found_is_said_though_nothing_is_written(geak, place, words, out, code, lines):
+    (place / "kernel.py").write_text(stage.kernel(1, words))
+    asked = ("tune", "double.py", "kernel.py", "-t", "gfx942", "--judge", stage.JUDGE, "--quiet", "--out", out)
+    found = geak(*asked)
+    assert found.code == code, found.err
+    said = found.out.splitlines()
+    assert all(any(line.startswith(start) for line in said) for start in lines), found.out
+    assert found.err == ("error: nowhere/kernel.py: no such file or directory\n" if code == 2 else "")
+    assert {path.name for path in place.iterdir()} == {"double.py", "kernel.py"}
 
 
 def test_a_task_of_a_checkout_is_tuned_under_its_own_policy(geak, tmp_path):

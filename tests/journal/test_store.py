@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 import subprocess
@@ -10,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from geak.errors import GeakError, MachineError, RunError
+from geak.errors import GeakError, MachineError, RunError, UsageError
 from geak.journal.events import KINDS, VERSION, Ended, Event, Written
-from geak.journal.store import Journal, has_run, read, read_blob, write
+from geak.journal.store import Journal, hand_out, has_run, read, read_blob, write
 from tests.journal.samples import begun, developed
 
 EVENTS: list[Event] = [begun(), *developed("1.1", 0), Ended("goal", "done", 0)]
@@ -124,6 +125,41 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
         write(tmp_path / "missing" / "best.py", b"second")
     write(target, b"second")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"second"]
+
+
+def test_a_file_that_a_person_named_stays_where_the_disk_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, name = tmp_path / "kernel.py", tmp_path / "link.py"
+    target.write_bytes(b"mine")
+    name.symlink_to(target)
+    hand_out(name, b"tuned")
+    assert (target.read_bytes(), name.is_symlink()) == (b"tuned", True)
+    hand_out(Path("/dev/null"), b"gone")
+    assert not Path("/dev/null").is_file()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    with pytest.raises(MachineError, match=r"kernel\.py cannot be written: no space left on device$"):
+        hand_out(target, b"another")
+    with pytest.raises(UsageError, match=r"nowhere/kernel\.py: no such file or directory$"):
+        hand_out(tmp_path / "nowhere" / "kernel.py", b"another")
+    assert target.read_bytes() == b"tuned"
+    assert {path.name for path in tmp_path.iterdir()} == {"kernel.py", "link.py"}
+
+
+def test_where_nothing_can_be_written_nothing_can_be_taken_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("os.replace", read_only)
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(MachineError, match=r"report\.html cannot be written: read-only file system"):
+        write(tmp_path / "report.html", b"a page")
 
 
 def test_a_full_disk_is_a_sentence_and_loses_nothing(tmp_path: Path) -> None:
