@@ -77,6 +77,11 @@ def test_every_python_block_is_a_file_that_is_tried() -> None:
     assert loose == []
 
 
+def test_the_command_is_there_before_it_is_used() -> None:
+    page = (ROOT / "README.md").read_text()
+    assert page.index("make demo") < page.index(". .venv/bin/activate") < page.index("$ geak")
+
+
 def test_what_is_linked_is_there() -> None:
     missing = []
     for page in [ROOT / "README.md", *ROOT.glob("docs/**/*.md"), ROOT / "CONTRIBUTING.md"]:

@@ -44,4 +44,6 @@ def test_the_workflow_does_what_the_page_says() -> None:
     page = (REPOSITORY / "README.md").read_text()
     workflow = (REPOSITORY / ".github" / "workflows" / "kernels.yml").read_text()
     commands = [line.partition("- run: ")[2] for line in workflow.splitlines() if "- run: " in line]
+    assert 'pip install pytest "$GEAK"' in commands
+    assert "GEAK: ${{ vars.GEAK }}" in workflow, "it is on no package index, so somebody says where it is"
     assert commands == [line.strip() for line in page.splitlines() if line.startswith("    ")]

@@ -156,8 +156,11 @@ def test_where_nothing_can_be_written_nothing_can_be_taken_away(
     def read_only(*_: object, **__: object) -> None:
         raise OSError(errno.EROFS, "Read-only file system")
 
+    def forbidden(*_: object, **__: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
     monkeypatch.setattr("os.replace", read_only)
-    monkeypatch.setattr(Path, "unlink", read_only)
+    monkeypatch.setattr(Path, "unlink", forbidden)
     with pytest.raises(MachineError, match=r"report\.html cannot be written: read-only file system"):
         write(tmp_path / "report.html", b"a page")
 
