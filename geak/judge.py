@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import shlex
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +32,10 @@ from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
 T = TypeVar("T")
 
 SOURCE_LIMIT = 1 << 20
-_LINE_LIMIT = 1 << 24
+_LINE_LIMIT, _HELLO_LIMIT = 1 << 24, 1 << 16
 _PATIENCE_S = 20.0
+_HELLO_S = 120.0
+"""A judge that warms torch up on a busy machine, and tries a device, may take so long."""
 
 _PASSED_ON = (
     *("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "LANG", "LC_ALL", "TZ"),
@@ -69,11 +73,19 @@ class Judge:
     """One running judge."""
 
     def __init__(
-        self, argv: str | Sequence[str] | None = None, *, apart: bool = False, errors: IO[bytes] | None = None
+        self,
+        argv: str | Sequence[str] | None = None,
+        *,
+        apart: bool = False,
+        errors: IO[bytes] | None = None,
+        patience: float = _HELLO_S,
     ) -> None:
-        """With `apart`, a ^C of the terminal does not reach it; `errors` takes what it says on its standard error."""
+        """With `apart`, a ^C of the terminal does not reach it; `errors` takes what it says on its standard error.
+
+        It has `patience` seconds to say hello.
+        """
         self._argv = words(argv) if isinstance(argv, str) else list(argv or command())
-        self._apart, self._errors = apart, errors
+        self._apart, self._errors, self._patience = apart, errors, patience
         self._number = 0
         self._process: subprocess.Popen[str] | None = None
         self._killed = False
@@ -305,7 +317,7 @@ class Judge:
         return self._read(kind, response.result)
 
     def _greeted(self) -> Hello:
-        line = self._heard()
+        line = self._first()
         try:
             said = codec.loads(line)
             version = said.get("version")
@@ -320,6 +332,25 @@ class Judge:
                 f"the judge's command printed what is no hello: {_quoted(line)}; "
                 f"nothing but the judge may write to its standard output ({shlex.join(self._argv)[:200]})"
             ) from None
+
+    def _first(self) -> str:
+        """Its first line, and not a byte of what follows."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        pipe, line, until = self._process.stdout.fileno(), bytearray(), time.monotonic() + self._patience
+        ready = select.poll()
+        ready.register(pipe)
+        while not line.endswith(b"\n") and len(line) < _HELLO_LIMIT:
+            if not ready.poll(1000 * max(until - time.monotonic(), 0)):
+                self.kill()
+                raise JudgeError(
+                    f"the judge did not say hello within {self._patience:g} s: {shlex.join(self._argv)[:200]}; run "
+                    "that by hand: it prints a line of JSON at once, and may ask for nothing, such as a password"
+                )
+            if not (byte := os.read(pipe, 1)):
+                raise self._ended()
+            line += byte
+        return line.decode("utf-8", "surrogateescape")
 
     def _heard(self) -> str:
         assert self._process is not None

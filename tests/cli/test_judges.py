@@ -123,6 +123,15 @@ def test_a_judge_that_lives_but_can_say_nothing_any_more(fake_judge, monkeypatch
         pass
 
 
+@pytest.mark.parametrize("body", ["sys.stdin.read()", "os.write(1, b'password: '); sys.stdin.read()"])
+def test_a_judge_that_says_no_hello_is_given_up(fake_judge, body):
+    script = fake_judge(body)
+    with pytest.raises(JudgeError) as caught, Judge(script, patience=0.1):
+        pass
+    assert str(caught.value).startswith(f"the judge did not say hello within 0.1 s: {script}"[:100])
+    assert str(caught.value).endswith("may ask for nothing, such as a password")
+
+
 def test_doctor_on_a_machine_that_is_fit(geak):
     found = geak("doctor")
     assert (found.code, found.err) == (0, "")
