@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated, NoReturn
 
@@ -77,22 +78,40 @@ def main() -> None:
     """Runs the command line; what went wrong is told in a sentence, with a traceback only if GEAK_DEBUG is set."""
     before = display.printed
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except GeakError as error:
         if os.environ.get("GEAK_DEBUG"):
             raise
         say(f"error: {error}", error=True)
         _end(str(error), error.exit_code, before)
-    except KeyboardInterrupt:
-        _end("interrupted", 130, before)
+    except BrokenPipeError:
+        _unread()
     except SystemExit as end:
+        behind = _behind(end)
+        if isinstance(behind, BrokenPipeError):
+            _unread()
+        if isinstance(behind, KeyboardInterrupt):
+            say("interrupted", error=True)
+            _end("interrupted", 130, before)
         if end.code:
             _end("nothing came of it; standard error says why", int(end.code), before)
         raise
-    except BrokenPipeError:
-        # The reader of our output left; what Python still holds back must not fail loudly.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        sys.exit(1)
+
+
+def _behind(end: BaseException | None) -> BaseException | None:
+    """What a command ended by, where typer has made an exit code of it."""
+    while end is not None and not isinstance(end, BrokenPipeError | KeyboardInterrupt):
+        end = end.__cause__ or end.__context__
+    return end
+
+
+def _unread() -> NoReturn:
+    """The reader of our output left: as where SIGPIPE ends a program, and what Python still holds back is let go."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(128 + signal.SIGPIPE)
 
 
 def _end(message: str, code: int, printed: int) -> NoReturn:

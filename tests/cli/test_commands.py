@@ -93,7 +93,18 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path, fake_judge):
     pipe.stdout.close()
     assert "Traceback" not in pipe.stderr.read()
     pipe.stderr.close()
-    pipe.wait(60)
+    assert pipe.wait(60) == 141, "as where SIGPIPE ends a program: 1 would mean that a kernel is refused"
+
+
+def test_what_is_interrupted_says_so(geak, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("geak.specs.within", interrupted)
+    found = geak("specs", "list")
+    assert (found.code, found.out, found.err) == (130, "", "interrupted\n")
+    again = geak("specs", "list", "--json")
+    assert json.loads(again.out) == {"error": {"message": "interrupted", "exit_code": 130}}
 
 
 def test_the_real_judge_in_a_folder_of_traps(tmp_path):

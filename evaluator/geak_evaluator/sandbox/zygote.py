@@ -49,7 +49,10 @@ def serve(control: socket.socket, preload: list[str]) -> NoReturn:
     pages.collapse()
     _send(control, ready=round(time.perf_counter() - started, 3), missing=missing, memory=watchdog.own_memory("self"))
     while True:
-        data, fds, _, _ = socket.recv_fds(control, _MESSAGE_LIMIT, 8)
+        try:
+            data, fds, _, _ = socket.recv_fds(control, _MESSAGE_LIMIT, 8)
+        except ConnectionResetError:  # it hung up without having read that we are ready
+            os._exit(0)
         if not data:
             os._exit(0)
         request = json.loads(data)
