@@ -285,9 +285,9 @@ def _same(folder: Path, before: Conditions, now: Conditions) -> None:
     for field in fields(Conditions):
         old, new = getattr(before, field.name), getattr(now, field.name)
         if field.name not in _MAY_DIFFER and old != new:
-            what = field.name.replace("_", " ")
+            what = f"{'other' if field.name.endswith('s') else 'another'} {field.name.replace('_', ' ')}"
             raise RunError(
-                f"{folder} holds a run with another {what}; choose another --out, or go on with it as it was: "
+                f"{folder} holds a run with {what}; choose another --out, or go on with it as it was: "
                 f"geak resume {folder}"
             )
 

@@ -59,6 +59,8 @@ def written(value: object) -> str:
         return "yes" if value else "no"
     if isinstance(value, float):
         return f"{value:g}"
+    if value is None:
+        return "none"
     return str(value.value if isinstance(value, Policy) else value)
 
 

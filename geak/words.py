@@ -39,6 +39,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
+def extent(strategy: str, samples: int, rounds: int) -> str:
+    """How many candidates a run may make: a sweep ends when tuning betters nothing more, whatever its rounds."""
+    return f"{plural(samples, 'variant')}, tuned" if strategy == "sweep" else f"{samples} x {rounds} candidates"
+
+
 def plural(count: int, noun: str) -> str:
     """A number of things."""
     return f"{count:,} {noun}{'s' * (count != 1)}"

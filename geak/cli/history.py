@@ -15,6 +15,7 @@ from geak.population import Candidate
 from geak.report import dataset
 from geak.report.history import short
 from geak.report.spending import Spending, spending
+from geak.words import extent
 
 
 def page(run: Run) -> list[str]:
@@ -23,7 +24,7 @@ def page(run: Run) -> list[str]:
     asked, best = population.conditions, population.best
     lines = [
         f"run     {population.run} of {flat(asked.spec)}, for {', '.join(asked.targets)}",
-        f"asked   goal {asked.goal}, {asked.strategy}, {asked.samples} x {asked.rounds} candidates",
+        f"asked   goal {asked.goal}, {asked.strategy}, {extent(asked.strategy, asked.samples, asked.rounds)}",
         f"state   {_state(run)}",
         "",
         f"{'':<6}{'move':<20}{'verdict':<38}{'cost':>10}  lesson",
@@ -46,7 +47,7 @@ def standing(results: Results) -> list[str]:
     begun = [one for one in results.outcomes if one.cause != NOT_BEGUN]
     lines = [
         f"dataset {flat(card.dataset)}, {plural(len(card.tasks), 'task')}, for {', '.join(card.targets)}",
-        f"asked   goal {card.goal}, {card.strategy}, {card.samples} x {card.rounds} candidates of each",
+        f"asked   goal {card.goal}, {card.strategy}, {extent(card.strategy, card.samples, card.rounds)} of each",
         f"state   {dataset.answer(summary.groups[0] if summary.groups else None)}",
         *(f"        {flat(line)}" for line in (*dataset.lines(summary), *summary.notes)),
         "",
@@ -86,4 +87,4 @@ def _state(run: Run) -> str:
     ended = run.population.ended
     if ended is None:
         return f"not ended; the last word is of {run.entries[-1].at}"
-    return f"ended, {ended.reason}: {flat(ended.message)}"
+    return f"ended, {flat(ended.words)}"

@@ -99,8 +99,8 @@ class Lines:
                 return f"{candidate} {tier.value} {why}"
             case Explained(candidate, lesson):
                 return f"{candidate} {lesson.outcome}: {lesson.cause}"
-            case Ended(reason, message, _):
-                return f"{reason}: {message}"
+            case Ended():
+                return event.words
 
 
 class Page:
@@ -162,15 +162,15 @@ class Page:
         population = self._population
         asked, best, developed = population.conditions, population.best, self._developed()
         turn = max((c.move.round for c in population.candidates.values()), default=0)
-        head = f"{flat(asked.spec)}: round {turn} of {asked.rounds}" + f", {asked.samples} lineages" * (
-            asked.samples > 1
-        )
+        sweep = asked.strategy == "sweep"  # which ends when there is nothing more to tune, long before its last round
+        many = f", {plural(asked.samples, 'variant' if sweep else 'lineage')}" * (asked.samples > 1)
+        head = f"{flat(asked.spec)}: round {turn}{'' if sweep else f' of {asked.rounds}'}{many}"
         rest = [
             f"  {c.name:<6} {c.move.kind:<9} {self._stages.get(c.name, 'waits')}" for c in population.unfinished[:8]
         ]
         rest.append(f"best   {best.name}  {flat(best.verdict.line())}" if best and best.verdict else "best   none yet")
         rest += [f"spent  {spent(population)}", *[self._waiting] * bool(self._waiting)]
-        return head, developed, asked.samples * asked.rounds - developed, rest
+        return head, developed, 0 if sweep else asked.samples * asked.rounds - developed, rest
 
 
 def spent(population: Population) -> str:

@@ -11,6 +11,7 @@ from geak.cli.display import flat
 from geak.cli.progress import spent
 from geak.population import GIVEN, Candidate
 from geak.runs import Result
+from geak.workshop import ALLOWED
 from geak_evaluator.schema import codec
 
 
@@ -26,7 +27,7 @@ def page(result: Result) -> list[str]:
         f"result  {result.message}",
         f"best    {_where(result, shown)}",
         f"spent   {spent(result.population)}",
-        f"go on   {_how_on(result)}",
+        *[f"go on   {on}" for on in (_how_on(result),) if on],
     ]
 
 
@@ -83,7 +84,10 @@ def _handed_over(folder: Path) -> Path | None:
 
 
 def _how_on(result: Result) -> str:
+    """The command that goes on; empty for a sweep that is over, which makes the same of any number of rounds."""
     asked = result.population.conditions
+    if asked.strategy == "sweep" and result.reason in ("goal", "rounds") and result.message != ALLOWED:
+        return ""
     rounds = f" --rounds {2 * asked.rounds}"
     more = {"goal": rounds if asked.goal == "best" else " --goal best", "rounds": rounds}.get(result.reason, "")
     spent_cap = re.search(r"--(usd|tokens|minutes|calls)\b", result.message)

@@ -247,6 +247,11 @@ class Ended:
     message: str
     exit_code: int
 
+    @property
+    def words(self) -> str:
+        """Why, in a word and in a sentence, where this does not begin with the word."""
+        return self.message if self.message.startswith(self.reason) else f"{self.reason}: {self.message}"
+
 
 Event = (
     Begun

@@ -18,7 +18,7 @@ from geak.metrics.results import Results
 from geak.metrics.summary import Category, Group, Summary
 from geak.report.figures import figure, group_name, interval, value_of
 from geak.report.plots import Chart, Line, bar, svg
-from geak.words import flat, money, plural
+from geak.words import extent, flat, money, plural
 
 _AXES = {
     "samples": "candidates of a task",
@@ -161,7 +161,7 @@ def card_rows(card: Card) -> tuple[tuple[str, str], ...]:
         ("targets", ", ".join(card.targets)),
         ("devices", ", ".join(card.devices) or "none: nothing can be measured"),
         ("goal", card.goal),
-        ("strategy", f"{card.strategy}, {card.samples} x {card.rounds} candidates"),
+        ("strategy", f"{card.strategy}, {extent(card.strategy, card.samples, card.rounds)}"),
         ("budget", budget(card.caps)),
         ("repeats", str(card.repeats)),
         ("begun", f"{card.began} by GEAK {card.geak}"),

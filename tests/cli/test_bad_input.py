@@ -158,7 +158,7 @@ def test_a_run_is_not_touched_by_a_judge_that_is_none(geak, run, fake_judge, bod
     ("message", "command"),
     [
         (r"run holds a run of an earlier text of this spec; choose another --out", generate(what="other.py")),
-        (r"run holds a run with another samples; choose another --out", generate("--samples", "2")),
+        (r"run holds a run with other samples; choose another --out", generate("--samples", "2")),
         (r"--goal 'quick' is no goal", ["resume", "run", "--goal", "quick", "--judge", stage.JUDGE]),
         (r"--prompts nowhere: there is no such folder", generate("--prompts", "nowhere")),
     ],

@@ -65,6 +65,11 @@ def test_each_value_is_shown_with_its_source(geak, folder, monkeypatch):
     assert shown["judge"] == ("here", "default")
 
 
+def test_what_is_without_a_limit_says_none(geak, folder, monkeypatch):
+    monkeypatch.setenv("GEAK_USD", "none")
+    assert rows(geak("config", "show").out)["usd"] == ("none", "GEAK_USD")
+
+
 @pytest.mark.parametrize("words", [(), ("--json",)], ids=["page", "json"])
 def test_no_key_is_shown_but_whether_it_is_set(geak, folder, words, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "s3cret-g")

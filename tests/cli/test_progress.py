@@ -103,6 +103,15 @@ def test_the_page_says_round_stage_best_and_money():
     assert shown[3] == "spent  $0.0130 of $2.00, 3 calls, 4,002 tokens"
 
 
+def test_a_sweep_ends_by_itself_and_promises_no_rounds():
+    shown = page(begun(), *developed("1.1", 0), strategy="sweep", samples=4, seconds=30)
+    assert shown[0] == "double: round 1, 4 variants, 30 s"
+
+
+def test_the_reason_of_an_end_is_said_once():
+    assert lines(Ended("interrupted", "interrupted; nothing is lost", 130)) == ["ended interrupted; nothing is lost"]
+
+
 @pytest.mark.parametrize(
     ("count", "stage"),
     [(1, "begins"), (2, "asks scripted:x as generator"), (3, "has its answer"), (4, "is judged"), (5, "is explained")],

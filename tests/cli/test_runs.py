@@ -130,6 +130,8 @@ def test_without_a_model_a_compiler_writes_and_a_key_that_happens_to_exist_is_no
     ]
     assert "spent   nothing: no language model was asked" in found.out
     assert "best    run/best.py (candidate 1.2)" in found.out
+    assert "go on   " not in found.out, "more rounds would find the same"
+    assert "asked   goal best, sweep, 4 variants, tuned\n" in geak("show", "run").out
     assert (
         "written by the tuner, from 1.1, which was written by compiler:inductor" in (place / "run/best.py").read_text()
     )
