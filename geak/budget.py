@@ -45,6 +45,19 @@ class Account:
         elif isinstance(event, Resumed):
             self.abandon()
 
+    def __add__(self, other: Account) -> Account:
+        """Both together; what is under way is the other's."""
+        return Account(
+            self.nanos + other.nanos,
+            self.unpriced + other.unpriced,
+            self.usage + other.usage,
+            self.calls + other.calls,
+            self.lost + other.lost,
+            self.lost_nanos + other.lost_nanos,
+            self.lost_tokens + other.lost_tokens,
+            dict(other.open),
+        )
+
     def abandon(self) -> None:
         """Whoever sent what is open was ended before the reply came, and nobody waits for it any more."""
         for bound in self.open.values():

@@ -174,7 +174,8 @@ class Desk:
 def spent(most: Bound, caps: Caps, rest: Caps, whose: str = "") -> str:
     """Why a call cannot be paid for, and what to say to allow it."""
     if rest.calls is not None and rest.calls < 1:
-        return f"all {caps.calls} calls{whose} are made; --calls allows more"
+        made = f"all {caps.calls} calls{whose} are made" if caps.calls else f"no call{whose} is left"
+        return f"{made}; --calls allows more"
     if rest.minutes is not None and rest.minutes <= 0:
         return f"the {caps.minutes:g} minutes{whose} are over; --minutes allows more"
     if rest.tokens is not None and most.tokens > rest.tokens:

@@ -13,9 +13,9 @@ from pathlib import Path
 from geak.desk import Desk
 from geak.errors import SpecError
 from geak.journal.events import VERSION, Begun, Ended, Move, Moved, Resumed, Written
-from geak.journal.store import EVENTS, Journal, write
-from geak.population import GIVEN
-from geak.record import Record, Watch
+from geak.journal.store import EVENTS, Journal, has_run, write
+from geak.population import GIVEN, Population
+from geak.record import Record, Watch, load_run
 from geak.roles import drafter
 from geak.tasks import SPEC, Task
 from geak.version import __version__
@@ -65,6 +65,22 @@ async def draft(
     if review(path, findings):
         write(path, path.read_bytes().removeprefix(f"{UNREVIEWED}\n".encode()))
     return _task(path)
+
+
+def with_draft(folder: Path, population: Population) -> Population:
+    """A run with what the drafting of its spec has cost, which has a journal of its own and came off the run's caps."""
+    if not has_run(folder / SPEC):
+        return population
+    drafting, asked = load_run(folder / SPEC).population, population.conditions
+    gone, caps = drafting.account, asked.caps
+    caps = replace(
+        caps,
+        usd=None if caps.usd is None else caps.usd + gone.usd,
+        tokens=None if caps.tokens is None else caps.tokens + gone.spent_tokens,
+        calls=None if caps.calls is None else caps.calls + gone.calls,
+    )
+    asked = replace(asked, caps=caps, models=drafting.conditions.models | asked.models)
+    return replace(population, account=gone + population.account, conditions=asked)
 
 
 async def _drafted(words: str, place: Workplace, folder: Path, record: Record) -> tuple[Path, Findings]:

@@ -8,6 +8,7 @@ from geak.api import Run
 from geak.batch.card import KERNELS, kernel_folder
 from geak.cli.display import cut, flat, money, plural
 from geak.cli.progress import spent
+from geak.from_words import with_draft
 from geak.metrics.outcome import NOT_BEGUN, Outcome
 from geak.metrics.results import Results
 from geak.metrics.summary import summarize
@@ -36,7 +37,7 @@ def page(run: Run) -> list[str]:
     if best is not None and best.verdict is not None:
         lines.append(f"best    {best.name}  {flat((best.final or best.verdict).line())}")
     lines += [f"spent   {role}, {flat(model)}: {sum_.words()}" for (role, model), sum_ in totals.items()]
-    lines.append(f"        together {spent(population)}")
+    lines.append(f"        together {spent(with_draft(run.folder, population))}")
     return lines
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from geak.cli.display import flat
 from geak.cli.progress import spent
+from geak.from_words import with_draft
 from geak.population import GIVEN, Candidate
 from geak.runs import Result
 from geak.workshop import ALLOWED
@@ -26,14 +27,14 @@ def page(result: Result) -> list[str]:
         *lines,
         f"result  {result.message}",
         f"best    {_where(result, shown)}",
-        f"spent   {spent(result.population)}",
+        f"spent   {spent(with_draft(result.folder, result.population))}",
         *[f"go on   {on}" for on in (_how_on(result),) if on],
     ]
 
 
 def report(result: Result) -> dict[str, Any]:
     """The same for a program."""
-    best, account = result.best, result.population.account
+    best, account = result.best, with_draft(result.folder, result.population).account
     return {
         "run": result.run,
         "folder": str(result.folder),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -263,6 +264,16 @@ def test_words_become_a_spec_and_what_that_may_cost_is_said_first(geak, place):
     assert lines[drafted + 2].startswith("double: scripted:replies.toml; ")
     assert any("received" in line for line in lines[:drafted])
     assert "unreviewed" in (place / "run" / "best.py").read_text()
+
+
+def test_what_the_draft_of_a_spec_cost_is_counted(geak, place):
+    command = [*drafting(place), "--calls", "1"]
+    found = geak(*command)
+    assert (found.code, "ended budget: no call is left; --calls allows more" in found.err) == (4, True)
+    assert re.search(r"^spent   \$0\.00 of \$2\.00, 1 call, [1-9][\d,]* tokens$", found.out, re.M), found.out
+    assert re.search(r"^        together \$0\.00 of \$2\.00, 1 call, [1-9]", geak("show", "run").out, re.M)
+    again = json.loads(geak(*command, "--json").out)
+    assert (again["spent"]["calls"], again["spent"]["tokens"] > 0) == (1, True)
 
 
 @pytest.mark.parametrize(("answer", "confirmed"), [("y\r", True), ("n\r", False)])
