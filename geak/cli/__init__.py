@@ -37,6 +37,7 @@ app = typer.Typer(
     help="Have models write GPU kernels in Triton, and prove them.",
     epilog="To begin without a key: geak generate softmax --model scripted:softmax",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["--help", "-h"]},
     add_completion=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,

@@ -43,7 +43,8 @@ def test_every_command_has_help(geak, words):
     found = geak(*words, "--help")
     assert (found.code, found.err) == (0, "")
     assert re.match(rf"Usage: .*geak {' '.join(words)}".strip(), found.out)
-    assert "--help" in found.out
+    assert "-h, --help" in found.out
+    assert geak(*words, "-h") == found
     assert len(found.out.splitlines()[2].strip()) > 10  # what it does
 
 
