@@ -52,7 +52,7 @@ class Candidate(OnDevice):
         file = Kernel(kernel, entry or about.entry, about.spec.contract, target, project, relative)
         super().__init__(Subject(box, limits, oracle, file, policy))
         self._oracle, self._lent, self.target = oracle, lent, target
-        self._manners = manners(random.SystemRandom())
+        self._manners = manners(oracle.about.spec, random.SystemRandom())
         self.needed: bool | None = None
         """Whether a case has been seen that is not right without its kernels' work; None before any could show it."""
         self.idle: Mismatch | None = None

@@ -10,6 +10,7 @@ from geak_evaluator.oracle import Answer
 from geak_evaluator.outcome import Captured, Ran
 from geak_evaluator.proof import numbers
 from geak_evaluator.replaying import replay
+from geak_evaluator.schema.spec import Spec
 from geak_evaluator.schema.verdict import UNDECIDABLE, Cause
 from geak_evaluator.subject import Subject
 
@@ -32,12 +33,16 @@ class Manner:
 PLAIN = Manner()
 
 
-def manners(rng: random.Random) -> Iterator[Manner]:
-    """The plain one, whose NaN shows best what was never written, and in turn others that cannot be foreseen."""
+def manners(spec: Spec, rng: random.Random) -> Iterator[Manner]:
+    """The plain one, whose NaN shows best what was never written, and in turn others that cannot be foreseen.
+
+    What an original kernel leaves unwritten is NaN in its answers, and must be so in a candidate's.
+    """
+    poisons = range(PLAIN.poison, PLAIN.poison + 1) if spec.oracle == "peer" else _LARGE
     while True:
         yield PLAIN
-        yield Manner(rng.choice(_LARGE), TURNED_ROUND)
-        yield Manner(rng.choice(_LARGE) | _HIGHEST_BIT, rng.randrange(TURNED_ROUND + 1, 1 << 31))
+        yield Manner(rng.choice(poisons), TURNED_ROUND)
+        yield Manner(rng.choice(poisons) | _HIGHEST_BIT, rng.randrange(TURNED_ROUND + 1, 1 << 31))
 
 
 def carried_out(subject: Subject, answer: Answer, captured: Captured, manner: Manner, *, lower: bool = False) -> Ran:
