@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from pathlib import Path
 
-from geak.errors import UsageError
+from geak.errors import SpecError, UsageError
 from geak.resources import data_dir
 
 
@@ -47,3 +48,16 @@ def within(path: Path | None) -> list[Path]:
     if not found:
         raise UsageError(f"{path} holds no spec: a spec is a Python file (geak specs new NAME writes one)")
     return found
+
+
+_DECLARES = re.compile(r"^(spec\b[^=\n]*=|(from|import)\b.*\bspec\b)", re.M)
+
+
+def declares(file: Path) -> None:
+    """SpecError where a file does not say that it is a spec, so that no stray script is run to find that out."""
+    try:
+        said = _DECLARES.search(file.read_text("utf-8", "replace"))
+    except OSError:
+        return  # the judge says what is wrong with it
+    if said is None:
+        raise SpecError(f"{file}: it defines no `spec`; a spec file says spec = Spec(axes=..., inputs=..., cases=...)")

@@ -34,7 +34,7 @@ Where = Annotated[
 def list_(path: Where = None, json: AsJson = False, *, flags: Flags) -> None:
     """List specs, or a benchmark's tasks. A line each: its name, what it computes, and why it cannot run here."""
     from geak.judge import Judge
-    from geak.specs import within
+    from geak.specs import declares, within
 
     if path is not None and (foreign := _foreign(path)) is not None:
         listing.show(foreign, json=json)
@@ -45,6 +45,7 @@ def list_(path: Where = None, json: AsJson = False, *, flags: Flags) -> None:
     with Judge(judge_of(load(flags).settings)) as room:
         for file in files:
             try:
+                declares(file)
                 about = room.describe(file)
             except SpecError as error:
                 failed += 1
@@ -115,7 +116,7 @@ def lint(
     from geak.formats.base import Scale
     from geak.formats.registry import at_hand
     from geak.judge import Judge
-    from geak.specs import within
+    from geak.specs import declares, within
 
     settings = load(flags).settings
     judge = judge_of(settings)
@@ -129,6 +130,8 @@ def lint(
         room = open_.enter_context(Judge(judge))
         for file in files:
             try:
+                if Path(path).is_dir():
+                    declares(file)
                 results.append(room.lint(file))
             except SpecError as error:
                 if len(files) == 1:

@@ -56,6 +56,14 @@ def test_a_folder_is_listed_a_line_for_each(geak, folder):
     assert [("problem" in row, row["name"]) for row in rows] == [(True, "broken"), (False, "twice")]
 
 
+@pytest.mark.parametrize("command", ["list", "lint"])
+def test_a_stray_script_in_a_folder_is_not_run(geak, folder, command):
+    (folder / "stray.py").write_text("raise SystemExit('it ran')")
+    found = geak("specs", command, folder)
+    assert f"not a spec: {folder}/stray.py: it defines no `spec`; a spec file says spec = Spec(" in found.out
+    assert "it ran" not in found.out + found.err
+
+
 def test_one_file_is_listed_alone(geak, folder):
     assert geak("specs", "list", folder / "twice.py").out.startswith("twice ")
 
