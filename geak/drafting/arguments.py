@@ -40,6 +40,8 @@ class Argument:
     """How many dimensions it looks like, where nothing says how many it has."""
     twins: tuple[str, ...] = ()
     """Tensors that are used as it is."""
+    like: str = ""
+    """The tensor whose strides it is addressed with."""
     extent: str = ""
     """For a vector: its size, by the name that the code has for it."""
     fixed: bool = False

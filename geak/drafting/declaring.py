@@ -89,6 +89,8 @@ def _axes(
             value = defaults.get(name)
             if dim.root() is variable and isinstance(value, int) and not isinstance(value, bool) and value > 0:
                 axis.choices = (value,)
+        if variable.power and not axis.choices:
+            axis.choices = axis.powers
         result.axes.append(axis)
     for variable in {id(v): v for v in variables if id(v) in seen}.values():
         for divisor in variable.divisors:

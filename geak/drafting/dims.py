@@ -18,7 +18,7 @@ _CONSTANT: dict[str, Callable[[int, int], int]] = {
 class Dim:
     """One size: a variable, a number, or a formula of two others."""
 
-    __slots__ = ("divisors", "floors", "formula", "limit", "link", "name", "strength", "value", "window")
+    __slots__ = ("divisors", "floors", "formula", "limit", "link", "name", "power", "strength", "value", "window")
 
     def __init__(
         self,
@@ -38,6 +38,8 @@ class Dim:
         """For a loop's variable: where the loop ends."""
         self.floors: list[Dim] = []
         """What is cut out of it, and so what it is at least."""
+        self.power = False
+        """A kernel has a block of just this size, which Triton wants to be a power of two."""
         self.window: tuple[Dim, Callable[[int], int]] | None = None
         """What a window that slides over it made this of, and how much of that a size of this takes."""
 
@@ -156,6 +158,7 @@ def unify(a: Dim, b: Dim) -> None:
         b.divisors += a.divisors
         b.floors += a.floors
         b.window = b.window or a.window
+        b.power |= a.power
         return
     for x, y in ((a, b), (b, a)):
         if _solve(x, y):

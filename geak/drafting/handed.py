@@ -34,6 +34,8 @@ class Use:
     """How many dimensions it looks like; 0 where that cannot be seen."""
     twins: tuple[str, ...] = ()
     """Arguments that are addressed as it is, and so have its shape."""
+    like: str = ""
+    """The argument whose strides, and none but whose, it is addressed with."""
     extent: str = ""
     """For one dimension: what its mask ends at, by the wrapper's name."""
 
@@ -57,6 +59,7 @@ def handed(source: Source, wrapper: Function) -> dict[str, Use]:
             if end is not None and "numel()" in ast.unparse(end):
                 use.rank, use.extent = 0, ""  # of any shape, taken as one row
             use.into, use.extent = given.get(use.into, ""), called.get(use.extent, "")
+            use.like = _owner([values[p] for p in body.steps(parameter) if p in values], made, names - {name})
             use.twins = tuple(given[t] for t in use.twins if given.get(t, name) != name)
             if name not in found or use.role or use.kind == "tensor":
                 found[name] = use
@@ -77,6 +80,8 @@ class _Body:
         self.pointers: set[str] = set()
         self._places: dict[str, str] = {}
         """What goes into an address, a mask or a count, by the argument that is so addressed ("" for none)."""
+        self._steps: dict[str, set[str]] = {}
+        """What goes into the addresses in an argument."""
         self._unread: set[str] = set()
         self._loads: set[tuple[str, str]] = set()
         """A pointer, and the offset at which something lies that is loaded or stored through it."""
@@ -113,6 +118,10 @@ class _Body:
         if self._only_asked(name):
             return Use("bool")
         return Use("int" if name in self._places or name in self._constant else "float")
+
+    def steps(self, name: str) -> set[str]:
+        """The arguments that are counted with where it is addressed."""
+        return self._steps.get(name, set())
 
     def _base(self, node: ast.AST | None) -> set[str]:
         if isinstance(node, ast.Name):
@@ -154,6 +163,7 @@ class _Body:
             self.pointers |= bases
             for base in bases:
                 self._placed(base, address)
+                self._steps[base] = self._steps.get(base, set()) | self._from(address)
             mask = _argument(call, 1 if last == "load" else 2, "mask")
             terms = list(_terms(self._meant(address))) if address is not None else []
             for base in bases & {t.id for t in terms if isinstance(t, ast.Name)}:
@@ -220,6 +230,13 @@ def _assigned(node: ast.AST) -> Iterator[tuple[str, ast.expr]]:
         for number, one in enumerate(target.elts if isinstance(target, ast.Tuple) else [target]):
             if isinstance(one, ast.Name):
                 yield one.id, value.elts[number] if several and isinstance(value, ast.Tuple) else value
+
+
+def _owner(given: list[ast.expr], made: dict[str, ast.expr], names: set[str]) -> str:
+    """The one tensor whose strides are among what a kernel is given; "" where there is none, or there are several."""
+    said = [ast.unparse(made.get(v.id, v) if isinstance(v, ast.Name) else v) for v in given]
+    owners = {found[1] for text in said if (found := re.match(r"(\w+)\.stride\(", text))}
+    return owners.pop() if len(owners) == 1 and owners <= names else ""
 
 
 def _terms(node: ast.expr) -> Iterator[ast.expr]:

@@ -80,7 +80,8 @@ def read(
             if first.name in _ATTENTION:
                 guess = max([ranks[n] for n in _ATTENTION if n in ranks] or [4])
             guess = next(
-                (ranks[n] for n in first.twins if n in ranks), first.rank if first.rank == 1 else max(guess, first.rank)
+                (ranks[n] for n in (first.like, *first.twins) if n in ranks),
+                first.rank if first.rank == 1 else max(guess, first.rank),
             )
             found = {first.name: max(least, guess)}
             guessed |= {first.name} if not least else set()
@@ -89,6 +90,9 @@ def read(
         if argument.into is not None and argument.into[0] in reading.tensors:
             other, along = argument.into
             reading.tensors[argument.name].mark(argument.role, reading.tensors[other].at(along))
+    for argument in tensors:
+        if argument.like in reading.tensors and argument.name not in _VECTORS:
+            _as_strided(reading, argument, guessed)
     _pair(reading)
     for argument in tensors:
         if _as_addressed(reading, argument, guessed):
@@ -97,6 +101,18 @@ def read(
         _like_another(reading, name, guessed)
     reading.guessed = guessed
     return reading
+
+
+def _as_strided(reading: Reading, argument: Argument, guessed: set[str]) -> None:
+    """Takes a tensor that is walked with another's strides to have its shape, where the code says nothing else."""
+    own, other = reading.tensors[argument.name].dims or [], reading.tensors[argument.like].dims or []
+    if argument.name not in guessed or len(own) != len(other):
+        return
+    for one, two in zip(own, other, strict=True):
+        if one.free and two.free and not (one.root().name and two.root().name):
+            unify(one, two)
+    if argument.like not in guessed:
+        guessed.discard(argument.name)
 
 
 def _as_addressed(reading: Reading, argument: Argument, guessed: set[str]) -> bool:

@@ -151,7 +151,7 @@ def _as_used(argument: Argument, use: Use) -> None:
     if use.kind == "tensor":
         argument.kind, argument.question = "tensor", ""
         argument.optional |= use.optional
-        argument.rank, argument.twins, argument.extent = use.rank, use.twins, use.extent
+        argument.rank, argument.twins, argument.extent, argument.like = use.rank, use.twins, use.extent, use.like
         if use.role and argument.hint.dtype in ("", "int32", "int64"):
             argument.role, argument.into = use.role, (use.into, use.along) if use.into else None
     elif use.kind and doubtful and argument.hint.shape is None:

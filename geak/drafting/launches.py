@@ -149,6 +149,13 @@ def stored(source: Source, kernel: Function, seen: frozenset[str] = frozenset())
     return {r for r in result & set(arguments) if not _is_number(kernel, r)}
 
 
+def blocks(kernel: Function) -> set[str]:
+    """The arguments of a kernel that are the end of a `tl.arange` as they stand."""
+    ends = [node.args[-1] for node in ast.walk(kernel)
+            if isinstance(node, ast.Call) and dotted(node.func) == "tl.arange" and node.args]  # fmt: skip
+    return {end.id for end in ends if isinstance(end, ast.Name)}
+
+
 def _is_number(kernel: Function, name: str) -> bool:
     """Whether an argument is a size or a stride: annotated constexpr or int, or multiplied or compared."""
     for arg in [*kernel.args.args, *kernel.args.kwonlyargs]:

@@ -7,6 +7,7 @@ import ast
 from geak.drafting import dims, layers, ops, products
 from geak.drafting.dims import Dim, unify
 from geak.drafting.hints import DTYPES
+from geak.drafting.launches import blocks, bound, launches
 from geak.drafting.source import Function, Source, dotted, value_of
 from geak.drafting.syntax import is_method, is_none, is_sizes, load
 from geak.drafting.values import Arr, Config, DType, Known, Layer, Num, Seq, Shape, Value, broadcast, items, sizes
@@ -303,7 +304,17 @@ class Reader:
         return next((v for v in values if isinstance(v, Arr | Num)), values[-1])
 
     def _Call(self, node: ast.Call) -> Value:
+        if isinstance(node.func, ast.Subscript):
+            self._launched(node)
         return ops.call(self, node)
+
+    def _launched(self, node: ast.Call) -> None:
+        for kernel, call in launches(self.source, node):
+            given = bound(kernel, call)
+            for name in blocks(kernel) & given.keys():
+                size = self.value(given[name])
+                if isinstance(size, Num) and size.dim.free:
+                    size.dim.root().power = True
 
     def inner(self, function: Function, values: dict[str, Value]) -> Value:
         """Reads a helper of the file, called with these."""

@@ -41,6 +41,11 @@ class AxisDraft:
         least = -(-self.least // self.multiple_of) * self.multiple_of
         return Axis(least, max(least, most), self.multiple_of)
 
+    @property
+    def powers(self) -> tuple[int, ...]:
+        """Powers of two to choose among, near the sizes that it would have; 16 at least, as `tl.dot` wants."""
+        return tuple(sorted({max(16, 1 << (size - 1).bit_length()) for size in self.role[:4]}))
+
     def size(self, number: int) -> int:
         """The size in one of the three cases (0 to 2), or for timing (3)."""
         if self.choices:

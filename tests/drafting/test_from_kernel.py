@@ -65,6 +65,11 @@ EXPECTED: dict[str, tuple[dict[str, str], tuple[str, ...], list[str]]] = {
         (),
         ["T[B, H, S, HEAD_DIM_Q]"],
     ),
+    "small_attention": (
+        {"q": "T[B, H, S, D]", "k": "T[B, H, S, D]", "v": "T[B, H, S, D]"},
+        (),
+        ["T[B, H, S, D]"],
+    ),
     "fused_add_norm": (
         {"x": "T[M, N]", "residual": "T[M, N]", "weight": "T[N]", "eps": "float 1e-06"},
         ("x", "residual"),
@@ -80,6 +85,12 @@ def test_a_file_in_the_style_people_write(name: str, draft: Make) -> None:
     assert {n: str(item) for n, item in spec.inputs.items()} == inputs
     assert spec.changes == changes
     assert outputs(spec) == out
+
+
+def test_a_size_that_a_kernel_has_a_block_of_is_one_of_a_few_powers_of_two(draft: Make) -> None:
+    made = draft((FILES / "small_attention.txt").read_text())
+    assert loaded(made).axes["D"].choices == (16, 32, 64, 128)
+    assert made.questions == ()
 
 
 def test_every_style_is_expected() -> None:
