@@ -41,6 +41,7 @@ def test_what_fails_at_the_gate_goes_no_further_and_says_what_was_not_reached(ju
     assert len(verdict.cases) == 1
     assert verdict.unreached == ("other cases", "configurations", "other values", "hidden cases", "other targets")
     assert verdict.details()[-1].startswith("not reached: other cases, ")
+    assert not any("worst error" in line for line in verdict.details())
 
 
 def test_of_a_final_verdict_nothing_is_told_but_classes(judge):

@@ -269,7 +269,8 @@ class Verdict:
         """What follows the first line: at most eight lines."""
         worst = max((c.steps for c in self.cases if c.cause is None), default=0.0)
         ways = f"oracle {self.oracle}, policy {self.policy.value}, sandbox {self.sandbox}"
-        lines = [f"{ways}, worst error {worst:.3g} steps"]
+        # Of cases that agreed: beside a fault it would read as if the answer were nearly right.
+        lines = [ways if self.status is Status.REJECTED else f"{ways}, worst error {worst:.3g} steps"]
         if self.failure is not None and len(self.cases) > 1:
             lines.append(f"{sum(c.cause is None for c in self.cases)} of {self.asked} cases agreed")
         if self.failure is not None and self.failure.configuration:
