@@ -93,7 +93,8 @@ def texts(separator: str, each: Callable[[str], str] = str) -> Read:
             raise Unfit("a text or a list of texts", raw)
         if parts and not any(part.strip() for part in parts):
             raise Unfit("a text that is not empty", parts[0])
-        return tuple(dict.fromkeys(each(part.strip()) for part in parts if part.strip()))
+        words = [word.strip() for part in parts for word in part.split(separator)]
+        return tuple(dict.fromkeys(each(word) for word in words if word))
 
     return read
 

@@ -106,8 +106,8 @@ class Settings:
     max_tokens: int = _row(16_000, "The longest answer, in tokens.", _COUNT, "NUMBER")
     target: tuple[str, ...] = _row(
         (),
-        "A GPU, by architecture or product: gfx942, MI300X, sm_90, H100, ... The first is proved on; repeat it "
-        "for more.",
+        "A GPU, by architecture or product: gfx942, MI300X, sm_90, H100, ... Where several are taken (MI300X,H100, "
+        "or repeat it), the first is proved on.",
         reading.texts(",", reading.target),
         "GPU",
         shown=f"the device present, else {' and '.join(DEFAULT_TARGETS)}",
@@ -250,6 +250,16 @@ class Settings:
                 "--gpu-ids is about GPUs of this machine; where --judge or Ray starts judges, choose them there: "
                 'a judge\'s own command takes it as well, as in "ssh box python3 geak_judge.pyz serve --gpu-ids 0"'
             )
+
+    def judge_command(self, *, workers: int = 1) -> str | list[str]:
+        """How the one judge is started that a short question needs."""
+        from geak.judge import command
+        from geak.judges import LOCAL
+
+        if self.judge and self.judge[0] != LOCAL:
+            self.must_choose_gpus_here()
+            return self.judge[0]
+        return command(allow_weak_sandbox=self.allow_weak_sandbox, workers=workers, gpu_ids=self.gpu_ids)
 
     def settled(self) -> Settings:
         """With what depends on whether a language model is asked: a compiler's kernels are had at once, and free."""

@@ -71,6 +71,7 @@ def test_a_folder_called_env_is_no_file_of_settings(tmp_path):
         ({"policy": "mixed"}, "policy", Policy.MIXED),
         ({"policy": Policy.OPEN}, "policy", Policy.OPEN),
         ({"target": ["MI300X", "h100", "gfx942"]}, "target", ("gfx942", "sm_90")),
+        ({"target": ["MI300X,h100", "gfx942, sm_80"]}, "target", ("gfx942", "sm_90", "sm_80")),
         ({"target": "MI300X,h100"}, "target", ("gfx942", "sm_90")),
         ({"target": ()}, "target", ()),
         ({"judge": "ssh a, b\nssh c\n"}, "judge", ("ssh a, b", "ssh c")),

@@ -28,6 +28,16 @@ def test_an_unknown_name_is_told_which_exist():
 
 
 @pytest.mark.parametrize(
+    ("name", "near"),
+    [("sm90", "sm_90"), ("MI300", "MI300X"), ("gfx94", "gfx942"), ("h100x", "H100")],
+)
+def test_a_name_that_is_nearly_one_is_told_which(name, near):
+    with pytest.raises(targets.UnknownTarget) as told:
+        targets.find(name)
+    assert f"there is no target '{name}'; did you mean {near}" in str(told.value)
+
+
+@pytest.mark.parametrize(
     ("name", "arch", "capability"),
     [("gfx90a", "gfx90a", (9, 0)), ("gfx942", "gfx942", (9, 4)), ("sm_80", 80, (8, 0)), ("sm_100", 100, (10, 0))],
 )

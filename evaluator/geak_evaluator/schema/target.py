@@ -1,5 +1,6 @@
 """The devices that can be described: plain data, readable without torch and without triton."""
 
+import difflib
 from dataclasses import dataclass
 
 
@@ -60,11 +61,17 @@ class UnknownTarget(ValueError):
     """No described device has that name."""
 
 
+def _shown(name: str) -> str:
+    return name.upper() if name in ALIASES else name
+
+
 def find(name: str) -> Target:
     """The target of that architecture or product name, whatever its case."""
     key = name.strip().lower()
     target = TARGETS.get(ALIASES.get(key, key))
     if target is None:
-        products = ", ".join(alias.upper() for alias in ALIASES)
-        raise UnknownTarget(f"there is no target '{name}'; there are {', '.join(TARGETS)}, also by product: {products}")
+        near = [_shown(one) for one in difflib.get_close_matches(key, [*TARGETS, *ALIASES], 2, 0.8)]
+        meant = f"did you mean {' or '.join(near)}? There" if near else "there"
+        known, products = ", ".join(TARGETS), ", ".join(map(_shown, ALIASES))
+        raise UnknownTarget(f"there is no target '{name}'; {meant} are {known}, also by product: {products}")
     return target
