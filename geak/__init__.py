@@ -81,6 +81,10 @@ def __getattr__(name: str) -> Any:
     return getattr(api, name)
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 class _Geak(ModuleType):
     """`geak.batch` is the function, also once the package of that name has been imported."""
 

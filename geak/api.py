@@ -16,12 +16,13 @@ from geak.errors import RunError, UsageError
 from geak.journal.events import Conditions
 from geak.journal.store import EVENTS
 from geak.preview import Preview
+from geak.reading import one_of
 from geak.record import Opening, Watch
 from geak.record import Run as Run
 from geak.record import load_run as load_run
 from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
-from geak.settings import ELEMENTS, ROLES, Settings
+from geak.settings import DEFAULT_TARGETS, ROLES, Settings
 from geak.sources import changed, load
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.tuning import Tuning
@@ -238,39 +239,41 @@ def evaluate(
     spec: str | Path,
     kernel: str | Path,
     *,
-    targets: Sequence[str] = ("gfx942",),
+    target: str | Sequence[str] = (),
     tier: Tier | str = Tier.FULL,
     policy: Policy | str | None = None,
-    elements: int = ELEMENTS,
+    elements: int | None = None,
     judge: str | list[str] | None = None,
 ) -> Verdict:
-    """The verdict on one kernel file; `policy` is the task's own where nobody says, and `elements` its scale."""
+    """The verdict on one kernel file; what is not named here is as the settings have it, as for `geak eval`."""
     from geak.formats.base import Scale
     from geak.formats.registry import at_hand
     from geak.judge import Judge
 
-    with at_hand(str(spec), judge, Scale(elements)) as task, Judge(judge) as room:
-        asked: dict[str, Any] = {"targets": targets, "tier": Tier(tier), "policy": Policy(policy or task.policy)}
-        return room.evaluate(task.spec, Path(kernel), **asked)
+    chosen, tier, file = _said(target, policy, elements), _tier(tier), _file(kernel)
+    judge = judge or chosen.judge_command()
+    with at_hand(str(spec), judge, Scale(chosen.elements)) as task, Judge(judge) as room:
+        targets = chosen.target or room.hello.present or DEFAULT_TARGETS
+        return room.evaluate(task.spec, file, targets=targets, tier=tier, policy=chosen.policy or task.policy)
 
 
 def tune(
     spec: str | Path,
     kernel: str | Path,
     *,
-    targets: Sequence[str] = ("gfx942",),
+    target: str | Sequence[str] = (),
     policy: Policy | str | None = None,
     evaluations: int = 64,
     minutes: float = 2.0,
     table: str | Path | None = None,
     by: str = "",
-    elements: int = ELEMENTS,
+    elements: int | None = None,
     judge: str | list[str] | None = None,
 ) -> Tuning:
     """The configurations of one kernel file, tried and put in order; `table` is a JSON file to begin from.
 
     With `by`, an axis of the spec, its rows are for that axis's sizes, and each is settled at its own on a GPU.
-    `policy` is the task's own where nobody says, and `elements` its scale.
+    What is not named here is as the settings have it, as for `geak tune`.
     """
     from geak.formats.base import Scale
     from geak.formats.registry import at_hand
@@ -278,13 +281,15 @@ def tune(
 
     if evaluations < 1 or not minutes > 0:
         raise UsageError("a tuner needs an evaluation at least and some time: evaluations from 1, minutes above 0")
+    chosen, file = _said(target, policy, elements), _file(kernel)
+    judge = judge or chosen.judge_command()
     rows = text(Path(table)) if table is not None else ""
-    with at_hand(str(spec), judge, Scale(elements)) as task, Judge(judge) as room:
+    with at_hand(str(spec), judge, Scale(chosen.elements)) as task, Judge(judge) as room:
         return room.tune(
             task.spec,
-            Path(kernel),
-            targets=targets,
-            policy=Policy(policy or task.policy),
+            file,
+            targets=chosen.target or room.hello.present or DEFAULT_TARGETS,
+            policy=chosen.policy or task.policy,
             evaluations=evaluations,
             minutes=minutes,
             table=rows,
@@ -304,6 +309,26 @@ def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
     if settings is None:
         return load(options).settings
     return changed(settings, options)
+
+
+def _said(target: str | Sequence[str], policy: Policy | str | None, elements: int | None) -> Settings:
+    """What a caller named, and the settings for the rest."""
+    named = {"target": target or None, "policy": policy, "elements": elements}
+    return changed(load({}).settings, {name: said for name, said in named.items() if said is not None})
+
+
+def _tier(tier: Tier | str) -> Tier:
+    try:
+        return Tier(one_of(*(one.value for one in Tier))(tier))
+    except ValueError as error:
+        raise UsageError(f"tier: {error}") from None
+
+
+def _file(kernel: str | Path) -> Path:
+    """A kernel's file; its source in the file's place is a likely mistake."""
+    if "\n" in str(kernel):
+        raise UsageError("a kernel is named by its file, and this is a text of several lines: write it to a file first")
+    return Path(kernel)
 
 
 def _batch_settings(settings: Settings | None, options: dict[str, Any]) -> Settings:

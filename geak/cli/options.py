@@ -66,13 +66,7 @@ def settles(*names: str, kept: Collection[str] = ()) -> Callable[[Function], Fun
 
 def judge_of(settings: Settings, *, workers: int = 1) -> str | list[str]:
     """How the one judge is started that a short command needs."""
-    from geak.judge import command
-    from geak.judges import LOCAL
-
-    if settings.judge and settings.judge[0] != LOCAL:
-        settings.must_choose_gpus_here()
-        return settings.judge[0]
-    return command(allow_weak_sandbox=settings.allow_weak_sandbox, workers=workers, gpu_ids=settings.gpu_ids)
+    return settings.judge_command(workers=workers)
 
 
 def _option(setting: Setting, *, kept: bool) -> inspect.Parameter:

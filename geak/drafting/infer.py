@@ -79,10 +79,8 @@ def read(
                 guess = max(ranks.values())
             if first.name in _ATTENTION:
                 guess = max([ranks[n] for n in _ATTENTION if n in ranks] or [4])
-            guess = next(
-                (ranks[n] for n in (first.like, *first.twins) if n in ranks),
-                first.rank if first.rank == 1 else max(guess, first.rank),
-            )
+            guess = first.rank if first.rank == 1 else max(guess, first.rank)
+            guess = next((ranks[n] for n in (first.like, *first.twins) if n in ranks), guess)
             found = {first.name: max(least, guess)}
             guessed |= {first.name} if not least else set()
         ranks |= found

@@ -132,7 +132,7 @@ def test_what_cannot_be_meant_is_code_2(geak, files, words, message):
 
 def test_python_gets_the_same(files, running_judge):
     spec, kernel = files("def _twice", "def _other")
-    assert "nothing in this kernel is tunable" in tune(spec, kernel, targets=["gfx942"], judge=running_judge).note
+    assert "nothing in this kernel is tunable" in tune(spec, kernel, target=["gfx942"], judge=running_judge).note
 
 
 @pytest.mark.parametrize(
