@@ -17,6 +17,7 @@ from geak_evaluator.schema.verdict import Policy, Status, Tier, Verdict
 if TYPE_CHECKING:
     from geak.judge import Judge
 
+_SECONDS = 20.0
 EXIT = {Status.ACCEPTED: 0, Status.REJECTED: 1, Status.UNDECIDED: 6}
 
 
@@ -47,7 +48,7 @@ def evaluate(
     ] = None,
     seconds: Annotated[
         float, typer.Option(min=1, help="With --time: the most for one case beside one baseline.")
-    ] = 20.0,
+    ] = _SECONDS,
     jobs: Annotated[int, typer.Option(help="With --kernels: how many at a time; 0 is one for each processor.")] = 0,
     json: AsJson = False,
     *,
@@ -62,6 +63,12 @@ def evaluate(
         raise UsageError("geak eval needs a kernel file, or --kernels with a folder or a JSONL file")
     if out is not None and kernels is None:
         raise UsageError("--out goes with --kernels: one verdict is printed, and with --json as a document")
+    if not time and (against is not None or seconds != _SECONDS):
+        raise UsageError(
+            f"{'--seconds' if against is None else '--against'} goes with --time: nothing else is measured"
+        )
+    if jobs and kernels is None:
+        raise UsageError("--jobs goes with --kernels: there is one kernel, and so one judge")
     if time and tier is Tier.GATE:
         raise UsageError(
             "--time measures what the whole of a spec accepts; the gate alone says too little (--tier full)"

@@ -10,6 +10,8 @@ import typer
 
 from geak.cli.display import document, flat, plural, say
 from geak.cli.options import AsJson, Flags, judge_of, settles
+from geak.errors import UsageError
+from geak.settings import TABLE
 from geak.sources import load
 from geak_evaluator.schema.profile import METRICS, Counters, Metric, Profile, Roofline, number
 from geak_evaluator.schema.verdict import Code
@@ -43,7 +45,9 @@ def profile(
     from geak.formats.registry import at_hand
     from geak.judge import Judge
 
-    settings = load(flags).settings
+    settings = (resolved := load(flags)).settings
+    if len(settings.target) > 1 and resolved.sources["target"] == TABLE["target"].flag:
+        raise UsageError(f"a profile is of one GPU, and --target names {', '.join(settings.target)}; name one")
     argv = judge_of(settings)
     with at_hand(spec, argv, Scale(settings.elements)) as task, Judge(argv) as room:
         target = settings.target[0] if settings.target else ""

@@ -134,6 +134,9 @@ def test_what_it_printed_is_shown_without_its_terminal_escapes(geak, files):
         (("softmax", "nowhere.py"), "nowhere.py: no such file or directory"),
         (("softmax", "."), "is a folder; a Python file is wanted"),
         (("twice.py", "kernel.py", "-t", "gfx9000"), "there is no target 'gfx9000'; there are gfx942, gfx950"),
+        (("twice.py", "kernel.py", "--against", "kernel.py"), "--against goes with --time"),
+        (("twice.py", "kernel.py", "--seconds", "5"), "--seconds goes with --time"),
+        (("twice.py", "kernel.py", "--jobs", "2"), "--jobs goes with --kernels"),
         (("broken.py", "kernel.py"), "broken.py: its `spec` is a int"),
     ],
 )

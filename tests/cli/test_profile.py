@@ -64,6 +64,13 @@ def test_another_judge_chooses_its_own_devices(geak, files):
     assert "choose them there" in found.err
 
 
+def test_several_devices(geak, files):
+    for words in (("-t", "MI300X", "-t", "H100"), ("-t", "MI300X,H100")):
+        found = geak("profile", *files, *words)
+        assert (found.code, found.out) == (2, "")
+        assert found.err == "error: a profile is of one GPU, and --target names gfx942, sm_90; name one\n"
+
+
 def test_a_kernel_without_a_plan(geak, files):
     spec, kernel = files
     kernel.write_text("def twice(x):\n    raise ValueError('no')\n")
