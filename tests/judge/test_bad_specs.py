@@ -92,7 +92,10 @@ def test_a_secret_beside_the_spec_cannot_be_read(judge, tmp_path):
             [('outputs=Tensor("M, N")', 'outputs="M, N"')],
             "$.spec.outputs: expected Tensor or tuple or dict or None, got str",
         ),
-        ([('outputs=Tensor("M, N")', 'contract="kernel"')], "$.spec.contract: 'kernel' is none of ['function'"),
+        (
+            [('outputs=Tensor("M, N")', 'contract="kernel"')],
+            "line 5: SpecError: there is no contract 'kernel'; there are function, ",
+        ),
         ([('outputs=Tensor("M, N")', "entry=5")], "$.spec.entry: expected str, got int"),
         (
             [('"""Twice each element, plus one."""', "")],

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -51,6 +52,16 @@ def test_a_constructor_s_argument_is_a_scalar_a_tuple_or_a_list(wrong):
         spec(init={"n": wrong}, contract="module")
 
 
+def test_a_specs_file_is_named_as_its_kernels_function():
+    made = Spec({"N": Axis(1, 9)}, {"x": Tensor("N")}, ({"N": 3},))
+    (told,) = domain.problems(Description("my spec é", "A title.", made, ("x",)))
+    assert told == (
+        "a kernel file cannot define 'my spec é', which is no name in Python; "
+        "rename the spec's file, or give it an entry"
+    )
+    assert domain.problems(Description("my spec é", "A title.", replace(made, entry="twice"), ("x",))) == []
+
+
 def test_a_sound_declaration_has_no_problems():
     inputs = {
         "x": Tensor("M, N", "T", strides="N + 1, 1", fill="uniform(0, N)", optional=True),
@@ -101,6 +112,9 @@ def test_a_sound_declaration_has_no_problems():
         ({"cases": []}, "there are no cases: cases=[{...}] says which sizes are run"),
         ({"cases": [{"M": 1}]}, "case 1 (M=1) does not say how large N is"),
         ({"cases": [CASE, CASE | {"M": 65}]}, "case 2 (M=65, N=32) has M=65, outside 1..64"),
+        ({"cases": [CASE | {"M": "3"}]}, "case 1 (M=3, N=32) has M='3', a text; a size is a number"),
+        ({"entry": "gelu bias"}, "a kernel file cannot define 'gelu bias', which is no name in Python; mend its entry"),
+        ({"entry": "lambda"}, "a kernel file cannot define 'lambda', which is no name in Python; mend its entry"),
         ({"cases": [CASE | {"M": 3.0}]}, "case 1 (M=3.0, N=32) has M=3.0, outside 1..64"),
         ({"cases": [CASE | {"N": 33}]}, "case 1 (M=3, N=33) has N=33, outside 16..128, multiple of 16"),
         ({"bench": [CASE | {"N": 33}]}, "bench case 1 (M=3, N=33) has N=33, outside 16..128, multiple of 16"),

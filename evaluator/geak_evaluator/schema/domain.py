@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import itertools
+import keyword
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -108,6 +109,8 @@ def _broken(spec: Spec, sizes: Mapping[str, Value]) -> Iterator[str]:
     for name, axis in spec.axes.items():
         if name not in sizes:
             yield f"does not say how large {name} is"
+        elif isinstance(sizes[name], str):
+            yield f"has {name}={sizes[name]!r}, a text; a size is a number"
         elif sizes[name] not in axis:
             yield f"has {name}={sizes[name]}, outside {axis}"
     for name, choices in spec.dtypes.items():
@@ -132,6 +135,9 @@ def _problems(about: Description) -> Iterator[str]:
     known = {*spec.axes, *(n for n, item in spec.inputs.items() if isinstance(item, Scalar))}
     if not about.doc.strip():
         yield "the file has no docstring: its first line says what is wanted"
+    if not about.entry.isidentifier() or keyword.iskeyword(about.entry):
+        mend = "mend its entry" if spec.entry else "rename the spec's file, or give it an entry"
+        yield f"a kernel file cannot define {about.entry!r}, which is no name in Python; {mend}"
     for name in [*spec.axes, *spec.dtypes]:
         if not name.isidentifier() or name in expr.RESERVED:
             yield f"{name!r} cannot name an axis"

@@ -6,6 +6,7 @@ hands it over as a `Description`, which is all that anybody else sees of it.
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -16,6 +17,10 @@ from geak_evaluator.schema.dtypes import Format, resolve
 Contract = Literal["function", "destination", "module", "gradient"]
 Oracle = Literal["float64", "declared", "exact", "peer", "tests"]
 Special = Literal["inf", "nan", "denormal"]
+Ties = Literal["first", "any"]
+Precision = Literal["native", "as_written"]
+Launches = Literal["fixed", "by_value"]
+Kind = Literal["int", "float", "bool"]
 Value = int | float | bool | str
 
 FILLS: dict[str, tuple[int, int]] = {
@@ -57,6 +62,15 @@ class SpecError(ValueError):
 
 def _set(instance: object, name: str, value: object) -> None:
     object.__setattr__(instance, name, value)
+
+
+def _one_of(what: str, given: object, words: Any) -> None:
+    """SpecError where a word is none of those that a field may hold."""
+    known = get_args(words)
+    if given not in known:
+        near = difflib.get_close_matches(str(given), known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        raise SpecError(f"there is no {what} {given!r}; {hint}")
 
 
 def _texts(value: str | int | Sequence[str | int]) -> tuple[str, ...]:
@@ -165,11 +179,12 @@ class Tensor:
 class Scalar:
     """A plain number among the arguments: a constant, an expression over axes, or one of several choices."""
 
-    type: Literal["int", "float", "bool"]
+    type: Kind
     value: Value | None = None
     choices: tuple[Value, ...] = ()
 
     def __post_init__(self) -> None:
+        _one_of("type of a scalar", self.type, Kind)
         _set(self, "choices", tuple(self.choices))
         if (self.value is None) == (not self.choices):
             raise SpecError("a scalar needs either a value or choices")
@@ -244,6 +259,14 @@ class Tolerance:
         return bool({name, "fp8_e4m3" if name.startswith("fp8_e4m3") else name, "*"} & set(self.steps))
 
 
+def _tolerance(given: Any) -> Tolerance:
+    """A tolerance as it is declared: steps of every format, or of some by name."""
+    steps = given if isinstance(given, Mapping) else {"*": given}
+    if not all(isinstance(one, int | float) for one in steps.values()):
+        raise SpecError(f'tolerance is {given!r}; it must be a number of steps, or one for each format: {{"fp16": 4}}')
+    return Tolerance({name: float(one) for name, one in steps.items()})
+
+
 Tree = Tensor | tuple["Tree", ...] | dict[str, "Tree"]
 
 
@@ -283,16 +306,16 @@ class Spec:
     changes: tuple[str, ...] = ()
     """Arguments that the kernel changes in place; they are compared like outputs."""
     oracle: Oracle = "float64"
-    ties: Literal["first", "any"] = "first"
+    ties: Ties = "first"
     """With `exact`: whether an index must be the first of equal values, or may be any of them."""
     peer: str = ""
     """With `peer`: the original kernel, as FILE:FUNCTION."""
     tests: str = ""
     """With `tests`: the command, such as "pytest -q tests/test_rope.py"."""
     tolerance: Tolerance = field(default_factory=Tolerance)
-    precision: Literal["native", "as_written"] = "native"
+    precision: Precision = "native"
     """`as_written`: the reference's own roundings are part of the answer (quantised work)."""
-    launches: Literal["fixed", "by_value"] = "fixed"
+    launches: Launches = "fixed"
     """`by_value`: what is launched may depend on the integers and booleans among the inputs, not on sizes alone."""
     entry: str = ""
     """What a kernel file must define; by default the spec file's name."""
@@ -304,6 +327,9 @@ class Spec:
     """The files of `project` that may be changed."""
 
     def __post_init__(self) -> None:
+        words = {"contract": Contract, "oracle": Oracle, "ties": Ties, "precision": Precision, "launches": Launches}
+        for name, known in words.items():
+            _one_of(name, getattr(self, name), known)
         for name in ("where", "wrt", "changes", "files"):
             value = getattr(self, name)
             _set(self, name, (value,) if isinstance(value, str) else tuple(value))
@@ -314,9 +340,7 @@ class Spec:
         if isinstance(self.outputs, list):
             _set(self, "outputs", tuple(self.outputs))
         if not isinstance(self.tolerance, Tolerance):
-            given: Any = self.tolerance
-            steps = {"*": float(given)} if isinstance(given, int | float) else {k: float(v) for k, v in given.items()}
-            _set(self, "tolerance", Tolerance(steps))
+            _set(self, "tolerance", _tolerance(self.tolerance))
 
     @property
     def tensors(self) -> dict[str, Tensor]:
