@@ -8,6 +8,7 @@ import itertools
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from geak.drafting import source as files
@@ -119,6 +120,8 @@ def _module(source: Source, node: ast.ClassDef, entry: str, wanted: Wanted) -> D
     forward, init = find(reader, node, "forward"), find(reader, node, "__init__")
     if forward is None:
         raise DraftError(f"{source.path}:{node.lineno}: {node.name} has no forward")
+    if wanted is USUAL and init is not None:  # its parameters are made as fp32, and most layers mix no formats
+        wanted = replace(wanted, formats=("fp32",))
     given = arguments(source, forward, skip=1, also=(node,))
     if init is not None and "get_init_inputs" in source.functions:  # it passes nothing beyond the arguments with names
         init.args.vararg = init.args.kwarg = None

@@ -214,6 +214,22 @@ def test_a_configuration_is_laid_out(draft: Make) -> None:
     assert "super().__init__(config=Config(n_embd=n_embd, n_head=n_head, bias=bias))" in made.text
 
 
+def test_a_module_with_parameters_is_drafted_in_the_format_that_they_have(draft: Make) -> None:
+    text = """
+        from torch import nn
+
+        class Block(nn.Module):
+            def __init__(self, hidden):
+                super().__init__()
+                self.lin = nn.Linear(hidden, 4 * hidden)
+            def forward(self, x):
+                return self.lin(x)
+    """
+    assert runs(draft(text)).dtypes == {"T": ("fp32",)}
+    plain = "from torch import nn\n\nclass Act(nn.Module):\n    def forward(self, x):\n        return x * x\n"
+    assert 'dtypes={"T": ("fp16", "bf16", "fp32")}' in draft(plain).text
+
+
 def test_a_configuration_from_elsewhere_stands_in(draft: Make) -> None:
     made = draft("""
         from torch import nn
