@@ -25,7 +25,9 @@ def find(name: str) -> Path:
     here = shipped() / f"{name.removesuffix('.py')}.py"
     if "/" not in name and here.is_file():
         return here
-    near = difflib.get_close_matches(name, [p.stem for p in shipped().glob("*.py")], 1)
+    beside = [str(p) for p in path.parent.glob("*.py")]
+    ships = [p.stem for p in shipped().glob("*.py")]
+    near = [one for one in beside if one == f"{path}.py"] or difflib.get_close_matches(name, [*beside, *ships], 1)
     hint = f"; did you mean {near[0]}?" if near else "; geak specs list names those that ship"
     raise UsageError(f"there is no spec {name!r}: no such file, and none of that name ships{hint}")
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from geak.specs import shipped
+from geak.errors import UsageError
+from geak.specs import find, shipped
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description
@@ -97,6 +98,24 @@ def test_what_is_not_there_is_told(geak, tmp_path, monkeypatch, words, message):
     assert (found.code, found.out) == (2, "")
     assert message in found.err
     assert "Traceback" not in found.err
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("row_argmax", "row_argmax.py"),
+        ("row_argmx.py", "row_argmax.py"),
+        ("argmx", "argmax"),
+        ("in/tw.py", "in/two.py"),
+    ],
+)
+def test_a_file_that_is_nearly_named_is_a_hint(tmp_path, monkeypatch, name, meant):
+    (tmp_path / "in").mkdir()
+    for file in ("row_argmax.py", "in/two.py"):
+        (tmp_path / file).write_text(SOUND)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=rf"did you mean {meant}\?$"):
+        find(name)
 
 
 def test_a_spec_is_shown_by_name_and_by_path(geak):
