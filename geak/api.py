@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import fields, replace
 from functools import wraps
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from geak.batch.planning import BatchOpening, Wanted
     from geak.batch.running import BatchResult as BatchResult
     from geak.batch.running import What
+    from geak.tasks import Task
     from geak.workplace import Workplace
 
 _P = ParamSpec("_P")
@@ -123,7 +124,7 @@ async def optimize_async(
 ) -> Result:
     """A kernel that is better than this one (FILE or FILE:FUNCTION), which is judged first."""
     from geak.runs import begin, new_folder
-    from geak.tasks import SPEC, for_kernel
+    from geak.tasks import SPEC
     from geak.tasks import place as parts
     from geak.workplace import workplace
 
@@ -131,8 +132,9 @@ async def optimize_async(
     folder = _run_folder(out) or new_folder(chosen, parts(str(kernel))[0].stem)
     if (folder / EVENTS).is_file() and not (spec or reference or test):  # another candidate for a run that is there
         spec = load_run(folder).population.conditions.spec_path
-    task = for_kernel(str(kernel), folder / SPEC, spec=_text(spec), reference=reference, test=test)
+    given = _given(str(kernel), folder / SPEC, _text(spec), reference, test)
     async with workplace(chosen, folder=folder) as place:
+        task = await given(place)
         return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
 
 
@@ -152,14 +154,12 @@ async def preview_async(
     from geak.formats.base import Scale
     from geak.preview import without_keys
     from geak.runs import preview, preview_of_words
-    from geak.tasks import for_kernel
     from geak.workplace import workplace
 
     chosen, folder = without_keys(_settings(settings, options)), _run_folder(out)
     with tempfile.TemporaryDirectory() as drafts:
         if kernel is not None:
-            task = for_kernel(str(kernel), Path(drafts), spec=_text(spec), reference=reference, test=test)
-            task = replace(task, kept=False)
+            given = _given(str(kernel), Path(drafts), _text(spec), reference, test)
         elif spec is not None:
             registry.spec_name(str(spec))  # what cannot be meant is said before anything starts
             async with workplace(chosen) as place:
@@ -169,7 +169,7 @@ async def preview_async(
             async with workplace(chosen, "drafter") as place:
                 return await preview_of_words(from_text, place, folder)
         async with workplace(chosen) as place:
-            return await preview(task, place, folder)
+            return await preview(replace(await given(place), kept=False), place, folder)
 
 
 async def resume_async(
@@ -376,6 +376,31 @@ def _less(settings: Settings, spent: Account) -> Settings:
     tokens = None if settings.tokens is None else settings.tokens - spent.spent_tokens
     calls = None if settings.calls is None else settings.calls - spent.calls
     return replace(settings, usd=usd, tokens=tokens, calls=calls)
+
+
+def _given(
+    kernel: str, folder: Path, spec: str | None, reference: str | None, test: str
+) -> Callable[[Workplace], Awaitable[Task]]:
+    """The task of bettering a kernel; what cannot be meant is said now, and PATH::TASK is read where judges are."""
+    from geak.formats import registry
+    from geak.formats.base import Scale
+    from geak.judge import text
+    from geak.tasks import begin_with, for_kernel
+    from geak.tasks import place as parts
+
+    foreign = spec if spec and not (reference or test) and registry.is_foreign(spec) else ""
+    if foreign:
+        registry.spec_name(foreign)
+        text(parts(kernel)[0])
+    task = for_kernel(kernel, folder, spec=spec, reference=reference, test=test) if not foreign else None
+
+    async def made(place: Workplace) -> Task:
+        if task is not None:
+            return task
+        found = await registry.prepared(foreign, folder, place.judges, Scale(place.settings.elements))
+        return begin_with(found, kernel)
+
+    return made
 
 
 def _text(spec: str | Path | None) -> str | None:

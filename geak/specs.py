@@ -32,10 +32,18 @@ def find(name: str) -> Path:
     raise UsageError(f"there is no spec {name!r}: no such file, and none of that name ships{hint}")
 
 
+def collection(name: str) -> Path:
+    """The folder or file behind a path, or behind the name of a dataset or of one spec that ships."""
+    if "/" not in name and not Path(name).exists():
+        for here in (data_dir("datasets") / name, shipped() / f"{name.removesuffix('.py')}.py"):
+            if name and here.exists():
+                return here
+    return Path(name)
+
+
 def dataset(name: str) -> list[Path]:
     """Every spec of a folder, by its path or by the name of a dataset that ships."""
-    here = data_dir("datasets") / name
-    return within(here if "/" not in name and not Path(name).exists() and here.is_dir() else Path(name))
+    return within(collection(name))
 
 
 def within(path: Path | None) -> list[Path]:

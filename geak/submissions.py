@@ -12,6 +12,7 @@ from typing import Any
 
 from geak.batch.card import CARD, KERNELS, folder_name, kernel_folder
 from geak.errors import UsageError
+from geak.formats.files import identifier
 from geak.journal.store import EVENTS
 from geak.judge import text
 
@@ -108,8 +109,11 @@ def _of_run(tasks: Mapping[str, Path], folder: Path) -> Iterator[Submission]:
             name = json.loads(lines.readline())["conditions"]["spec"]
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{folder / EVENTS}, line 1 cannot be read: it names no spec") from None
+    name = next(
+        (task for task in tasks if name in (task, identifier(task))), ""
+    )  # of a checkout's task a file was made
     file = next((folder / one for one in _BEST if (folder / one).is_file()), None)
-    if name in tasks and file is not None:
+    if name and file is not None:
         yield Submission(name, file.name, text(file))
 
 

@@ -90,7 +90,7 @@ def for_kernel(
     path, function = place(file)
     original = text(path)
     if spec:
-        return Task(specs.find(spec), original, str(path))
+        return begin_with(for_spec(spec), file)
     try:
         if reference:
             draft = _with_reference(path, function, *place(reference))
@@ -104,6 +104,12 @@ def for_kernel(
     write(copy, original.encode("utf-8", "surrogateescape"), only_new=True)
     write(folder / f"{name}.py", draft.text.encode(), only_new=True)
     return Task(folder / f"{name}.py", original, str(path), read_off=True)
+
+
+def begin_with(task: Task, file: str) -> Task:
+    """The task with the kernel in FILE[:FUNCTION] to begin from."""
+    path, _ = place(file)
+    return replace(task, original=text(path), original_path=str(path))
 
 
 def place(words: str) -> tuple[Path, str | None]:

@@ -16,7 +16,7 @@ from geak.errors import UsageError
 from geak.formats.base import Listed, Scale
 from geak.formats.registry import Checkout, checkout, why_not
 from geak.judges import Judges
-from geak.resources import data_dir
+from geak.specs import collection
 from geak.tasks import Task
 
 
@@ -50,9 +50,8 @@ class Dataset:
 
 
 def open_dataset(name: str, scale: Scale | None = None) -> Dataset:
-    """The dataset behind a path, or behind the name of one that ships."""
-    ships = data_dir("datasets") / name
-    root = ships if "/" not in name and not Path(name).exists() and ships.is_dir() else Path(name)
+    """The dataset behind a path, or behind the name of one that ships, or of one spec of these."""
+    root = collection(name)
     there = checkout(root)
     if there.duplicates:
         raise UsageError(f"{root} has two tasks of the name {there.duplicates[0]!r}; rename one of them")

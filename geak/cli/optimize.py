@@ -15,7 +15,8 @@ from geak.sources import load
 def optimize(
     kernel: Annotated[str, typer.Argument(metavar="FILE[:FUNCTION]", help="The kernel to better; it is judged first.")],
     spec: Annotated[
-        str | None, typer.Option(help="What it must compute: a spec's file or name, instead of one that is drafted.")
+        str | None,
+        typer.Option(help="What it must compute: a spec's file, its name or PATH::TASK, instead of one drafted."),
     ] = None,
     reference: Annotated[
         str | None, typer.Option(metavar="FILE[:FUNCTION]", help="What is right, if not the kernel itself.")

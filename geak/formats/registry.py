@@ -18,6 +18,7 @@ from geak.formats.files import commit, folders, identifier
 from geak.formats.native import Native
 from geak.judge import words
 from geak.judges import Judges
+from geak.specs import collection
 from geak.tasks import Task, for_spec
 
 GROUP = "geak.formats"
@@ -162,7 +163,7 @@ def is_foreign(name: str) -> bool:
 def located(name: str) -> tuple[Format, Listed]:
     """The task that PATH::TASK names, and its format; UsageError where there is none, or it cannot be run here."""
     path, _, task = name.partition(SEPARATOR)
-    there = checkout(path)
+    there = checkout(collection(path))
     listed = there.task(task)
     if why := why_not(listed):
         raise UsageError(f"{name} cannot be run here: {why}")

@@ -36,6 +36,16 @@ def test_a_policy_is_the_tasks_own_until_somebody_says_another(geak):
     assert policy(geak, fused, "--policy", "pure") == "pure"
 
 
+def test_a_kernel_is_bettered_by_a_task_of_a_checkout(geak, tmp_path):
+    (tmp_path / "mine.py").write_text("class ModelNew: pass\n")
+    task = f"{KERNELBENCH}::7_Linear_Shift_Sigmoid"
+    ran = geak("optimize", tmp_path / "mine.py", "--spec", task, "--dry-run", "--json")
+    asked = json.loads(ran.out)["conditions"]
+    assert (asked["spec"], asked["original"]) == ("level2_7_Linear_Shift_Sigmoid", str(tmp_path / "mine.py"))
+    missing = geak("optimize", tmp_path / "none.py", "--spec", task, "--dry-run")
+    assert (missing.code, missing.err) == (2, f"error: {tmp_path}/none.py: no such file or directory\n")
+
+
 def test_a_checkout_is_listed_with_counts_by_cause_and_a_line_a_task(geak, tmp_path):
     place = shutil.copytree(KERNELBENCH, tmp_path / "apart")  # within our own repository it has a commit: ours
     shown = geak("specs", "list", place).out.splitlines()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from geak.batch.choosing import open_dataset
 from geak.errors import SpecError, UsageError
 from geak.formats import registry
 from geak.formats.base import Listed, Scale
@@ -14,6 +15,7 @@ from geak.formats.native import Native
 from geak.formats.registry import checkout, located, prepared
 from geak.judge import words
 from geak.judges import Judges
+from geak.specs import shipped
 from geak.tasks import Task
 from tests.formats.checkouts import HERE, ROWS
 
@@ -103,6 +105,15 @@ def test_a_task_is_found_by_the_end_of_its_name_and_one_that_cannot_run_says_why
         located(f"{KERNELBENCH}::level1/19_Hinges")
     with pytest.raises(UsageError, match="several 'forward'"):
         located(f"{ROWS[2].root}::forward")
+
+
+def test_what_ships_is_found_by_its_name_alone(tmp_path, monkeypatch):
+    assert located("starter::softmax")[1].file == shipped() / "softmax.py"
+    assert [task.name for task in open_dataset("softmax").tasks] == ["softmax"]
+    monkeypatch.chdir(tmp_path)
+    kernelbench(tmp_path / "starter", "1_One.py", "")
+    with pytest.raises(UsageError):  # a folder of that name goes before
+        located("starter::softmax")
 
 
 def test_a_path_of_no_known_format_says_what_was_looked_for(tmp_path):

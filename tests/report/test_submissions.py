@@ -83,6 +83,14 @@ def test_a_kernel_of_no_task_is_named(
     assert strangers(tasks, folder, found) == strange
 
 
+def test_a_run_of_a_checkouts_task(tasks: dict[str, Path], tmp_path: Path) -> None:
+    run = files(tmp_path / "run", "best.py")
+    (run / "events.jsonl").write_text('{"event":"begun","conditions":{"spec":"level1_19_ReLU"}}\n')
+    ((one,), missing) = collect(tasks, run)
+    assert (one.task, one.label) == ("level1/19_ReLU", "best.py")
+    assert missing == ["level1/1_Matmul", "level2/19_Other"]
+
+
 def test_a_task_of_a_run_that_is_not_asked_for_is_named(kernel_run: Path, dataset_run: Path) -> None:
     assert strangers({"double": Path("double.py")}, kernel_run, []) == []
     names = ("softmax", "level1/19_ReLU", "<i>tags<__i>", "later")
