@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 from contextlib import ExitStack
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +13,10 @@ import typer
 
 from geak.cli.display import document, flat, money, plural, say
 from geak.cli.options import RUN, AsJson, DryRun, Flags, Quiet, Yes, settles
+from geak.settings import ROLES, TABLE, Settings
 
 if TYPE_CHECKING:
+    from geak.batch.card import Card
     from geak.batch.planning import BatchOpening
     from geak.batch.running import BatchResult
 
@@ -222,6 +225,27 @@ def same_again(folder: Path) -> str:
     words = sys.argv[1:]
     out = [] if any(word == "--out" or word.startswith("--out=") for word in words) else ["--out", str(folder)]
     return shlex.join(["geak", *words, *out])
+
+
+def begun_by(card: Card, folder: Path) -> str:
+    """A command that goes on with a dataset run, by what its card says; of the dataset it knows the name alone."""
+    models = {role: asked.model for role, asked in card.models.items() if asked.language}
+    named = {f"{role}_model": model for role, model in models.items()}
+    if len(set(models.values())) == 1 and len(models) >= len(ROLES):
+        named = {"model": next(iter(models.values()))}
+    usual = replace(Settings(), **named).settled()  # type: ignore[arg-type]
+    for name in ("goal", "strategy", "samples", "rounds", "repairs", "ancestors", "tune", "elements", "hint"):
+        if getattr(card, name) != getattr(usual, name):
+            named[name] = str(getattr(card, name))
+    caps = {one.name: getattr(card.caps, one.name) for one in fields(card.caps)}
+    named |= {name: f"{cap:g}" if isinstance(cap, float) else str(cap) for name, cap in caps.items() if cap is not None}
+    chosen = [f"--filter={pattern}" for pattern in card.selection.filter]
+    chosen += [f"--slice={card.selection.slice}"] * bool(card.selection.slice)
+    chosen += [f"--shuffle={card.selection.shuffle}"] * (card.selection.shuffle is not None)
+    chosen += [f"--repeat={card.repeats}"] * (card.repeats != 1)
+    given = [word for name, value in named.items() for word in (TABLE[name].flag, value)]
+    targets = [TABLE["target"].flag, ",".join(card.targets)]
+    return shlex.join(["geak", "batch", card.dataset, "--out", str(folder), *chosen, *targets, *given])
 
 
 def _show(opening: BatchOpening, *, json: bool) -> None:

@@ -26,11 +26,13 @@ def resume(
 ) -> None:
     """Go on with a run where it was left. What it may spend can be raised; nothing is bought twice."""
     from geak import api
-    from geak.batch.card import CARD
+    from geak.batch.card import CARD, read_card
     from geak.cli import running
 
     if (run / CARD).is_file():
-        raise UsageError(f"{run} is a dataset run: geak batch goes on with it, with --out {run} and what it was asked")
+        from geak.cli.batch import begun_by
+
+        raise UsageError(f"{run} is a dataset run: geak batch goes on with it, as in {begun_by(read_card(run), run)}")
     settings = load(flags).settings
     options = {name: getattr(settings, name) for name in _MAY_CHANGE if name in flags}
     running.carry_out(partial(api.resume_async, run, settings=settings, **options), yes=yes, json=json, quiet=quiet)

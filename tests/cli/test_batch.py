@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 from pathlib import Path
 
@@ -92,6 +93,11 @@ def test_a_dataset_run_is_shown_as_far_as_it_is(geak, place, words):
     assert len(json.loads(geak("show", "run", "--json").out)["outcomes"]) == 2
     refused = geak("resume", "run")
     assert (refused.code, refused.err[:30]) == (2, "error: run is a dataset run: g")
+    command = refused.err.strip().rpartition(" as in geak ")[2]
+    assert command.startswith("batch specs --out run --target gfx942 --model scripted:")
+    assert "goes on with it" in refused.err
+    again = geak(*shlex.split(command), "--judge", stage.JUDGE, "--dry-run", "--json")
+    assert (again.code, json.loads(again.out)["begun"]) == (0, 1)
 
 
 def test_what_cannot_be_meant_is_one_sentence(geak, place, words):
