@@ -9,7 +9,8 @@ Over the starter specs and their kernels:
 * `gate_ms`          the median verdict at the gate for the first of them, by one judge, as its caller sees it; by now
                      the machine code is in the cache
 * `fresh_over_gate`  medians: the same work by bench/fresh.py, which starts Python for each kernel, over `gate_ms`
-* `scaling_2`        gates a second by a pool of two judges over those by a pool of one: both are up and warm, and take
+* `scaling_2`        gates a second by two judges on two processors over those by one that is kept to one of them (on
+                     two it is slower: whichever it turns to has to wake up first); both are up and warm, and take
                      turns, so that they see the same machine; medians of the rounds
 
 A verdict that is not ACCEPTED ends the run: it would measure something else. Nor is a figure recorded that cannot be.
@@ -17,13 +18,14 @@ A verdict that is not ACCEPTED ends the run: it would measure something else. No
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +72,12 @@ def measure(names: list[str], rounds: int) -> tuple[record.Figures, dict[str, An
                 if number == 0:  # between gates, so that both see the same machine
                     fresh.append(_fresh(pair, cache))
         level = box.level.value
-        with Client([*command(), "--workers", "1"]) as one, Client([*command(), "--workers", "2"]) as two:
-            rates = _rates([(spec, kernel.read_text()) for spec, kernel in pairs], {1: one, 2: two}, rounds)
+        with contextlib.ExitStack() as started:
+            rooms: dict[int, Client] = {}
+            for workers in (1, 2):
+                with _kept_to(workers):
+                    rooms[workers] = started.enter_context(Client([*command(), "--workers", str(workers)]))
+            rates = _rates([(spec, kernel.read_text()) for spec, kernel in pairs], rooms, rounds)
     figures = {
         "gate_ms": 1000 * statistics.median(gates),
         "gate_ms_p90": 1000 * statistics.quantiles(gates, n=10)[-1],
@@ -114,6 +120,17 @@ def _fresh(pair: tuple[Path, Path], cache: Path) -> float:
     if not done.stdout.startswith("ACCEPTED"):
         raise SystemExit(f"not accepted by {FRESH.name}: {done.stdout}")
     return took
+
+
+@contextlib.contextmanager
+def _kept_to(count: int) -> Iterator[None]:
+    """What is started within runs on so many of this process's processors."""
+    every = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(every)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, every)
 
 
 def _rates(kernels: list[tuple[Path, str]], rooms: Mapping[int, Client], rounds: int) -> dict[int, float]:

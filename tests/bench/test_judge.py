@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -55,3 +58,11 @@ def test_what_is_measured_is_what_the_command_line_asks_for(bench: ModuleType) -
     from geak.settings import DEFAULT_TARGETS
 
     assert bench.ASKED == DEFAULT_TARGETS
+
+
+def test_a_judge_is_kept_to_the_processors_that_it_was_started_on(bench: ModuleType) -> None:
+    every = os.sched_getaffinity(0)
+    told = [sys.executable, "-c", "import os; print(len(os.sched_getaffinity(0)))"]
+    with bench._kept_to(1):
+        assert int(subprocess.check_output(told)) == 1
+    assert os.sched_getaffinity(0) == every
