@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import fields, replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from geak.budget import Account
-from geak.errors import RunError, UsageError
-from geak.journal.events import Conditions
+from geak.errors import UsageError
 from geak.journal.store import EVENTS
+from geak.named import (
+    again,
+    batch_settings,
+    given_kernel,
+    kernel_file,
+    less,
+    path_of,
+    run_folder,
+    settings_for,
+    settings_of,
+    text_of,
+    tier_of,
+)
 from geak.preview import Preview
-from geak.reading import one_of
 from geak.record import Opening, Watch
 from geak.record import Run as Run
 from geak.record import load_run as load_run
 from geak.runs import Result as Result
 from geak.runs import Stopper as Stopper
 from geak.settings import DEFAULT_TARGETS, ROLES, Settings
-from geak.sources import changed, load
+from geak.sources import changed
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.tuning import Tuning
 from geak_evaluator.schema.verdict import Policy, Tier, Verdict
@@ -33,7 +43,6 @@ if TYPE_CHECKING:
     from geak.batch.planning import BatchOpening, Wanted
     from geak.batch.running import BatchResult as BatchResult
     from geak.batch.running import What
-    from geak.tasks import Task
     from geak.workplace import Workplace
 
 _P = ParamSpec("_P")
@@ -95,7 +104,7 @@ async def generate_async(
 
     if (spec is None) == (not from_text):
         raise UsageError("name a spec, or say in words what the kernel is to compute: one of the two")
-    chosen, folder = _settings(settings, options), _run_folder(out)
+    chosen, folder = settings_of(settings, options), run_folder(out)
     name = registry.spec_name(str(spec)) if spec is not None else ""
     folder = folder or new_folder(chosen, name or "from-words")
     async with workplace(chosen, *ROLES, *(() if name else ("drafter",)), folder=folder) as place:
@@ -105,7 +114,7 @@ async def generate_async(
             await rehearse(brief_without_spec(chosen))
             agree(opening_of_words(from_text, place, folder))
             task = await from_words.draft(from_text, place, folder, watch=watch, review=review)
-            place = replace(place, settings=_less(place.settings, load_run(folder / SPEC).population.account))
+            place = replace(place, settings=less(place.settings, load_run(folder / SPEC).population.account))
         return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
 
 
@@ -128,11 +137,11 @@ async def optimize_async(
     from geak.tasks import place as parts
     from geak.workplace import workplace
 
-    chosen = _settings(settings, options)
-    folder = _run_folder(out) or new_folder(chosen, parts(str(kernel))[0].stem)
+    chosen = settings_of(settings, options)
+    folder = run_folder(out) or new_folder(chosen, parts(str(kernel))[0].stem)
     if (folder / EVENTS).is_file() and not (spec or reference or test):  # another candidate for a run that is there
         spec = load_run(folder).population.conditions.spec_path
-    given = _given(str(kernel), folder / SPEC, _text(spec), reference, test)
+    given = given_kernel(str(kernel), folder / SPEC, text_of(spec), reference, test)
     async with workplace(chosen, folder=folder) as place:
         task = await given(place)
         return await begin(task, place, out=folder, watch=watch, stopper=stopper, agree=agree)
@@ -156,10 +165,10 @@ async def preview_async(
     from geak.runs import preview, preview_of_words
     from geak.workplace import workplace
 
-    chosen, folder = without_keys(_settings(settings, options)), _run_folder(out)
+    chosen, folder = without_keys(settings_of(settings, options)), run_folder(out)
     with tempfile.TemporaryDirectory() as drafts:
         if kernel is not None:
-            given = _given(str(kernel), Path(drafts), _text(spec), reference, test)
+            given = given_kernel(str(kernel), Path(drafts), text_of(spec), reference, test)
         elif spec is not None:
             registry.spec_name(str(spec))  # what cannot be meant is said before anything starts
             async with workplace(chosen) as place:
@@ -187,8 +196,8 @@ async def resume_async(
 
     before = load_run(run).population.conditions
     here = {name: options.pop(name) for name in _HERE if name in options}
-    asked = _again(before, options)
-    chosen = _settings(settings, here)
+    asked = again(before, options)
+    chosen = settings_of(settings, here)
     names: dict[str, object] = {f"{r}_model": m.model for r, m in before.models.items() if r != "seeder"}
     names |= {"seed": "inductor"} if "seeder" in before.models else {}
     names |= {"target": before.targets, "samples": before.samples, "judge": chosen.judge or before.judge}
@@ -214,7 +223,7 @@ async def batch_async(
     from geak.batch.planning import carry_out
     from geak.metrics.summary import write_summary
 
-    wanted, chosen = _choice(options), _batch_settings(settings, options)
+    wanted, chosen = _choice(options), batch_settings(settings, options)
     tasks, folder = _dataset(dataset, chosen, out)
     async with _batch_place(chosen, wanted) as place:
         result = await carry_out(tasks, place, folder, wanted, watch=watch, stopper=stopper or Stopper(), agree=agree)
@@ -229,7 +238,7 @@ async def preview_batch_async(
     from geak.batch.planning import prepare
     from geak.preview import without_keys
 
-    wanted, chosen = _choice(options), without_keys(_batch_settings(settings, options))
+    wanted, chosen = _choice(options), without_keys(batch_settings(settings, options))
     tasks, folder = _dataset(dataset, chosen, out)
     async with _batch_place(chosen, wanted) as place:
         return prepare(tasks, place, folder, wanted)[1]
@@ -250,7 +259,7 @@ def evaluate(
     from geak.formats.registry import at_hand
     from geak.judge import Judge
 
-    chosen, tier, file = _said(target, policy, elements), _tier(tier), _file(kernel)
+    chosen, tier, file = settings_for(target, policy, elements), tier_of(tier), kernel_file(kernel)
     judge = judge or chosen.judge_command()
     with at_hand(str(spec), judge, Scale(chosen.elements)) as task, Judge(judge) as room:
         targets = chosen.target or room.hello.present or DEFAULT_TARGETS
@@ -281,7 +290,7 @@ def tune(
 
     if evaluations < 1 or not minutes > 0:
         raise UsageError("a tuner needs an evaluation at least and some time: evaluations from 1, minutes above 0")
-    chosen, file = _said(target, policy, elements), _file(kernel)
+    chosen, file = settings_for(target, policy, elements), kernel_file(kernel)
     judge = judge or chosen.judge_command()
     rows = text(Path(table)) if table is not None else ""
     with at_hand(str(spec), judge, Scale(chosen.elements)) as task, Judge(judge) as room:
@@ -305,40 +314,6 @@ batch = _waited_for(batch_async)
 resume = _waited_for(resume_async)
 
 
-def _settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
-    if settings is None:
-        return load(options).settings
-    return changed(settings, options)
-
-
-def _said(target: str | Sequence[str], policy: Policy | str | None, elements: int | None) -> Settings:
-    """What a caller named, and the settings for the rest."""
-    named = {"target": target or None, "policy": policy, "elements": elements}
-    return changed(load({}).settings, {name: said for name, said in named.items() if said is not None})
-
-
-def _tier(tier: Tier | str) -> Tier:
-    try:
-        return Tier(one_of(*(one.value for one in Tier))(tier))
-    except ValueError as error:
-        raise UsageError(f"tier: {error}") from None
-
-
-def _file(kernel: str | Path) -> Path:
-    """A kernel's file; its source in the file's place is a likely mistake."""
-    if "\n" in str(kernel):
-        raise UsageError("a kernel is named by its file, and this is a text of several lines: write it to a file first")
-    return Path(kernel)
-
-
-def _batch_settings(settings: Settings | None, options: dict[str, Any]) -> Settings:
-    """As for one kernel, without the dollars that one may cost where nobody says."""
-    if settings is not None:
-        return changed(settings, options)
-    resolved = load(options)
-    return replace(resolved.settings, usd=None) if resolved.sources["usd"] == "default" else resolved.settings
-
-
 def _choice(options: dict[str, Any]) -> Wanted:
     """Takes out of the options what is no setting."""
     from geak.batch.planning import Choice
@@ -353,72 +328,13 @@ def _dataset(name: str | Path, chosen: Settings, out: str | Path | None) -> tupl
     from geak.runs import new_folder
 
     found = open_dataset(str(name), Scale(chosen.elements))
-    return found, _path(out) or new_folder(chosen, found.name)
+    return found, path_of(out) or new_folder(chosen, found.name)
 
 
 def _batch_place(settings: Settings, wanted: Wanted) -> AbstractAsyncContextManager[Workplace]:
     from geak.workplace import workplace
 
     return workplace(settings, runs=wanted.jobs or 64)
-
-
-def _again(before: Conditions, options: dict[str, Any]) -> Conditions:
-    caps = {name: options.pop(name) for name in ("usd", "tokens", "minutes", "calls") if name in options}
-    rest = {name: options.pop(name) for name in ("rounds", "goal") if name in options}
-    if options:
-        raise UsageError(f"a run that is gone on with keeps its {', '.join(options)}; begin a new run to change that")
-    return replace(before, caps=replace(before.caps, **caps), **rest)
-
-
-def _less(settings: Settings, spent: Account) -> Settings:
-    """What is left to spend."""
-    usd = None if settings.usd is None else settings.usd - spent.usd
-    tokens = None if settings.tokens is None else settings.tokens - spent.spent_tokens
-    calls = None if settings.calls is None else settings.calls - spent.calls
-    return replace(settings, usd=usd, tokens=tokens, calls=calls)
-
-
-def _given(
-    kernel: str, folder: Path, spec: str | None, reference: str | None, test: str
-) -> Callable[[Workplace], Awaitable[Task]]:
-    """The task of bettering a kernel; what cannot be meant is said now, and PATH::TASK is read where judges are."""
-    from geak.formats import registry
-    from geak.formats.base import Scale
-    from geak.judge import text
-    from geak.tasks import begin_with, for_kernel
-    from geak.tasks import place as parts
-
-    foreign = spec if spec and not (reference or test) and registry.is_foreign(spec) else ""
-    if foreign:
-        registry.spec_name(foreign)
-        text(parts(kernel)[0])
-    task = for_kernel(kernel, folder, spec=spec, reference=reference, test=test) if not foreign else None
-
-    async def made(place: Workplace) -> Task:
-        if task is not None:
-            return task
-        found = await registry.prepared(foreign, folder, place.judges, Scale(place.settings.elements))
-        return begin_with(found, kernel)
-
-    return made
-
-
-def _text(spec: str | Path | None) -> str | None:
-    return None if spec is None else str(spec)
-
-
-def _run_folder(out: str | Path | None) -> Path | None:
-    """The folder that a run was given, unless a dataset run has it."""
-    from geak.batch.card import CARD
-
-    folder = _path(out)
-    if folder is not None and (folder / CARD).is_file():
-        raise RunError(f"{folder} holds a dataset run; choose another --out")
-    return folder
-
-
-def _path(path: str | Path | None) -> Path | None:
-    return None if path is None else Path(path)
 
 
 def __getattr__(name: str) -> Any:

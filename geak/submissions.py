@@ -109,9 +109,8 @@ def _of_run(tasks: Mapping[str, Path], folder: Path) -> Iterator[Submission]:
             name = json.loads(lines.readline())["conditions"]["spec"]
         except (ValueError, KeyError, TypeError):
             raise UsageError(f"{folder / EVENTS}, line 1 cannot be read: it names no spec") from None
-    name = next(
-        (task for task in tasks if name in (task, identifier(task))), ""
-    )  # of a checkout's task a file was made
+    # A run of a checkout's task has the name of the file that was made of it.
+    name = next((task for task in tasks if name in (task, identifier(task))), "")
     file = next((folder / one for one in _BEST if (folder / one).is_file()), None)
     if name and file is not None:
         yield Submission(name, file.name, text(file))

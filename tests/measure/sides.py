@@ -7,6 +7,7 @@ import random
 from typing import Any
 
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from geak_evaluator.measure.clock import Alone, Clock, NoGraph, Outcome, Rules, Unmeasured
 from geak_evaluator.measure.metal import NoGraph as Unrecorded
@@ -15,6 +16,25 @@ from geak_evaluator.measure.metal.simulated import SimulatedMetal, World
 from geak_evaluator.schema.measuring import Block, Prepare, Timed
 
 QUICK = Rules(seconds=60, most_calls=5)
+
+
+class Recording(TorchDispatchMode):
+    """Operations as a graph records them: to be repeated on the same memories, over and over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, Any, Any, Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        self.calls.append((func, args, kwargs or {}, found))
+        return found
+
+    def repeat(self) -> None:
+        for func, args, kwargs, kept in self.calls:
+            found = func(*args, **kwargs)
+            if isinstance(found, torch.Tensor) and found.data_ptr() != kept.data_ptr() and found.numel():
+                kept.copy_(found)
 
 
 class Bare(SimulatedMetal):

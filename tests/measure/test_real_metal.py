@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from geak_evaluator.children import jit_only
 from geak_evaluator.children.tensors import Arena
@@ -30,6 +29,7 @@ from geak_evaluator.schema.measuring import Asked, Block, Draw, Prepare, Prepare
 from geak_evaluator.schema.measuring import Tested as Said
 from geak_evaluator.schema.plan import Allocate, Argument, Fill, Launch, Library, Output, Plan, View
 from geak_evaluator.schema.target import find
+from tests.measure.sides import Recording
 
 H200 = SimpleNamespace(
     name="NVIDIA H200",
@@ -56,17 +56,6 @@ MI300X = SimpleNamespace(
 """As torch tells of them; older ones have no UUID."""
 
 
-class _Recording(TorchDispatchMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[Any, Any, Any, Any]] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = func(*args, **(kwargs or {}))
-        self.calls.append((func, args, kwargs or {}, found))
-        return found
-
-
 class Runtime:
     """What a driver's own runtime would do, in one order: events are marks in it, and a graph repeats a piece of it."""
 
@@ -90,22 +79,16 @@ class Runtime:
                 return float(other.at - self.at)
 
         class CUDAGraph:
-            recorded: Sequence[tuple[Any, Any, Any, Any]] = ()
-
-            def replay(self) -> None:
-                for func, args, kwargs, kept in self.recorded:
-                    found = func(*args, **kwargs)
-                    if found.numel() and found.data_ptr() != kept.data_ptr():
-                        kept.copy_(found)
+            replay: Callable[[], None]
 
         @contextmanager
         def graph(made: CUDAGraph) -> Iterator[None]:
-            with _Recording() as recording:
+            with Recording() as recording:
                 yield
             if runtime.refuses:
                 raise RuntimeError(runtime.refuses)
-            made.recorded = recording.calls
-            for *_, kept in made.recorded:  # nothing is done while it is recorded
+            made.replay = recording.repeat
+            for *_, kept in recording.calls:  # nothing is done while it is recorded
                 if kept.is_floating_point():
                     kept.fill_(float("nan"))
 
@@ -345,7 +328,7 @@ def test_a_graph_repeats_what_was_recorded() -> None:
     negated = Library("aten.neg.default", (Argument("tensor", one),), {}, (other,))
     plan = Plan(steps=(Allocate(1, 32), Fill(other, 5.0), negated), outputs=(Output("out", other),))
     slot, out = Slot("x", "fp32", (8,), (1,), 0), Slot("out", "fp32", (8,), (1,), 0)
-    with _Recording():  # at its first operation such a mode imports more of torch, which is not to find a device
+    with Recording():  # at its first operation such a mode imports more of torch, which is not to find a device
         torch.zeros(1)
     with opened(H200, hip=False) as metal, SharedMemory(SPACE) as ins, SharedMemory(SPACE) as outs:
         inside, outside = Arena(ins.fd), Arena(outs.fd)

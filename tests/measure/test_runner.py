@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from geak_evaluator.children.tensors import Arena
 from geak_evaluator.kernel_child import SPACE
@@ -25,34 +23,16 @@ from geak_evaluator.schema.measuring import Block, Draw, Metal, Prepare
 from geak_evaluator.schema.plan import Allocate, Argument, Fill, Library, Output, Plan, View
 from geak_evaluator.schema.timing import State
 from tests.measure import scene
-from tests.measure.sides import Bare
-
-
-class _Recording(TorchDispatchMode):
-    def __init__(self) -> None:
-        super().__init__()
-        self.calls: list[tuple[Any, Any, Any, Any]] = []
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        found = func(*args, **(kwargs or {}))
-        self.calls.append((func, args, kwargs or {}, found))
-        return found
+from tests.measure.sides import Bare, Recording
 
 
 class Graphs(Bare):
     """Work is recorded as a real graph does: the same operations on the same memories, over and over."""
 
     def record(self, work: Callable[[], None]) -> Callable[[], None]:
-        with _Recording() as recorded:
+        with Recording() as recorded:
             work()
-
-        def replay() -> None:
-            for func, args, kwargs, kept in recorded.calls:
-                found = func(*args, **kwargs)
-                if isinstance(found, torch.Tensor) and found.data_ptr() != kept.data_ptr() and found.numel():
-                    kept.copy_(found)
-
-        return replay
+        return recorded.repeat
 
 
 def test_a_librarys_result_is_found_after_a_graph_as_well() -> None:

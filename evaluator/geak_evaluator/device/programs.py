@@ -114,10 +114,12 @@ def _translated(error: Exception, kernel: str) -> DeviceError:
     place, line = getattr(error, "_kernel_line", (kernel, 0))
     if isinstance(error, OutOfBounds):
         return OutOfBounds(**{k: v for k, v in vars(error).items() if not k.startswith("_")} | {"line": line})
-    where = f"kernel {kernel}, {place} line {line}"
-    if isinstance(error, DeviceError):
+    where = f"kernel {kernel}, {f'{place} ' * (place != kernel)}line {line}"
+    if isinstance(error, DeviceError) and not isinstance(error, Unsupported):
         return type(error)(f"{where}: {error}")
-    return Unsupported(f"{where}: the interpreter stopped at {type(error).__name__}: {error}")
+    # A reader wants to know first what cannot be known here, and why.
+    why = error if isinstance(error, Unsupported) else f"the interpreter stopped at {type(error).__name__}: {error}"
+    return Unsupported(f"{why} ({where})")
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from dataclasses import dataclass
 
 from geak_evaluator.schema.estimate import Estimate
@@ -97,8 +96,6 @@ class Cause(str, enum.Enum):
 DRAFTED = "drafted reference, unreviewed"
 """A note that belongs to every verdict by a spec that a model wrote, until a person has read it."""
 
-_PLACED = re.compile(r"kernel (\S+), (\S+) line (\d+): (.*)", re.S)
-"""How the interpreter says where it stopped."""
 
 UNDECIDABLE = frozenset({Cause.UNSUPPORTED, Cause.TOO_BIG_HERE})
 
@@ -141,15 +138,6 @@ class CaseResult:
     """Where not the first target."""
     how: str = INTERPRETER
     """Where it came from: the interpreter, or a device by its name; a device's is checked by the interpreter too."""
-
-    @property
-    def sentence(self) -> str:
-        """What is the matter. Where it cannot be known here, the reason comes before kernel and line."""
-        found = _PLACED.fullmatch(self.message) if self.cause is Cause.UNSUPPORTED else None
-        if found is None:
-            return self.message
-        kernel, place, line, reason = found.groups()
-        return f"{reason} (kernel {kernel}, {f'{place} ' * (place != kernel)}line {line})"
 
     @property
     def label(self) -> str:
@@ -242,7 +230,7 @@ class Verdict:
         if failure is not None and (misfit is None or failure.cause not in UNDECIDABLE):
             where = f" (line {failure.line})" if failure.line else ""
             label = failure.label
-            return f"{self.status.value.upper()} {self.name}  {failure.sentence}{where}{label and f' [{label}]'}"
+            return f"{self.status.value.upper()} {self.name}  {failure.message}{where}{label and f' [{label}]'}"
         assert misfit is not None
         first = misfit.message.strip().splitlines()[0] if misfit.message.strip() else misfit.cause
         what = "cannot be compiled here" if misfit.cause in UNDECIDABLE else "does not compile"
