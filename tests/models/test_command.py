@@ -18,6 +18,7 @@ from geak.models.base import Call, Message, Model, Usage
 from geak.models.command import prompt
 from geak.models.config import tables_from
 from geak.models.registry import open_model
+from tests.gone import gone
 from tests.models.asking import CALL, KEY, asked, refused
 
 ENVIRONMENT = {
@@ -30,7 +31,10 @@ ENVIRONMENT = {
 
 
 def python(code: str, **more: Any) -> Model:
-    line = shlex.join([sys.executable, "-c", code])
+    return program(shlex.join([sys.executable, "-c", code]), **more)
+
+
+def program(line: str, **more: Any) -> Model:
     toml = {"models": {"mine": {"kind": "command", "model": line, **more}}}
     return open_model("mine", tables_from(toml), ENVIRONMENT)
 
@@ -95,11 +99,11 @@ def test_ways_to_fail(code: str, trouble: Trouble, sentence: str) -> None:
 
 def test_a_hang_ends_with_all_that_it_started(tmp_path: Path) -> None:
     note = tmp_path / "child"
-    code = f"import os, time\nif os.fork() == 0: open({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)"
-    why = refused(python(code, timeout=1.0))
+    line = shlex.join(["sh", "-c", f"sleep 600 & echo $! > {shlex.quote(str(note))}; wait"])
+    why = refused(program(line, timeout=2.0))
     assert why.trouble is Trouble.TIMEOUT
-    assert "was not done after 1 s and was ended" in str(why)
-    assert _gone(int(note.read_text()))
+    assert "was not done after 2 s and was ended" in str(why)
+    assert gone(int(note.read_text()))
 
 
 def test_a_helper_that_is_left_behind_with_the_pipe_does_not_hold_us(tmp_path: Path) -> None:
@@ -128,7 +132,7 @@ def test_a_call_that_is_given_up_ends_the_program(tmp_path: Path) -> None:
             await call
 
     asyncio.run(give_up())
-    assert _gone(int(note.read_text()))
+    assert gone(int(note.read_text()))
 
 
 def test_its_costs_are_nobodys_to_know() -> None:
@@ -146,12 +150,3 @@ def test_what_was_run_is_shown_without_values() -> None:
     assert sent[0]["program"] == ["cat"]
     assert sent[0]["environment"] == ["HOME", "PATH", "XDG_CONFIG_HOME"]
     assert sent[0]["input"].startswith("You write kernels.")
-
-
-def _gone(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return True
-    # Not yet fetched by its new parent, but dead.
-    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
