@@ -10,7 +10,7 @@ from dataclasses import replace
 from geak_evaluator.capturing import capture
 from geak_evaluator.comparing import decides
 from geak_evaluator.kernel_child import Kernel
-from geak_evaluator.manners import carried_out, manners
+from geak_evaluator.manners import PLAIN, Manner, carried_out, manners
 from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.on_device import OnDevice
 from geak_evaluator.oracle import Answer, Oracle, TooBig
@@ -52,7 +52,7 @@ class Candidate(OnDevice):
         file = Kernel(kernel, entry or about.entry, about.spec.contract, target, project, relative)
         super().__init__(Subject(box, limits, oracle, file, policy))
         self._oracle, self._lent, self.target = oracle, lent, target
-        self._manners = manners(oracle.about.spec, random.SystemRandom())
+        self._manners = manners(random.SystemRandom())
         self.needed: bool | None = None
         """Whether a case has been seen that is not right without its kernels' work; None before any could show it."""
         self.idle: Mismatch | None = None
@@ -74,8 +74,9 @@ class Candidate(OnDevice):
         `interpreted` only a device carries it out: a case that is too large for anything else. With `most_programs` one
         that launches more is not carried out.
         """
+        manner = next(self._manners) if interpreted else PLAIN
         try:
-            answer = self._oracle.case(case, self.target, native=True, patient=not interpreted)
+            answer = self._oracle.case(case, self.target, native=True, patient=not interpreted, poison=manner.poison)
         except TooBig as error:
             return Ran(CaseResult(case, Cause.TOO_BIG_HERE, str(error)))
         captured = self.capture(case, answer, configuration)
@@ -86,10 +87,11 @@ class Candidate(OnDevice):
         if not interpreted:
             assert self._lent is not None
             return Ran(self.proved(self._lent, answer, captured), captured.log, captured)
-        ran = self._carried_out(answer, captured, lower=lower)
+        ran = self._carried_out(answer, captured, manner, lower=lower)
         if idle and not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
             # In memory that holds something else: the right answer may look like memory that was never written.
-            tried = replay(self._subject, answer, captured, execute=False, poison=_OTHER_POISON)
+            poison = manner.poison if self._subject.spec.oracle == "peer" else _OTHER_POISON
+            tried = replay(self._subject, answer, captured, execute=False, poison=poison)
             self.needed, self.idle = tried.result.cause is not None, tried.result.mismatch
         return ran
 
@@ -98,14 +100,15 @@ class Candidate(OnDevice):
 
         The plan that was recorded before is replayed, unless the spec lets it follow the values.
         """
+        manner = next(self._manners)
         try:
-            answer = self._oracle.case(case, self.target, fills=values.fills, native=True)
+            answer = self._oracle.case(case, self.target, fills=values.fills, native=True, poison=manner.poison)
         except TooBig as error:
             return Ran(CaseResult(case, Cause.TOO_BIG_HERE, str(error)))
         if not decides(self._subject.spec, answer, values):
             return None
         found = self.capture(case, answer) if captured is None or self._subject.by_value else captured
-        ran = found if isinstance(found, Ran) else self._carried_out(answer, found)
+        ran = found if isinstance(found, Ran) else self._carried_out(answer, found, manner)
         return replace(ran, result=replace(ran.result, values=values.name))
 
     def capture(self, case: Case, answer: Answer | None = None, configuration: int | None = None) -> Captured | Ran:
@@ -148,9 +151,8 @@ class Candidate(OnDevice):
         """What each launch of a case asks for, counted; `tracing` says what is known and what comes also."""
         return trace(self._subject, case, known, also)
 
-    def _carried_out(self, answer: Answer, captured: Captured, *, lower: bool = False) -> Ran:
+    def _carried_out(self, answer: Answer, captured: Captured, manner: Manner, *, lower: bool = False) -> Ran:
         """By the interpreter, which sees each lane; then on the device, whose values count where there is one."""
-        manner = next(self._manners)
         ran = carried_out(self._subject, answer, captured, manner, lower=lower)
         if self._lent is None or ran.result.cause in _SEEN_ONLY_HERE:
             return ran

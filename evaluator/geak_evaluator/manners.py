@@ -10,7 +10,6 @@ from geak_evaluator.oracle import Answer
 from geak_evaluator.outcome import Captured, Ran
 from geak_evaluator.proof import numbers
 from geak_evaluator.replaying import replay
-from geak_evaluator.schema.spec import Spec
 from geak_evaluator.schema.verdict import UNDECIDABLE, Cause
 from geak_evaluator.subject import Subject
 
@@ -33,30 +32,30 @@ class Manner:
 PLAIN = Manner()
 
 
-def manners(spec: Spec, rng: random.Random) -> Iterator[Manner]:
-    """The plain one, whose NaN shows best what was never written, and in turn others that cannot be foreseen.
-
-    What an original kernel leaves unwritten is NaN in its answers, and must be so in a candidate's.
-    """
-    poisons = range(PLAIN.poison, PLAIN.poison + 1) if spec.oracle == "peer" else _LARGE
+def manners(rng: random.Random) -> Iterator[Manner]:
+    """The plain one, whose NaN shows best what was never written, and in turn others that cannot be foreseen."""
     while True:
         yield PLAIN
-        yield Manner(rng.choice(poisons), TURNED_ROUND)
-        yield Manner(rng.choice(poisons) | _HIGHEST_BIT, rng.randrange(TURNED_ROUND + 1, 1 << 31))
+        yield Manner(rng.choice(_LARGE), TURNED_ROUND)
+        yield Manner(rng.choice(_LARGE) | _HIGHEST_BIT, rng.randrange(TURNED_ROUND + 1, 1 << 31))
 
 
 def carried_out(subject: Subject, answer: Answer, captured: Captured, manner: Manner, *, lower: bool = False) -> Ran:
-    """One plan by the interpreter; of a kernel that is right in some manners alone it is said which those are."""
+    """One plan by the interpreter; of a kernel that is right in some manners alone it is said which those are.
+
+    What an original kernel leaves unwritten holds this manner's byte in its answer, and so in any other order's.
+    """
+    straight = Manner(manner.poison) if subject.spec.oracle == "peer" else PLAIN
 
     def tried(poison: int, order: int, *, lower: bool = False) -> Ran:
         return replay(subject, answer, captured, lower=lower, poison=poison, order=order)
 
     ran = tried(manner.poison, manner.order, lower=lower)
-    if ran.result.cause is not None and manner != PLAIN:
-        plain = tried(PLAIN.poison, PLAIN.order, lower=lower)
+    if ran.result.cause is not None and manner != straight:
+        plain = tried(straight.poison, straight.order, lower=lower)
         if plain.result.cause is not None:
             return plain  # which shows best what is wrong
-        unread = tried(manner.poison, PLAIN.order)
+        unread = tried(manner.poison, straight.order)
         if unread.result.cause is not None:
             text = "it is right only where memory that was never written holds certain values"
             return replace(unread, result=replace(unread.result, message=f"{unread.result.message}; {text}"))

@@ -208,8 +208,11 @@ class Oracle:
         native: bool = False,
         like: Answer | None = None,
         patient: bool = False,
+        poison: int = numbers.POISON,
     ) -> Answer:
         """Inputs under a secret seed, and the truth about them; with `patient` at a size that is timed and takes long.
+
+        What an original kernel leaves unwritten holds `poison`.
 
         Where only inputs are wanted, `like` those of another draw of the case, neither an original kernel nor a
         reference is run again, unless it is what draws parameters and gradients.
@@ -245,7 +248,7 @@ class Oracle:
             inputs = self._inputs.read(0, layout.extent(slots))
             return Answer(slots, replace(reply, outputs=like.reply.outputs), inputs, b"")
         if spec.oracle == "peer":
-            return self._ask_original(case, target, slots, reply)
+            return self._ask_original(case, target, slots, reply, poison)
         native_slots = tuple(e.native for e in reply.outputs if e.native is not None)
         told = (*(e.truth for e in reply.outputs), *native_slots, *reply.state, *reply.gradients)
         sizes = domain.with_scalars(spec, case.sizes)
@@ -292,7 +295,7 @@ class Oracle:
             found.append(Slot(path, format, shape, layout.contiguous(shape)))
         return tuple(Expected(slot.path, slot.format, slot) for slot in layout.place(found))
 
-    def _ask_original(self, case: Case, target: str, slots: tuple[Slot, ...], reply: CaseReply) -> Answer:
+    def _ask_original(self, case: Case, target: str, slots: tuple[Slot, ...], reply: CaseReply, poison: int) -> Answer:
         spec = self.about.spec
         name, _, entry = spec.peer.partition(":")
         original = self.file.beside(name, "peer")
@@ -303,11 +306,15 @@ class Oracle:
         relative = spec.files[0] if spec.files else ""
         kernel = Kernel(data, entry, spec.contract, target, self.file.project(self.about), relative)
         inputs = self._inputs.read(0, layout.extent(slots))
-        outputs, truth, last = peer.expect(self._box, self._limits, kernel, spec, case, slots, inputs)
+        outputs, truth, last = peer.expect(self._box, self._limits, kernel, spec, case, slots, inputs, poison)
         if not last.ok:
             trouble = read(Trouble, last) or Trouble("protocol", FAULTS[last.fault or Fault.PROTOCOL])
             raise SpecProblem(original, f"case {case}: the original kernel fails: {trouble.message}", line=trouble.line)
-        return Answer(slots, replace(reply, outputs=outputs), inputs, truth)
+        answer = Answer(slots, replace(reply, outputs=outputs), inputs, truth)
+        if not peer.wrote(outputs, truth, poison):
+            nothing = "the original kernel writes nothing, so there is nothing to compare"
+            raise SpecProblem(original, f"case {case}: {nothing}")
+        return answer
 
     def _described(self) -> Description:
         reply = self._child.ask(self.file.data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import log2
 
@@ -12,6 +12,7 @@ from geak_evaluator.estimating import tiles, timed
 from geak_evaluator.judge import Judge
 from geak_evaluator.oracle import Answer, Oracle, SpecProblem, TooBig
 from geak_evaluator.outcome import Ran
+from geak_evaluator.proof import numbers
 from geak_evaluator.racing import Out, Races
 from geak_evaluator.schema.machine_code import Handed
 from geak_evaluator.schema.spec import Case
@@ -196,14 +197,14 @@ class _Remembered(Oracle):
 
     def __init__(self, oracle: Oracle) -> None:
         self.about, self.file = oracle.about, oracle.file
-        self._ask: Callable[[Case, str], Answer] = oracle.case
-        self._answers: dict[tuple[str, str], Answer] = {}
+        self._ask = oracle.case
+        self._answers: dict[tuple[str, str, int], Answer] = {}
 
     def prepared(self, judge: Judge, case: Case, targets: Sequence[str]) -> bool:
         """Whether a spec answers for a case that it may not show; asked of a child that nobody else relies on."""
         with contextlib.suppress(SpecProblem, TooBig), judge.oracle(self.file) as own:
             for target in targets:
-                self._answers[str(case), target] = own.case(case, target)
+                self._answers[self._key(case, target)] = own.case(case, target)
             return True
         return False
 
@@ -218,12 +219,17 @@ class _Remembered(Oracle):
         native: bool = False,
         like: Answer | None = None,
         patient: bool = False,
+        poison: int = numbers.POISON,
     ) -> Answer:
         """The inputs of a case, the same every time."""
-        key = (str(case), target)
+        key = self._key(case, target, poison)
         if key not in self._answers:
-            self._answers[key] = self._ask(case, target)
+            self._answers[key] = self._ask(case, target, poison=poison)
         return self._answers[key]
+
+    def _key(self, case: Case, target: str, poison: int = numbers.POISON) -> tuple[str, str, int]:
+        """Of an answer: an original kernel's holds what memory held before it."""
+        return str(case), target, poison if self.about.spec.oracle == "peer" else numbers.POISON
 
 
 def gate(judge: Judge, oracle: Oracle, data: bytes, target: str, policy: Policy) -> Verdict:

@@ -9,7 +9,7 @@ import pytest
 from geak_evaluator.judge import Judge
 from geak_evaluator.lint import lint
 from geak_evaluator.oracle import SpecFile, SpecProblem
-from geak_evaluator.schema.verdict import Cause, Status
+from geak_evaluator.schema.verdict import Cause, Status, Tier
 
 from .conftest import KERNEL, SPEC
 
@@ -44,6 +44,27 @@ def test_what_the_original_changes_in_place_is_compared(judge: Judge, tmp_path: 
     lazy = judge.evaluate(file, IN_PLACE.replace("* factor, mask", "* 1.0, mask").encode())
     assert lazy.failure is not None
     assert lazy.failure.cause is Cause.WRONG_VALUES
+
+
+OTHERS = PLAIN.replace("mask=at < n)\n\n", "mask=(at < n) & (at % 3 != 1))\n\n")
+"""It leaves every third element as it was."""
+
+
+def test_what_the_original_leaves_unwritten_is_no_value_to_rely_upon(judge: Judge, tmp_path: Path) -> None:
+    assert judge.evaluate(spec(tmp_path, OTHERS), OTHERS.encode()).status is Status.ACCEPTED
+    one = OTHERS.replace("* factor,", "* factor * 0 + 1.0,")
+    found = judge.evaluate(spec(tmp_path, one), one.replace("tl.store(y", "tl.atomic_max(y").encode(), tier=Tier.FULL)
+    assert found.status is Status.REJECTED, found.line()
+    assert judge.evaluate(spec(tmp_path, one), one.encode(), tier=Tier.FULL).status is Status.ACCEPTED
+
+
+def test_an_original_that_writes_nothing_proves_nothing(judge: Judge, tmp_path: Path) -> None:
+    file = spec(tmp_path, PLAIN.replace("mask=at < n)\n\n", "mask=at < 0)\n\n"))
+    with pytest.raises(SpecProblem, match=r"original.py: case N=5: the original kernel writes nothing"):
+        judge.evaluate(file, PLAIN.encode())
+    lazy = IN_PLACE.replace("mask=at < n)\n\n", "mask=at < 0)\n\n")
+    found = judge.evaluate(spec(tmp_path, lazy, 'changes="x"'), lazy.encode(), tier=Tier.FULL)
+    assert found.line().startswith("REJECTED scaled  its kernels do no work")
 
 
 def test_declared_outputs_bind_the_original_too(judge: Judge, tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 import torch
 
 from geak_evaluator.children.modes import Mode
-from geak_evaluator.schema.exchange import Replay
 
 _aten = torch.ops.aten
 _UNFILLED = frozenset(
@@ -24,9 +23,13 @@ _UNFILLED = frozenset(
 class Poisoned(Mode):
     """Within, a tensor that torch makes without values holds poison, whatever its format."""
 
+    def __init__(self, poison: int) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._poison = poison
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Carries out the operation, and fills what it left as it was."""
         made = func(*args, **(kwargs or {}))
         if func in _UNFILLED and not made.is_meta:
-            torch.empty(0, dtype=torch.uint8).set_(made.untyped_storage()).fill_(Replay.poison)
+            torch.empty(0, dtype=torch.uint8).set_(made.untyped_storage()).fill_(self._poison)
         return made

@@ -52,7 +52,7 @@ def run(entry: Callable[..., Any], contract: str, request: RunRequest, launches:
         launches.driver.calls += 1
         plan = capture.record(call, known, wanted, launches, in_place=in_place)
         return RunReply(plan=plan, configurations=launches.driver.configurations)
-    with Poisoned():  # type: ignore[no-untyped-call]
+    with Poisoned(request.poison):
         found = call()
     if request.outputs is None:
         return RunReply(_describe(found, outputs), launches.count)

@@ -94,6 +94,8 @@ class RunRequest:
     """Record a plan instead of copying outputs."""
     sketch: bool = False
     """Only the plan is wanted: values are of no account, nor what comes back."""
+    poison: int = 0xFF
+    """What every byte of new memory holds, where no plan is recorded."""
 
 
 @dataclass(frozen=True)
