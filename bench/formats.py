@@ -39,7 +39,7 @@ from geak.errors import GeakError
 from geak.formats import registry
 from geak.formats.base import Listed, Scale
 from geak.formats.files import identifier
-from geak.judge import command
+from geak.judge_process import command
 from geak.judges import Judges
 from geak.settings import ELEMENTS
 

@@ -66,7 +66,8 @@ import gpu_variants
 import record
 
 from geak.errors import GeakError
-from geak.judge import Judge, command
+from geak.judge import Judge
+from geak.judge_process import command
 from geak.specs import shipped
 from geak_evaluator.measure.devices import VARIABLES, gpus, visible
 

@@ -32,7 +32,7 @@ from typing import Any
 import record
 
 from geak.judge import Judge as Client
-from geak.judge import command
+from geak.judge_process import command
 from geak.settings import DEFAULT_TARGETS
 from geak.specs import shipped
 from geak_evaluator.judge import Judge

@@ -42,7 +42,7 @@ from geak.errors import GeakError, SpecError
 from geak.formats.arena import Arena
 from geak.formats.base import Format, Listed, Scale
 from geak.formats.tritonbench import GeakRocm, TritonBenchG, TritonBenchT
-from geak.judge import command, words
+from geak.judge_process import command, words
 from geak.judges import Judges
 from geak_evaluator.schema.verdict import Cause, Policy, Status, Verdict
 

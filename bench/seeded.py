@@ -18,7 +18,8 @@ from typing import Any
 import record
 
 from geak.errors import JudgeError, SpecError, UsageError
-from geak.judge import Judge, command
+from geak.judge import Judge
+from geak.judge_process import command
 from geak_evaluator.schema.verdict import Cause, Policy, Status, Tier, Verdict
 
 TARGETS = ("gfx942", "sm_90")

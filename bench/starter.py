@@ -19,7 +19,8 @@ from typing import Any
 
 import record
 
-from geak.judge import Judge, command
+from geak.judge import Judge
+from geak.judge_process import command
 from geak.specs import shipped
 from geak_evaluator.schema.target import TARGETS
 from geak_evaluator.schema.verdict import Code, Status, Verdict

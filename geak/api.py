@@ -284,9 +284,10 @@ def tune(
     With `by`, an axis of the spec, its rows are for that axis's sizes, and each is settled at its own on a GPU.
     What is not named here is as the settings have it, as for `geak tune`.
     """
+    from geak.files import text
     from geak.formats.base import Scale
     from geak.formats.registry import at_hand
-    from geak.judge import Judge, text
+    from geak.judge import Judge
 
     if evaluations < 1 or not minutes > 0:
         raise UsageError("a tuner needs an evaluation at least and some time: evaluations from 1, minutes above 0")

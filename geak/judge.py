@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import select
-import shlex
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, TypeVar
 
 from geak.errors import GeakError, JudgeError, SpecError, UsageError
-from geak.hiding import is_secret
+from geak.files import text
+from geak.judge_process import Process, command, words
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.device import Launched
 from geak_evaluator.schema.findings import Findings
@@ -31,42 +24,10 @@ from geak_evaluator.schema.wire import VERSION, Hello, Request, Response
 
 T = TypeVar("T")
 
-SOURCE_LIMIT = 1 << 20
-_LINE_LIMIT, _HELLO_LIMIT = 1 << 24, 1 << 16
-_PATIENCE_S = 20.0
 _HELLO_S = 120.0
 """A judge that warms torch up on a busy machine, and tries a device, may take so long."""
 
-_PASSED_ON = (
-    *("PATH", "HOME", "XDG_CACHE_HOME", "TMPDIR", "LANG", "LC_ALL", "TZ"),
-    *("VIRTUAL_ENV", "LD_LIBRARY_PATH", "PYTHONPATH", "GEAK_LEASES", "CC"),
-)
-_PASSED_ON_PREFIXES = ("CUDA_", "HIP_", "ROCR_", "ROCM_", "NVIDIA_", "TRITON_")
-
-
 _ERRORS = {"spec": SpecError, "sandbox": JudgeError, "request": UsageError}
-
-
-def environment(*, elsewhere: bool = False) -> dict[str, str]:
-    """What a judge may know of this process's environment: paths and devices, never a key.
-
-    A command that reaches one elsewhere, such as ssh, also learns where keys of its own are asked for.
-    """
-    names = (*_PASSED_ON, *["SSH_AUTH_SOCK"] * elsewhere)
-    known = {
-        k: v
-        for k, v in os.environ.items()
-        if k in names or k.startswith(_PASSED_ON_PREFIXES) or k.endswith("_NUM_THREADS")
-    }
-    return {k: v for k, v in known.items() if not is_secret(k)}  # NVIDIA_API_KEY is one
-
-
-def command(*, allow_weak_sandbox: bool = False, workers: int = 1, gpu_ids: str = "") -> list[str]:
-    """How a judge is started on this machine; with 0 workers, one for each processor."""
-    # -P, and not from here: a file in the current folder must not pass for a module of the judge.
-    start = [sys.executable, "-P", "-m", "geak_evaluator", "serve"]
-    start += ["--gpu-ids", gpu_ids] * bool(gpu_ids)
-    return [*start, *["--allow-weak-sandbox"] * allow_weak_sandbox, *["--workers", str(workers)] * (workers != 1)]
 
 
 class Judge:
@@ -84,11 +45,13 @@ class Judge:
 
         It has `patience` seconds to say hello.
         """
-        self._argv = words(argv) if isinstance(argv, str) else list(argv or command())
-        self._apart, self._errors, self._patience = apart, errors, patience
+        self._process = Process(
+            words(argv) if isinstance(argv, str) else list(argv or command()),
+            apart=apart,
+            errors=errors,
+            patience=patience,
+        )
         self._number = 0
-        self._process: subprocess.Popen[str] | None = None
-        self._killed = False
 
     def __enter__(self) -> Judge:
         self.start()
@@ -101,21 +64,7 @@ class Judge:
 
     def start(self) -> None:
         """Starts it, and hears what it says of itself."""
-        try:
-            self._process = subprocess.Popen(
-                self._argv,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._errors,
-                env=environment(elsewhere=self._argv[0] != sys.executable),
-                encoding="utf-8",
-                errors="surrogateescape",
-                start_new_session=self._apart,
-            )
-        except OSError as error:
-            raise JudgeError(f"the judge could not be started: {shlex.join(self._argv)}: {error.strerror}") from None
-        if self._killed:  # meanwhile, by another thread
-            self.kill()
+        self._process.start()
         try:
             self.hello = self._greeted()
             """What the judge said of itself."""
@@ -125,28 +74,11 @@ class Judge:
 
     def close(self) -> None:
         """Lets it end, or kills it where it does not."""
-        if self._process is None:
-            return
-        for pipe in (self._process.stdin, self._process.stdout):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
-        try:
-            self._process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            self._process.wait()
+        self._process.close()
 
     def kill(self) -> None:
         """Ends it at once, from whatever thread; one that waits for an answer hears that it has ended."""
-        self._killed = True
-        if self._process is None or self._process.poll() is not None:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            if self._apart:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            else:
-                self._process.kill()
+        self._process.kill()
 
     def describe(self, spec: Path) -> Description:
         """What a spec declares."""
@@ -281,8 +213,8 @@ class Judge:
 
     def relay(self, line: str) -> str:
         """One question there and its answer back, as they are."""
-        self._write(line)
-        return self._heard()
+        self._process.write(line)
+        return self._process.heard()
 
     def _evaluation(
         self, spec: Path, kernel: str, targets: Sequence[str], tier: Tier, policy: Policy, **timed: Any
@@ -296,16 +228,7 @@ class Judge:
         return codec.from_json(Request, fields)
 
     def _say(self, request: Request) -> None:
-        self._write(codec.dumps(request))
-
-    def _write(self, line: str) -> None:
-        assert self._process is not None
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(f"{line}\n")
-            self._process.stdin.flush()
-        except OSError:
-            raise self._ended() from None
+        self._process.write(codec.dumps(request))
 
     def _ask(self, kind: type[T], request: Request) -> T:
         self._say(request)
@@ -317,7 +240,7 @@ class Judge:
         return self._read(kind, response.result)
 
     def _greeted(self) -> Hello:
-        line = self._first()
+        line = self._process.first()
         try:
             said = codec.loads(line)
             version = said.get("version")
@@ -330,39 +253,12 @@ class Judge:
         except (codec.WireError, AttributeError):
             raise JudgeError(
                 f"the judge's command printed what is no hello: {_quoted(line)}; "
-                f"nothing but the judge may write to its standard output ({shlex.join(self._argv)[:200]})"
+                f"nothing but the judge may write to its standard output ({self._process.told})"
             ) from None
-
-    def _first(self) -> str:
-        """Its first line, and not a byte of what follows."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        pipe, line, until = self._process.stdout.fileno(), bytearray(), time.monotonic() + self._patience
-        ready = select.poll()
-        ready.register(pipe)
-        while not line.endswith(b"\n") and len(line) < _HELLO_LIMIT:
-            if not ready.poll(1000 * max(until - time.monotonic(), 0)):
-                self.kill()
-                raise JudgeError(
-                    f"the judge did not say hello within {self._patience:g} s: {shlex.join(self._argv)[:200]}; run "
-                    "that by hand: it prints a line of JSON at once, and may ask for nothing, such as a password"
-                )
-            if not (byte := os.read(pipe, 1)):
-                raise self._ended()
-            line += byte
-        return line.decode("utf-8", "surrogateescape")
-
-    def _heard(self) -> str:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline(_LINE_LIMIT)
-        if not line:
-            raise self._ended()
-        return line
 
     def _line(self) -> Any:
         try:
-            return codec.loads(self._heard())
+            return codec.loads(self._process.heard())
         except codec.WireError as error:
             raise JudgeError(f"the judge said something that cannot be read: {error}") from None
 
@@ -372,40 +268,7 @@ class Judge:
         except codec.WireError as error:
             raise JudgeError(f"the judge said something that cannot be read: {error}") from None
 
-    def _ended(self) -> JudgeError:
-        assert self._process is not None
-        try:
-            code = self._process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            return JudgeError("the judge has closed its standard output, and will not answer")
-        if code == 3:  # it has said why, in its own words
-            return JudgeError("the judge will not work on this machine; `geak doctor` says what is missing")
-        return JudgeError(f"the judge ended with code {code} before its answer; `geak doctor` may say why")
-
-
-def words(line: str) -> list[str]:
-    """A command as a person writes it, word by word."""
-    try:
-        found = shlex.split(line)
-    except ValueError as error:
-        raise UsageError(f"--judge {line!r} is no command: {str(error).lower()}") from None
-    if not found:
-        raise UsageError("--judge is empty; it says how to start a judge")
-    return found
-
 
 def _quoted(line: str) -> str:
     plain = "".join(c if c.isprintable() else " " for c in line).strip()
     return repr(plain if len(plain) <= 80 else f"{plain[:77]}...")
-
-
-def text(path: Path) -> str:
-    """A file as it goes over the wire; one that cannot be read is an error for a person."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(SOURCE_LIMIT + 1)
-    except IsADirectoryError:
-        raise UsageError(f"{path} is a folder; a Python file is wanted") from None
-    except OSError as error:
-        raise UsageError(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    return data.decode("utf-8", "surrogateescape")

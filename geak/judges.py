@@ -15,7 +15,8 @@ from types import TracebackType
 from typing import IO, Self, TypeVar
 
 from geak.errors import JudgeDied, JudgeError, SpecError, UsageError
-from geak.judge import Judge, command, words
+from geak.judge import Judge
+from geak.judge_process import command, words
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.observed import Observed, Trials
 from geak_evaluator.schema.seed import Seeds

@@ -77,9 +77,9 @@ def given_kernel(
     kernel: str, folder: Path, spec: str | None, reference: str | None, test: str
 ) -> Callable[[Workplace], Awaitable[Task]]:
     """The task of bettering a kernel; what cannot be meant is said now, and PATH::TASK is read where judges are."""
+    from geak.files import text
     from geak.formats import registry
     from geak.formats.base import Scale
-    from geak.judge import text
     from geak.tasks import begin_with, for_kernel
     from geak.tasks import place as parts
 

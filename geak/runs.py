@@ -11,11 +11,11 @@ from pathlib import Path
 from geak import handover
 from geak.budget import Part
 from geak.errors import RunError, UsageError
+from geak.files import text
 from geak.from_words import TRIES
 from geak.goal import Goal
 from geak.journal.events import VERSION, Begun, Conditions, Ended, Judged, Move, Moved, Resumed, Written
 from geak.journal.store import Entry, Journal, has_run
-from geak.judge import text
 from geak.loop import run as loop
 from geak.objective import must_be_measurable
 from geak.population import GIVEN, Candidate, Population

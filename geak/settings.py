@@ -253,7 +253,7 @@ class Settings:
 
     def judge_command(self, *, workers: int = 1) -> str | list[str]:
         """How the one judge is started that a short question needs."""
-        from geak.judge import command
+        from geak.judge_process import command
         from geak.judges import LOCAL
 
         if self.judge and self.judge[0] != LOCAL:

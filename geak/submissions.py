@@ -12,9 +12,9 @@ from typing import Any
 
 from geak.batch.card import CARD, KERNELS, folder_name, kernel_folder
 from geak.errors import UsageError
+from geak.files import text
 from geak.formats.files import identifier
 from geak.journal.store import EVENTS
-from geak.judge import text
 
 LAYOUTS = (
     "NAME.py or NAME/*.py, a run's or a dataset run's folder, KernelBench's level_L_problem_P_sample_S_kernel.py, or "

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from geak import drafting, specs
 from geak.errors import SpecError, UsageError
+from geak.files import text
 from geak.journal.store import write
-from geak.judge import text
 from geak.judges import Judges
 from geak_evaluator.schema.findings import Findings
 from geak_evaluator.schema.spec import Description

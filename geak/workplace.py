@@ -12,7 +12,7 @@ from geak.budget import Bound, Purse, bound
 from geak.errors import UsageError
 from geak.goal import FASTER
 from geak.journal.events import Caps, Conditions, RoleModel
-from geak.judge import command, words
+from geak.judge_process import command, words
 from geak.judges import LOCAL, Judges, default_commands
 from geak.models.base import Call, Message, Model, Role
 from geak.models.compiler import Compiler

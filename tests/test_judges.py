@@ -14,7 +14,8 @@ from typing import TypeVar
 import pytest
 
 from geak.errors import JudgeDied, JudgeError, SpecError, UsageError
-from geak.judge import Judge, command
+from geak.judge import Judge
+from geak.judge_process import command
 from geak.judges import Judges, default_commands
 from geak.specs import find
 from geak_evaluator.schema.verdict import Status, Tier, Verdict

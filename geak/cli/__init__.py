@@ -29,7 +29,7 @@ from geak.cli import (
 )
 from geak.cli.display import document, say
 from geak.cli.options import EPILOG, EXIT_CODES
-from geak.errors import GeakError
+from geak.errors import GeakError, MachineError
 from geak.version import __version__
 
 app = typer.Typer(
@@ -90,6 +90,10 @@ def main() -> None:
         _end(str(error), error.exit_code, before)
     except BrokenPipeError:
         _unread()
+    except OSError as error:
+        if os.environ.get("GEAK_DEBUG"):
+            raise
+        _unwritten(error)
     except SystemExit as end:
         behind = _behind(end)
         if isinstance(behind, BrokenPipeError):
@@ -110,9 +114,22 @@ def _behind(end: BaseException | None) -> BaseException | None:
 
 
 def _unread() -> NoReturn:
-    """The reader of our output left: as where SIGPIPE ends a program, and what Python still holds back is let go."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    """The reader of our output left: as where SIGPIPE ends a program."""
+    _let_go()
     sys.exit(128 + signal.SIGPIPE)
+
+
+def _unwritten(error: OSError) -> NoReturn:
+    """A disk is full, or the like; what was under way has told of its own files already."""
+    what = f"{error.filename}" if error.filename else "what was to be printed could not be written"
+    say(f"error: {what}: {(error.strerror or str(error)).lower()}", error=True)
+    _let_go()
+    sys.exit(MachineError.exit_code)
+
+
+def _let_go() -> None:
+    """What Python still holds back for standard output goes nowhere, rather than fail once more at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _end(message: str, code: int, printed: int) -> NoReturn:

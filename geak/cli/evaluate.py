@@ -55,9 +55,10 @@ def evaluate(
     flags: Flags,
 ) -> None:
     """Judge a kernel, or many, against specs. Exit codes: 0 accepted, 1 rejected, 6 undecided."""
+    from geak.files import text
     from geak.formats.base import Scale
     from geak.formats.registry import at_hand
-    from geak.judge import Judge, text
+    from geak.judge import Judge
 
     if (kernel is None) == (kernels is None):
         raise UsageError("geak eval needs a kernel file, or --kernels with a folder or a JSONL file")

@@ -20,9 +20,9 @@ from geak.cli.display import document, money, plural, say
 from geak.cli.progress import cap, progress
 from geak.cli.result import again, page, report
 from geak.errors import UsageError
+from geak.files import text
 from geak.journal.events import Caps, RoleModel
 from geak.journal.store import EVENTS, Entry
-from geak.judge import text
 from geak.population import Population
 from geak.preview import Preview
 from geak.record import Opening, Waiting, Watch

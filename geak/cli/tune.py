@@ -60,9 +60,10 @@ def tune(
     The tuned file and, beside it, a JSON table of every configuration that was tried are written; the kernel itself
     stays as it is unless --out names it.
     """
+    from geak.files import text
     from geak.formats.base import Scale
     from geak.formats.registry import at_hand
-    from geak.judge import Judge, text
+    from geak.judge import Judge
 
     if by and table is None:
         raise UsageError("--by says what the rows of a --table are for, and there is none")

@@ -6,9 +6,9 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from geak.files import text
 from geak.formats.base import Listed
 from geak.journal.store import write
-from geak.judge import text
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema import codec

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from geak.errors import SpecError
+from geak.files import text
 from geak.formats.base import Listed, Scale
 from geak.formats.kept import keep, kept
 from geak.formats.optional import settled
@@ -16,7 +17,6 @@ from geak.formats.sizes import elements, in_proportion, scaled
 from geak.formats.trials import CASES, Trying
 from geak.formats.written import Material, Plan, Sizes, formats, kernel_text, spec_text
 from geak.journal.store import write
-from geak.judge import text
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.observed import Entry

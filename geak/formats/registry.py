@@ -16,7 +16,7 @@ from geak.errors import UsageError
 from geak.formats.base import Format, Listed, Need, Scale
 from geak.formats.files import commit, folders, identifier
 from geak.formats.native import Native
-from geak.judge import words
+from geak.judge_process import words
 from geak.judges import Judges
 from geak.specs import collection
 from geak.tasks import Task, for_spec
@@ -203,7 +203,7 @@ def at_hand(name: str, judge: str | list[str] | None, scale: Scale) -> Iterator[
         yield for_spec(name)
         return
     located(name)
-    from geak.judge import command
+    from geak.judge_process import command
 
     argv = words(judge) if isinstance(judge, str) else judge or command()
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -203,3 +205,17 @@ def test_a_reply_that_was_changed_since_is_not_taken_for_what_was_bought(geak, r
     assert f"blobs/{written['source']} is not what was written" in found.err.splitlines()[-1]
     assert "Traceback" not in found.err
     assert (run / "events.jsonl").read_bytes().startswith(before)
+
+
+def test_a_name_that_is_nearly_right_is_told(geak, place):
+    (place / "kernel.py").write_text("")
+    told(geak, 2, r"kernle\.py: no such file or directory; is kernel\.py meant\?$", "eval", "double.py", "kernle.py")
+    told(geak, 2, r"away/k\.py: no such file or directory; there is no folder away$", "eval", "double.py", "away/k.py")
+
+
+@pytest.mark.parametrize("command", [["specs", "list"], ["specs", "list", "--json"], ["--help"]], ids=" ".join)
+def test_where_nothing_can_be_printed_that_is_told(command):
+    with open("/dev/full", "wb") as full:
+        found = subprocess.run([sys.executable, "-m", "geak", *command], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert found.returncode == 3
+    assert found.stderr == "error: what was to be printed could not be written: no space left on device\n"

@@ -6,7 +6,8 @@ import pytest
 
 from geak.cli.options import judge_of
 from geak.errors import JudgeError
-from geak.judge import Judge, command
+from geak.judge import Judge
+from geak.judge_process import command
 from geak.settings import Settings
 from geak.specs import shipped
 from geak_evaluator.schema.wire import VERSION
@@ -117,7 +118,7 @@ def test_a_judge_that_did_not_greet_is_not_left_running(fake_judge, tmp_path):
 
 
 def test_a_judge_that_lives_but_can_say_nothing_any_more(fake_judge, monkeypatch):
-    monkeypatch.setattr("geak.judge._PATIENCE_S", 0.05)
+    monkeypatch.setattr("geak.judge_process._PATIENCE_S", 0.05)
     script = fake_judge("os.close(1)\nsys.stdin.read()")
     with pytest.raises(JudgeError, match="has closed its standard output, and will not answer"), Judge(script):
         pass

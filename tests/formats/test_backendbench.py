@@ -11,7 +11,7 @@ from geak.formats.base import Scale
 from geak.formats.forms import forms, readings
 from geak.formats.registry import checkout, located
 from geak.formats.traces import Array, Call, Type, parse
-from geak.judge import words
+from geak.judge_process import words
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.spec import Description

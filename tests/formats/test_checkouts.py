@@ -7,7 +7,7 @@ import pytest
 
 from geak.formats.base import Scale
 from geak.formats.registry import checkout, prepared, why_not
-from geak.judge import words
+from geak.judge_process import words
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.spec import Description

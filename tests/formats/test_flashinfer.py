@@ -12,7 +12,7 @@ from geak.errors import SpecError, UsageError
 from geak.formats.base import Scale
 from geak.formats.flashinfer import FlashInfer
 from geak.formats.registry import checkout, located
-from geak.judge import words
+from geak.judge_process import words
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.spec import Description

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from geak.formats.drivers import runner
-from geak.judge import words
+from geak.judge_process import words
 from geak.judges import Judges
 from geak_evaluator.schema.observed import Observed
 

@@ -13,7 +13,7 @@ from geak.formats import registry
 from geak.formats.base import Listed, Scale
 from geak.formats.native import Native
 from geak.formats.registry import checkout, located, prepared
-from geak.judge import words
+from geak.judge_process import words
 from geak.judges import Judges
 from geak.specs import shipped
 from geak.tasks import Task

@@ -12,7 +12,7 @@ import pytest
 from geak.errors import SpecError
 from geak.formats.base import Scale
 from geak.formats.registry import checkout, located, prepared, why_not
-from geak.judge import words
+from geak.judge_process import words
 from geak.judges import Judges
 from geak.tasks import Task
 from geak_evaluator.schema.spec import Description

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from geak import judge
+from geak import judge_process
 from geak_evaluator.measure import planfile
 from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.sandbox import confine, driver, policy
@@ -187,4 +187,4 @@ def test_a_library_that_starts_threads_is_told_not_to(tmp_path: Path, monkeypatc
 
 def test_a_judge_is_told_of_such_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VENDOR_NUM_THREADS", "1")
-    assert judge.environment()["VENDOR_NUM_THREADS"] == "1"
+    assert judge_process.environment()["VENDOR_NUM_THREADS"] == "1"

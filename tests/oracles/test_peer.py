@@ -79,6 +79,14 @@ def test_an_original_that_fails_is_named_with_its_line(judge: Judge, tmp_path: P
         judge.evaluate(file, PLAIN.encode())
 
 
+def test_where_the_original_fails_on_one_target_the_other_is_judged(judge: Judge, tmp_path: Path) -> None:
+    amd = PLAIN.replace("    y = torch", "    assert torch.version.hip, 'for AMD alone'\n    y = torch")
+    found = judge.evaluate(spec(tmp_path, amd), PLAIN.encode(), targets=("gfx942", "sm_90"), tier=Tier.FULL)
+    assert found.status is Status.ACCEPTED, found.line()
+    assert [(code.target, code.cause) for code in found.code] == [("gfx942", None), ("sm_90", Cause.UNSUPPORTED)]
+    assert "case N=5: the original kernel fails: AssertionError: for AMD alone" in found.code[1].message
+
+
 def test_an_original_that_is_not_there(judge: Judge, tmp_path: Path) -> None:
     file = spec(tmp_path)
     (tmp_path / "original.py").unlink()
