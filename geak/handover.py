@@ -29,6 +29,7 @@ from geak_evaluator.schema.spec import Description
 from geak_evaluator.schema.verdict import DRAFTED, Verdict
 
 VERSION = 1
+_RECORD = "best.json"
 _KEPT = 8
 """Configurations that are handed over for each target."""
 
@@ -64,13 +65,18 @@ def write(
         if best is not None and about.spec.files:
             patch = _patch(population, text, about, source)
             files["best.patch"] = _comment(origin) + patch
-    files["best.json"] = json.dumps(_record(population, chosen, about, sorted(files)), indent=2) + "\n"
+    files[_RECORD] = json.dumps(_record(population, chosen, about, sorted(files)), indent=2) + "\n"
     for name in ("best.py", "best.patch", "nearest.py"):
         if name not in files:
             (folder / name).unlink(missing_ok=True)
     for name, content in files.items():
         write_file(folder / name, content.encode("utf-8", "surrogateescape"), sync=sync)
     return next((folder / name for name in ("best.patch", "best.py") if name in files), None)
+
+
+def left_behind(folder: Path) -> bool:
+    """Whether a run has handed over here, whatever became of its journal."""
+    return (folder / _RECORD).is_file()
 
 
 def with_header(source: str, lines: list[str]) -> str:

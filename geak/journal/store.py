@@ -293,7 +293,7 @@ def _read(folder: Path) -> tuple[list[Entry], int]:
         entries.append(_entry(folder, len(entries), line))
         end += len(line) + 1
     if not entries:
-        raise RunError(f"{folder}: nothing was written of this run; delete the folder and begin again")
+        raise RunError(f"{folder}: its journal holds no whole line, so there is nothing to go on with; begin it again")
     return entries, end
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from geak.journal.store import EVENTS
 from tests.cli.conftest import Outcome
 from tests.loop import stage
 
@@ -207,6 +208,18 @@ def test_what_cannot_be_gone_on_with_is_told(geak, place, command, message):
     found = geak(*command)
     assert (found.code, found.out) == (2, "")
     assert message in found.err
+
+
+def test_results_whose_journal_is_gone_are_not_written_over(geak, place):
+    geak(*words(place, GOOD))
+    best = (place / "run" / "best.py").read_bytes()
+    (place / "run" / EVENTS).write_text("")
+    on = geak("resume", "run")
+    assert (on.code, "its journal holds no whole line" in on.err) == (2, True), on.err
+    again = geak(*words(place, GOOD))
+    assert (again.code, again.out) == (2, "")
+    assert "run: what a run came to lies there, and its journal does not" in again.err
+    assert (place / "run" / "best.py").read_bytes() == best
 
 
 def test_a_kernel_that_is_given_is_judged_first(geak, place):
