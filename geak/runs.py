@@ -127,9 +127,8 @@ async def prepared(task: Task, place: Workplace, out: Path | None) -> tuple[Open
     await rehearse(brief(task, about, asked, place))
     folder = out or new_folder(place.settings, about.name)
     if handover.left_behind(folder) and not has_run(folder):
-        raise RunError(
-            f"{folder}: what a run came to lies there, and its journal does not; move it away, or name another folder"
-        )
+        lost = "what a run came to lies there, and its journal does not"
+        raise RunError(f"{folder}: {lost}; move it away, or name another folder")
     notes = (*_notes(place), *task.notes)
     return Opening(asked, most(asked), not place.settings.target, notes, folder), task, about
 
