@@ -102,7 +102,7 @@ spec = Spec(
     axes={"M": Axis(1, 16), "K": Axis(1, 4096)},
     inputs={"a": Tensor("M, K", "fp16"), "b": Tensor("K", "fp16")},
     outputs=Tensor("M", "fp16"),
-    cases=[{"M": 4, "K": 2048}],
+    cases=[{"M": 16, "K": 4096}],
 )
 
 
