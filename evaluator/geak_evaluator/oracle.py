@@ -17,7 +17,7 @@ from geak_evaluator.proof import numbers, plausible
 from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.child import Fault, Reply
-from geak_evaluator.sandbox.memory import SharedMemory
+from geak_evaluator.sandbox.memory import SharedMemory, spare
 from geak_evaluator.sandbox.policy import MIB, Limits
 from geak_evaluator.schema import codec, domain, layout
 from geak_evaluator.schema.dtypes import resolve
@@ -166,12 +166,12 @@ class Oracle:
         self._stack.close()
 
     def _begin(self, *, roomy: bool = False) -> None:
-        """A child for it; a `roomy` one may use all processors for as long as a size that is timed may take."""
+        """A child for it; a `roomy` one may use all processors, and the memory, that a size that is timed may take."""
         limits, shared = self._limits, (self._inputs.fd, self._truth.fd)
         if roomy:
             count = _processors()
-            cpu_s, memory = _PATIENCE * count * limits.cpu_s, limits.memory + count * _OF_EACH
-            limits = replace(limits, cpu_s=cpu_s, memory=memory)
+            memory = max(limits.memory, spare() // 2) + count * _OF_EACH
+            limits = replace(limits, cpu_s=_PATIENCE * count * limits.cpu_s, memory=memory)
         spawned = self._box.spawn(_ROLE, {"name": self.file.name}, limits=limits, shared=shared)
         self._child, self._over, self._roomy = self._children.enter_context(spawned), False, roomy
 

@@ -12,6 +12,7 @@ from geak_evaluator import oracle as oracles
 from geak_evaluator.children import lifting
 from geak_evaluator.children.modes import Mode
 from geak_evaluator.oracle import Oracle, SpecFile
+from geak_evaluator.sandbox import memory
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import Limits
 
@@ -37,6 +38,37 @@ def test_all_processors_may_compute_what_is_large(box: Sandbox, monkeypatch: pyt
         told = [oracle.case(case, "gfx942", patient=patient).expected(0).tolist() for patient in (False, True, False)]
     # A processor's time is counted over all of them, and a child that has more keeps it.
     assert told == [[1, 40], [3, 3 * 3 * 40], [1, 3 * 3 * 40]]
+
+
+SPACE = TOLD.replace(b"RLIMIT_CPU", b"RLIMIT_AS").replace(b"cpu_s]", b"cpu_s >> 20]")
+
+
+def test_what_is_large_may_have_half_of_the_memory_that_is_there(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(oracles, "_processors", lambda: 3)
+    limits, told = Limits(20, memory=1 << 30), []
+    for spared in (1, 8):
+        monkeypatch.setattr(oracles, "spare", lambda spared=spared: spared << 30)
+        with Oracle(box, SpecFile(Path("/specs/told.py"), SPACE), limits) as oracle:
+            (case,) = oracle.about.spec.cases
+            told += [oracle.case(case, "gfx942", patient=patient).expected(0)[1] for patient in (False, True)]
+    assert [here - told[0] for here in told] == [0, 3 * 64, 0, 3 * 64 + 3 * 1024]
+
+
+def test_what_can_be_spared_is_the_least_of_machine_and_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    assert memory.spare() == 0
+    (tmp_path / "meminfo").write_text("MemTotal:  8000 kB\nMemAvailable:  5000 kB\nHugePages_Total: 0\n")
+    assert memory.spare() == 5000 << 10
+    for name, text in {"max": "max", "current": "3000", "stat": "anon 1\ninactive_file 500\n"}.items():
+        (tmp_path / f"memory.{name}").write_text(text)
+    assert memory.spare() == 5000 << 10
+    (tmp_path / "memory.max").write_text("4000\n")
+    assert memory.spare() == 1500
+    (tmp_path / "memory.max").write_text("100\n")
+    assert memory.spare() == 0
 
 
 class Seen(Mode):

@@ -1,12 +1,15 @@
-"""Shared memory for tensors: sealed, so that a child can neither shrink it under the judge nor grow it."""
+"""Shared memory for tensors, sealed: a child can neither shrink nor grow it. And what this machine can spare."""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import mmap
 import os
+from pathlib import Path
 from types import TracebackType
 
+_MEMINFO, _CGROUP = Path("/proc/meminfo"), Path("/sys/fs/cgroup")
 _ADD_SEALS, _SEAL_SEAL, _SEAL_SHRINK, _SEAL_GROW = 1033, 1, 2, 4
 
 
@@ -38,3 +41,18 @@ class SharedMemory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def spare() -> int:
+    """The bytes that may be taken before anything has to give way, by this machine and by the container; or 0."""
+    found = []
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        found.append(_table(_MEMINFO)["MemAvailable:"] << 10)
+    with contextlib.suppress(OSError, ValueError, KeyError):  # where there is no limit, it says so in a word
+        limit, used = (int((_CGROUP / f"memory.{name}").read_text()) for name in ("max", "current"))
+        found.append(max(limit - used + _table(_CGROUP / "memory.stat")["inactive_file"], 0))
+    return min(found, default=0)
+
+
+def _table(path: Path) -> dict[str, int]:
+    return {words[0]: int(words[1]) for line in path.read_text().splitlines() if len(words := line.split()) > 1}
