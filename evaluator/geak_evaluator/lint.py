@@ -9,10 +9,11 @@ from typing import Literal
 import numpy as np
 
 from geak_evaluator.judge import Judge
-from geak_evaluator.oracle import Answer, Oracle, SpecFile, TooBig
+from geak_evaluator.kernel_child import SPACE
+from geak_evaluator.oracle import STATE_SPACE, Answer, Oracle, SpecFile, TooBig
 from geak_evaluator.proof.compare import compare
 from geak_evaluator.proof.numbers import Array
-from geak_evaluator.schema import domain, dtypes
+from geak_evaluator.schema import domain, dtypes, layout
 from geak_evaluator.schema.findings import Finding, Findings
 from geak_evaluator.schema.spec import Case
 
@@ -22,6 +23,7 @@ INTERPRETED_ELEMENTS = 1 << 22
 _SPELLED_OUT = 128
 """Numbers that a plan could hold one by one, a byte each (`proof/policy`)."""
 _TARGET = "gfx942"
+_WIDE = {"float": 8}
 
 _MENDS = {
     "zeros": "draw inputs that give larger outputs, or tighten the tolerance",
@@ -39,7 +41,7 @@ def lint(judge: Judge, file: SpecFile) -> Findings:
         if spec.oracle == "tests":
             return Findings(oracle.about.name, (_unproved(spec.oracle),))
         cases = domain.expand(spec, spec.cases)
-        found = [*_coverage(oracle, cases)]
+        found = [*_coverage(oracle, cases), *_untimed(oracle)]
         if spec.oracle == "peer":
             found.append(_unproved(spec.oracle))
         passed: dict[str, list[str]] = {}
@@ -76,6 +78,21 @@ def _coverage(oracle: Oracle, cases: tuple[Case, ...]) -> Iterator[Finding]:
         if all(isinstance(size, int) and size % 16 == 0 for size in sizes):
             text = f"every case has a multiple of 16 for {name}, and the domain holds other sizes"
             yield Finding("no-awkward-size", "warning", text, f"add a case with {name}=17, or say multiple_of=16")
+
+
+def _untimed(oracle: Oracle) -> Iterator[Finding]:
+    """Sizes of which nothing could be proved or timed: there is no room for their tensors."""
+    spec = oracle.about.spec
+    for case in domain.expand(spec, spec.bench):
+        sizes = domain.with_scalars(spec, case.sizes)
+        given = layout.extent(layout.inputs(spec, case, _TARGET)) + STATE_SPACE
+        told = 0  # the truth, and what the reference gives in its own formats
+        for _, output in domain.outputs(spec):
+            format = spec.format(output.dtype, sizes, _TARGET)
+            told += prod(domain.shape(output.shape, sizes)) * (_WIDE.get(format.kind, format.bytes) + format.bytes)
+        if max(given, told) > SPACE:
+            text = f"its {'inputs' if given > SPACE else 'outputs'} are larger than a case may be: it cannot be timed"
+            yield Finding("too-large-to-time", "warning", text, "make it smaller", str(case))
 
 
 def _elements(oracle: Oracle, case: Case) -> int:

@@ -10,6 +10,7 @@ from geak_evaluator.oracle import SpecFile, SpecProblem
 
 FLOATS = '{"x": Tensor("M, N")}'
 OUT = 'outputs=Tensor("M, N"),'
+TIMED = OUT + ' bench=[{"M": %d, "N": 70}],'
 
 
 def findings(judge, spec: str):
@@ -87,6 +88,15 @@ def reference(expression: str, *arguments: str, **fields: str) -> str:
             "warning",
             changed(reference("x * 2"), ("choices=(3,)", "choices=(80000,)"), ('"M": 3', '"M": 80000')),
             changed(reference("x * 2"), ("choices=(3,)", "choices=(8000,)"), ('"M": 3', '"M": 8000')),
+        ),
+        *(
+            (
+                "too-large-to-time",
+                "warning",
+                changed(reference("x * 2"), ("choices=(3,)", "1, 1 << 24"), (OUT, TIMED % rows)),
+                changed(reference("x * 2"), ("choices=(3,)", "1, 1 << 24"), (OUT, TIMED % 1000)),
+            )
+            for rows in (1 << 23, 5 << 19)  # whose inputs, and whose outputs
         ),
         (
             "unused-input",
