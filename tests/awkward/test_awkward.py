@@ -25,7 +25,6 @@ REFUSED = {
     "kernel_in_a_branch": (Cause.NOT_PLAIN, "define it at the top level"),
     "constant_from_elsewhere": (Cause.NOT_PLAIN, "kernel _add names BLOCK, whose value is no literal"),
     "constexpr_function": (Cause.NOT_PLAIN, "names _half, which is a plain Python function; make it a @triton.jit"),
-    "pointer_table": (Cause.FOREIGN_WORK, "values that Python put into a tensor"),
     "addresses": (Cause.FOREIGN_WORK, "an address among a kernel's arguments: hand over the tensor itself"),
     "kept_workspace": (Cause.FOREIGN_WORK, "memory from before the call"),
     "value_decides": (Cause.UNSTABLE_PLAN, "looks at values"),

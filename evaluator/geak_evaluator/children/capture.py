@@ -50,6 +50,7 @@ class Recorder(Mode):
         self._marks: dict[tuple[int, str], None] = {}
         self._known: dict[int, int] = {}
         self._kept: list[Any] = []
+        self._tables = plan.Tables()
         for tensor in inputs:
             self._number(tensor, new=True)
         self._inputs = len(self._known)
@@ -76,16 +77,25 @@ class Recorder(Mode):
         text = fingerprint(function.src)
         name, module = function.fn.__name__, function.fn.__module__
         step = plan.Launch(name, module, launch.grid, arguments, _options(launch), text)
-        self._add(step, reads=_storages(arguments) | self._addressed(launch.args))
+        named = plan.storages(arguments) | self._addressed(launch.args)
+        self._add(step, reads=named | self._tables.behind(named))
 
     def _addressed(self, values: Sequence[Any]) -> set[int]:
         """Storages that a launch is given by their addresses, which mean nothing wherever the plan is carried out."""
         found = set()
         for value in tree_leaves(tuple(values)):
-            if type(value) is int and value >= _ADDRESS:
-                found |= {n for n, kept in enumerate(self._kept) if 0 <= value - kept.data_ptr() < kept.nbytes()}
+            if type(value) is int and (place := self._place(value)) is not None:
+                found.add(place.storage)
         self._marks |= {(number, _AN_ADDRESS): None for number in found}
         return found
+
+    def _place(self, value: int) -> plan.View | None:
+        """The memory whose address a number is."""
+        if value >= _ADDRESS:
+            for number, kept in enumerate(self._kept):
+                if 0 <= (offset := value - kept.data_ptr()) < kept.nbytes():
+                    return plan.View(number, "uint8", offset, (1,), (1,))
+        return None
 
     def bearing(self, found: Sequence[tuple[str, torch.Tensor]]) -> plan.Plan:
         """What was noted and bears on the result: what was computed for the host's decisions alone is left out."""
@@ -133,6 +143,7 @@ class Recorder(Mode):
         if len(self._steps) > plan.MOST_STEPS:
             raise PlanTooLong
         self._steps.append(Noted(step, frozenset(reads), frozenset(writes)))
+        self._tables.note(step)
 
     def _allocate(self, tensor: torch.Tensor) -> plan.View:
         fresh = not self._is_known(tensor)
@@ -166,16 +177,22 @@ class Recorder(Mode):
             self._work(func, args, kwargs, result)
 
     def _put_in(self, tensor: torch.Tensor) -> None:
-        """A small table of numbers is a few constants; of addresses it is a word of this process that means nothing."""
+        """A small table of numbers, or of the addresses of tensors, is a few constants."""
         values = tensor.flatten()
-        if tensor.numel() > _TABLE or any(abs(value) >= _ADDRESS for value in values.tolist() if type(value) is int):
+        large = {value for value in values.tolist() if type(value) is int and abs(value) >= _ADDRESS}
+        places: dict[float, plan.View | None] = {value: self._place(value) for value in large}
+        if tensor.numel() > _TABLE or None in places.values():
             self._mark(_PUT_IN, tensor)
             return
         whole, at = self._allocate(tensor), 0
         for _, run in groupby(values.tolist(), repr):
             until = at + len(list(run))
             part = whole if until - at == tensor.numel() else self.view(values[at:until])
-            self._fill(part, values[at].item())
+            value = values[at].item()
+            if (of := places.get(value)) is not None:
+                self._add(plan.Fill(part, 0, of), reads=[of.storage], writes=[part.storage])
+            else:
+                self._fill(part, value)
             at = until
 
     def _work(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
@@ -197,7 +214,7 @@ class Recorder(Mode):
         finally:
             views = tuple(self._allocate(leaf) for leaf in _tensors(result))
         changed = {*(view.storage for view in views), *(self._number(leaf) for leaf in written)}
-        read = _storages((*arguments, *keywords.values()))
+        read = plan.storages((*arguments, *keywords.values()))
         self._add(plan.Library(str(func), arguments, keywords, views), reads=read, writes=changed)
 
     def _operand(self, value: Any) -> plan.Argument:
@@ -326,11 +343,6 @@ _TRITON_FORMATS = {
 
 def _tensors(value: Any) -> list[torch.Tensor]:
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
-
-
-def _storages(arguments: Sequence[plan.Argument]) -> set[int]:
-    found = {item.view.storage for item in arguments if item.view is not None}
-    return found.union(*(_storages(item.items) for item in arguments))
 
 
 def _written(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,7 +93,8 @@ def replay(kernels: jit_only.Kernels, asked: Replay, on_launch: Callable[[Any], 
     with device.activate(asked.target, on_launch=on_launch, compile=False, execute=asked.execute) as driver:
         driver.tables = False
         driver.order = partial(numbered, order=asked.order, together=asked.together)
-        for step in asked.plan.steps:
+        for step, led in zip(asked.plan.steps, asked.plan.led, strict=True):
+            driver.led = memory.whole(led)
             if isinstance(step, plan.Allocate):
                 memory.allocate(step)
             else:
@@ -119,7 +120,8 @@ def trace(
 
     with device.activate(asked.target, on_launch=on_launch, compile=False, observe=observe) as driver:
         driver.tables = False
-        for step in asked.plan.steps:
+        for step, led in zip(asked.plan.steps, asked.plan.led, strict=True):
+            driver.led = memory.whole(led)
             if isinstance(step, plan.Allocate):
                 memory.reserve(step)
             elif isinstance(step, plan.Launch):
@@ -173,6 +175,10 @@ class _Memory:
         """New memory of zeros, whose pages are none until they are written."""
         # By way of numpy, whose zeros are the system's; torch would write them.
         self._storages[step.storage] = torch.from_numpy(np.zeros(step.bytes, dtype=np.uint8)).untyped_storage()
+
+    def whole(self, numbers: Iterable[int]) -> list[torch.Tensor]:
+        """All of these storages, byte by byte."""
+        return [torch.empty(0, dtype=torch.uint8).set_(self._storages[number]) for number in sorted(numbers)]
 
     def tensor(self, view: plan.View) -> torch.Tensor:
         """A view as a tensor; torch would let a storage grow under one that reaches past it."""

@@ -49,6 +49,9 @@ def ready(step: plan.Step, memory: Memory, kernels: jit_only.Kernels, moving: Co
     find = _Finder(memory, kernels, moving)
     if isinstance(step, plan.Fill):
         target, value = find.tensor(step.view), step.value
+        if step.of is not None:
+            of = find.tensor(step.of)
+            return lambda: target().fill_(of().data_ptr())
         return lambda: target().fill_(value)
     if isinstance(step, plan.Copy):
         target, source = find.tensor(step.target), find.tensor(step.source)

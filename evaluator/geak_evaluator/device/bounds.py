@@ -2,7 +2,7 @@
 
 import gc
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,9 +50,19 @@ class Memory:
     """The storages that the arguments of one launch reach."""
 
     def __init__(
-        self, kernel: str, arguments: dict[str, Any], programs: int, *, strict: bool = True, tables: bool = True
+        self,
+        kernel: str,
+        arguments: dict[str, Any],
+        programs: int,
+        *,
+        strict: bool = True,
+        tables: bool = True,
+        led: Sequence[torch.Tensor] = (),
     ) -> None:
-        """With `tables` an argument of whole numbers may hold addresses: whatever tensor lives there may be touched."""
+        """With `tables` an argument of whole numbers may hold addresses: whatever tensor lives there may be touched.
+
+        Without, only those that the arguments are known to lead to.
+        """
         self.kernel = kernel
         self.conflicts: list[Conflict] = []
         self.strays: list[OutOfBounds] = []
@@ -66,6 +76,8 @@ class Memory:
         self._released: dict[int, set[int]] = {}
         for name, value in arguments.items():
             self._add(name, value)
+        for tensor in led:
+            self._add("a tensor reached through a table of addresses", tensor)
         self._index()
 
     def _add(self, name: str, value: Any) -> None:

@@ -1,7 +1,7 @@
 """Triton's driver for a device that is only described, and the record of a launch on it."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
@@ -118,8 +118,9 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         self.compiles = compile
         self.executes = execute
         self.strict = strict
-        # Whether kernels may reach tensors by addresses in a table: not where a plan is judged, which knows none.
+        # Whether kernels may reach any tensor by an address in a table; a plan knows those that it leads to.
         self.tables = True
+        self.led: Sequence[Any] = ()
         self.probing = False
         self.observe: Callable[[Launch], Any] | None = None
         # In which order the programs of a launch come, of so many.

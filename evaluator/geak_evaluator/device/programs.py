@@ -53,6 +53,7 @@ def run(
     *,
     strict: bool = True,
     tables: bool = True,
+    led: Sequence[Any] = (),
     observer: Observer | None = None,
     order: Callable[[int], Iterable[int]] = range,
 ) -> Memory:
@@ -66,7 +67,7 @@ def run(
     count = grid[0] * grid[1] * grid[2]
     reached = dict(zip(names, args, strict=True))
     programs = count if observer is None else 1
-    memory = Memory(function.__name__, reached, programs, strict=strict, tables=tables)
+    memory = Memory(function.__name__, reached, programs, strict=strict, tables=tables, led=led)
     build = Builder if observer is None else observer.builder
     builder = build(code.options, code.module_map, memory)
     semantic = Semantic(builder)

@@ -128,7 +128,7 @@ def execute(launch: Launch, driver: SimulatedDriver) -> None:
         module_map=backend.get_module_map(),
     )
     observer = None if driver.observe is None else driver.observe(launch)
-    how: dict[str, Any] = {"strict": driver.strict, "tables": driver.tables, "order": driver.order}
+    how: dict[str, Any] = {"strict": driver.strict, "tables": driver.tables, "led": driver.led, "order": driver.order}
     memory = programs.run(code, launch.grid, launch.args, observer=observer, **how)
     launch.conflicts.extend(memory.conflicts)
     launch.strays.extend(memory.strays)

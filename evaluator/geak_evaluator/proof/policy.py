@@ -125,6 +125,8 @@ def _is_memory(view: View) -> bool:
 def _views(step: Step) -> Iterator[View]:
     if isinstance(step, Fill):
         yield step.view
+        if step.of is not None:
+            yield step.of
     elif isinstance(step, Copy):
         yield from (step.source, step.target)
     elif isinstance(step, Launch):

@@ -52,7 +52,7 @@ def _words(step: Step) -> Iterator[Word]:
         for view in step.results:
             yield from _view(view)
     elif isinstance(step, Fill):
-        yield from (step.value, *_view(step.view))
+        yield from (step.value, *_view(step.view), *(() if step.of is None else _view(step.of)))
     elif isinstance(step, Copy):
         yield from (*_view(step.source), *_view(step.target))
 

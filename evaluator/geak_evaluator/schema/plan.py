@@ -5,6 +5,7 @@ Views of memory are no steps: a tensor is a storage, an offset, a shape and stri
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Literal
@@ -35,10 +36,11 @@ class Allocate:
 
 @dataclass(frozen=True)
 class Fill:
-    """One constant into every element."""
+    """One constant into every element, or the address `of` a view: a table of them leads a kernel to other tensors."""
 
     view: View
     value: int | float | bool
+    of: View | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,36 @@ class Library:
 Step = Allocate | Fill | Copy | Launch | Library
 
 
+class Tables:
+    """Which storages hold addresses, and of which others: followed step by step."""
+
+    def __init__(self) -> None:
+        self._held: dict[int, set[int]] = {}
+
+    def note(self, step: Step) -> None:
+        """Takes in what a step puts where."""
+        if isinstance(step, Fill) and step.of is not None:
+            self._held.setdefault(step.view.storage, set()).add(step.of.storage)
+        elif isinstance(step, Copy) and step.source.storage in self._held:
+            self._held.setdefault(step.target.storage, set()).update(self._held[step.source.storage])
+
+    def behind(self, named: Iterable[int]) -> frozenset[int]:
+        """The storages that these lead to, and that those lead to in turn."""
+        found: set[int] = set()
+        left = [*named]
+        while left:
+            fresh = self._held.get(left.pop(), set()) - found
+            found |= fresh
+            left += fresh
+        return frozenset(found)
+
+
+def storages(arguments: Sequence[Argument]) -> set[int]:
+    """Those that arguments name."""
+    found = {item.view.storage for item in arguments if item.view is not None}
+    return found.union(*(storages(item.items) for item in arguments))
+
+
 @dataclass(frozen=True)
 class Output:
     """One leaf of what the entry returned."""
@@ -122,6 +154,18 @@ class Plan:
     def launches(self) -> tuple[Launch, ...]:
         """The kernels that it launches, in order."""
         return tuple(step for step in self.steps if isinstance(step, Launch))
+
+    @property
+    def led(self) -> tuple[frozenset[int], ...]:
+        """For each step the storages that it is led to by tables of addresses, besides those that it names."""
+        tables, found = Tables(), []
+        for step in self.steps:
+            if isinstance(step, Launch):
+                found.append(tables.behind(storages(step.arguments)))
+            else:
+                tables.note(step)
+                found.append(frozenset())
+        return tuple(found)
 
     @property
     def programs(self) -> int:
