@@ -30,6 +30,10 @@ from tests.judge.trial import changed, rejected
 from tests.measure import scene
 
 DEVICE = "simulated gfx942"
+BARE = Extras(references=(), calls=False, energy=False)
+LOOKED_UP = "".join(
+    f"    {name} = tl.load(table + {place}).to(tl.pointer_type(tl.float32))\n" for place, name in enumerate("xy")
+)
 
 
 def evaluated(judge: Judge, kernel: str = scene.KERNEL, **asked: Any) -> Verdict:
@@ -60,8 +64,7 @@ def test_a_kernel_is_proved_and_timed_on_the_device(box: Sandbox) -> None:
 
 def test_what_is_measured_besides_is_what_was_asked_for(box: Sandbox) -> None:
     judge = scene.measuring_judge(box, watts=100.0)
-    bare = Extras(references=(), calls=False, energy=False)
-    for asked, there in ((bare, False), (replace(bare, references=("eager",), calls=True, energy=True), True)):
+    for asked, there in ((BARE, False), (replace(BARE, references=("eager",), calls=True, energy=True), True)):
         (timing,) = evaluated(judge, time=True, extras=asked).timings
         assert timing.state is State.MEASURED, timing.message
         assert bool(timing.baseline) is bool(timing.call_us) is (timing.joules is not None) is there
@@ -113,6 +116,18 @@ class Scale(torch.nn.Module):
     )
     assert verdict.status is Status.ACCEPTED, verdict.line()
     assert {(one.baseline, one.message) for one in verdict.timings} == {("original", ""), ("eager", "")}
+
+
+def test_a_table_of_addresses_is_another_in_each_place(box: Sandbox) -> None:
+    kernel = changed(
+        scene.KERNEL,
+        ("def _scale(x, y, n, BLOCK: tl.constexpr):\n", f"def _scale(table, n, BLOCK: tl.constexpr):\n{LOOKED_UP}"),
+        ("(x, y, n, BLOCK", "(torch.tensor([x.data_ptr(), y.data_ptr()], device=x.device), n, BLOCK"),
+    )
+    verdict = evaluated(scene.measuring_judge(box), kernel, time=True, extras=BARE)
+    assert verdict.status is Status.ACCEPTED, verdict.line()
+    assert verdict.how == DEVICE
+    assert [(one.state, one.message) for one in verdict.timings] == [(State.MEASURED, "")]
 
 
 def test_the_gate_is_proved_natively_and_not_timed(box: Sandbox) -> None:

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakValueDictionary
 
 import torch
 
@@ -153,6 +154,7 @@ class SimulatedMetal:
         self._launched = 0
         self._works = True
         self._known: dict[int, list[torch.Tensor]] = {}
+        self._memories: WeakValueDictionary[int, torch.Tensor] = WeakValueDictionary()
         self._later: list[Callable[[], None]] = []
         self.identity = Identity(
             vendor="simulated",
@@ -175,7 +177,9 @@ class SimulatedMetal:
             raise MemoryError(f"the device has no {count} bytes left")
         self._allocated += count
         with unmarked():
-            return torch.empty(max(count, 1), dtype=torch.uint8)
+            memory = torch.empty(max(count, 1), dtype=torch.uint8)
+        self._memories[memory.data_ptr()] = memory
+        return memory
 
     def free(self) -> int:
         """What was not allocated yet."""
@@ -288,6 +292,9 @@ class SimulatedMetal:
     def _interpret(self, launch: Any) -> None:
         """The same launch on the same bytes leaves the same bytes: it is interpreted once."""
         tensors = {a.untyped_storage().data_ptr(): a for a in launch.args if isinstance(a, torch.Tensor)}
+        for table in [a for a in tensors.values() if a.dtype in (torch.int64, torch.uint64)]:
+            for start in {start for start, memory in self._memories.items() if _leads_to(table, start, memory)}:
+                tensors.setdefault(start, self._memories[start])
         raw = [torch.empty(0, dtype=torch.uint8).set_(a.untyped_storage()) for a in tensors.values()]
         place = {pointer: number for number, pointer in enumerate(tensors)}
 
@@ -342,3 +349,9 @@ class SimulatedMetal:
     def _elsewhere(self, launch: Any, us: float) -> None:
         self._begin(self.world.takes(us))
         self._interpret(launch)
+
+
+def _leads_to(table: torch.Tensor, start: int, memory: torch.Tensor) -> bool:
+    """Whether a number in it is an address there."""
+    values = table.view(torch.int64)
+    return bool(((values >= start) & (values < start + memory.nbytes)).any())
