@@ -20,7 +20,7 @@ from geak_evaluator.device.cuda_on_cpu import cuda_on_cpu
 from geak_evaluator.device.simulated import replaced
 from geak_evaluator.kernel_child import SPACE
 from geak_evaluator.measure.metal import NoGraph, known, real, sensors
-from geak_evaluator.measure.metal.child import serve
+from geak_evaluator.measure.metal.child import serve, shared
 from geak_evaluator.measure.metal.runner import PlanWork, Runner
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.schema import codec
@@ -221,10 +221,9 @@ def test_a_memory_that_cannot_be_given_back_is_a_trouble(monkeypatch: pytest.Mon
     def refuses() -> None:
         raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
 
-    monkeypatch.setattr("geak_evaluator.measure.metal.child._shared", lambda: False)
     with opened(H200, hip=False) as metal, replaced(torch.cuda, "empty_cache", refuses):
         channel = Spoken(Asked(prepare=Prepare()), Asked(test=True))
-        serve(channel, metal, lambda place, asked: None)  # type: ignore[arg-type, return-value]
+        serve(channel, metal, lambda place, asked: None, None)  # type: ignore[arg-type, return-value]
     told = channel.reply_as(0, Prepared)
     assert told.trouble is not None
     assert "captures_underway" in told.trouble.message
@@ -309,7 +308,8 @@ def test_a_plan_is_proved_and_timed(
             Asked(block=Block(((0, 1),), sampled=0, timed=False)),
             Asked(block=Block(order, sampled=3, warm=True, probes=2)),
         )
-        serve(channel, metal, lambda place, asked: PlanWork(metal, place, asked, kernels))  # type: ignore[arg-type]
+        memories = shared()
+        serve(channel, metal, lambda place, asked: PlanWork(metal, place, asked, kernels), memories)  # type: ignore[arg-type]
         for number in range(2):
             os.close(200 + number)
         assert outside.tensor(out).tolist() == [3.0] * 70  # of the last call's values

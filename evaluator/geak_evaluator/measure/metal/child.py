@@ -34,19 +34,19 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     except jit_only.NotPlain as error:
         channel.reply(codec.dumps(Trouble("not_plain", str(error), error.line)).encode(), REFUSED)
         return
+    memories = shared()
     try:
         metal = open_metal(job["kind"], job["visible"], job["settings"])
     except Exception as error:
         channel.reply(codec.dumps(device_trouble(error)).encode(), RAISED)
         return
     channel.reply()
-    serve(channel, metal, lambda place, asked: PlanWork(metal, place, asked, kernels))
+    serve(channel, metal, lambda place, asked: PlanWork(metal, place, asked, kernels), memories)
 
 
-def serve(channel: Channel, metal: Metal, make: Make) -> None:
+def serve(channel: Channel, metal: Metal, make: Make, memories: tuple[Arena, Arena] | None) -> None:
     """Answers until the judge is done."""
     runner: Runner | None = None
-    given, got = (Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)) if _shared() else (None, None)
     while (body := channel.receive()) is not None:
         asked = codec.from_json(Asked, codec.loads(body))
         reply: object
@@ -55,19 +55,20 @@ def serve(channel: Channel, metal: Metal, make: Make) -> None:
         elif asked.prepare is not None:
             runner = None  # its memory first
             runner, reply = _prepare(metal, asked.prepare, make)
-        elif runner is None or given is None or got is None:
+        elif runner is None or memories is None:
             reply = Timed(trouble=Trouble("protocol", "nothing was made ready"))
         else:
-            reply = _timed(runner, asked, given, got)
+            reply = _timed(runner, asked, *memories)
         channel.reply(codec.dumps(reply).encode())
 
 
-def _shared() -> bool:
+def shared() -> tuple[Arena, Arena] | None:
+    """The memories that this child was given, if any; before its device is open, whose files take the next numbers."""
     try:
         os.fstat(FIRST_SHARED + 1)
     except OSError:
-        return False
-    return True
+        return None
+    return Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)
 
 
 def _prepare(metal: Metal, asked: Prepare, make: Make) -> tuple[Runner | None, Prepared]:

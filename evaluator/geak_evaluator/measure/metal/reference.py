@@ -15,7 +15,7 @@ from geak_evaluator.children.loading import load, raised
 from geak_evaluator.children.tensors import leaves
 from geak_evaluator.children.values import unpack
 from geak_evaluator.measure.metal import Metal, open_metal
-from geak_evaluator.measure.metal.child import device_trouble, serve
+from geak_evaluator.measure.metal.child import device_trouble, serve, shared
 from geak_evaluator.measure.metal.runner import Place
 from geak_evaluator.sandbox.channel import RAISED, REFUSED, Channel
 from geak_evaluator.schema import codec
@@ -37,6 +37,7 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     except BaseException as error:
         channel.reply(codec.dumps(Trouble("raised", raised(error, job["name"]).text)).encode(), REFUSED)
         return
+    memories = shared()
     try:
         metal = open_metal(job["kind"], job["visible"], job["settings"])
     except Exception as error:
@@ -44,7 +45,7 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
         return
     channel.reply()
     mode = job["mode"] if job["kind"] == "torch" else "eager"  # a simulated device has nothing to compile for
-    serve(channel, metal, lambda place, asked: _Called(metal, place, asked, function, mode, job))
+    serve(channel, metal, lambda place, asked: _Called(metal, place, asked, function, mode, job), memories)
 
 
 def _function(module: Any, job: dict[str, Any]) -> Callable[..., Any]:

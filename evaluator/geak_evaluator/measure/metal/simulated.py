@@ -131,11 +131,11 @@ class SimulatedMetal:
         """`costs` are cold microseconds by the name of a kernel or step: "rows=20,eager=45"; `us` is of all others.
 
         "rows/BLOCK/64=1.5" makes a kernel's launches with that constant, or that many warps, take so much longer.
-        `opens` is a file that it does not start without, as a driver has its device files. One that is `exclusive`
-        says that it is for one process at a time, and does not see to it.
+        `opens` is a file that it does not start without and keeps open, as a driver does its device files. One that is
+        `exclusive` says that it is for one process at a time, and does not see to it.
         """
         if opens:
-            os.close(os.open(opens, os.O_RDWR))
+            self._files = [os.open(opens, os.O_RDWR) for _ in range(4)]
         self.world = world or World(**behaviour)
         self._described = find(target)
         torch.use_deterministic_algorithms(True, warn_only=True)  # new memory is NaN
