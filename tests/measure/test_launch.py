@@ -137,3 +137,35 @@ def test_triton_builds_its_drivers_stub_from_inside(tmp_path: Path, monkeypatch:
         box.spawn("stub_role", limits=limits, read=(str(tmp_path),), devices=(OWN,)) as child,
     ):
         assert child.ask().body == b"loaded", child.log
+
+
+_CRASHES = """
+import ctypes
+import sys
+
+from geak_evaluator.sandbox.channel import Channel
+
+
+def main(channel, job):
+    channel.receive()
+    channel.reply()
+    channel.receive()
+    print("ld: cannot find -l:libcuda.so.1", file=sys.stderr, flush=True)
+    ctypes.string_at(0)
+"""
+
+
+def test_what_a_crash_of_the_test_printed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There may be no second try on that machine: what the compiler or the driver said must not be lost."""
+    for place in [tmp_path, *tmp_path.parents[:-2]]:
+        place.chmod(place.stat().st_mode | 0o055)
+    (tmp_path / "crashing_role.py").write_text(_CRASHES)
+    kept = tmp_path / "log"
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    monkeypatch.setenv("GEAK_DEVICE_LOG", str(kept))
+    with Sandbox(minimum=Level.BASE, preload=()) as box:
+        device = lent(box, "")
+        monkeypatch.setattr(Lent.spawn, "__kwdefaults__", {**Lent.spawn.__kwdefaults__, "role": "crashing_role"})
+        with pytest.raises(DeviceLost, match=r"its process died, by signal 11 \[ld: cannot find -l:libcuda\.so\.1\]"):
+            _ = device.identity
+    assert "it ended with -11\nld: cannot find" in kept.read_text()

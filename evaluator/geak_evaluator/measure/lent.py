@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -11,7 +12,7 @@ from geak_evaluator.measure.lease import Busy, Seat, Unfit, lease, suspect
 from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox import driver
 from geak_evaluator.sandbox.box import Sandbox
-from geak_evaluator.sandbox.child import Child
+from geak_evaluator.sandbox.child import Child, Fault
 from geak_evaluator.sandbox.policy import GIB, Limits
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.device import Gpu
@@ -19,6 +20,9 @@ from geak_evaluator.schema.exchange import Trouble
 from geak_evaluator.schema.measuring import Asked, Identity, Metal, Tested
 
 _ROLE = "geak_evaluator.measure.metal.child"
+LOG = "GEAK_DEVICE_LOG"
+_PRINTED = 800
+"""Characters of what the test's child printed that are told; the last say why."""
 _WAIT_S = 600.0
 """How long a device that another process holds is waited for."""
 
@@ -132,4 +136,21 @@ class Lent:
         why = trouble.message if trouble else FAULTS[reply.fault] if reply.fault else "it does not say which it is"
         if self.metal.kind != "simulated" and (lacking := driver.lacking()):
             why = f"{lacking} ({why})"
-        raise DeviceLost(f"the device at {where} does not pass its test: {why}")
+        ended = child.end().status
+        if reply.fault is Fault.DIED and ended is not None:
+            why += f", by signal {-ended}" if ended < 0 else f", with exit code {ended}"
+        self.keep(child, why)
+        # Nothing foreign runs in a test: what a compiler, a loader or a driver printed is for a person.
+        printed = " ".join(child.log.split())[-_PRINTED:]
+        raise DeviceLost(f"the device at {where} does not pass its test: {why}{f' [{printed}]' if printed else ''}")
+
+    def keep(self, child: Child, why: str) -> None:
+        """What a child that went wrong has printed, and how it ended, goes into the file that GEAK_DEVICE_LOG names.
+
+        Never into a verdict: a kernel prints what it likes, such as the shapes that nobody is to learn.
+        """
+        if not (path := os.environ.get(LOG)):
+            return
+        ended = child.end()
+        with contextlib.suppress(OSError), open(path, "a") as file:
+            file.write(f"--- a child on the device: {why}; it ended with {ended.status}\n{child.log.rstrip()}\n")

@@ -110,6 +110,8 @@ class DeviceSide:
             # a process of its own.
             self._spoilt = timed.trouble.cause == "no_graph"
             self._lent.suspect |= not self._spoilt
+            if not self._spoilt:
+                self._lent.keep(self._child, timed.trouble.message)
             raise self._unmeasured(timed.trouble)
         return timed, timed.seconds if self._lent.metal.kind == "simulated" else reply.seconds
 
@@ -144,6 +146,7 @@ class DeviceSide:
         if reply.ok:
             return
         if reply.fault is not None:
+            self._lent.keep(self._child, FAULTS[reply.fault])
             self._lent.doubt(FAULTS[reply.fault])
             raise Unmeasured(State.FAILED, f"on the device: {FAULTS[reply.fault]}", reply.fault.value)
         raise self._unmeasured(read(Trouble, reply) or Trouble("protocol", FAULTS[Fault.PROTOCOL]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -82,6 +83,7 @@ class Metal(Protocol):
 
 def open_metal(kind: str, visible: str, settings: dict[str, Any]) -> Metal:
     """Opens a device in this process, which has not touched any before."""
+    faulthandler.enable()  # where a driver crashes, the child's log says in which of our lines
     if kind == "simulated":
         from geak_evaluator.measure.metal.simulated import SimulatedMetal
 
