@@ -49,6 +49,7 @@ import argparse
 import contextlib
 import datetime
 import json
+import os
 import re
 import sys
 import threading
@@ -61,6 +62,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import gpu_awake
 import gpu_steps
 import gpu_variants
 import record
@@ -70,6 +72,7 @@ from geak.judge import Judge
 from geak.judge_process import command
 from geak.specs import shipped
 from geak_evaluator.measure.devices import VARIABLES, gpus, visible
+from geak_evaluator.measure.lent import LOG
 
 Result = dict[str, Any]
 Step = tuple[str, Callable[[], Result]]
@@ -143,6 +146,8 @@ def _turn(name: str) -> int:
 
 ALWAYS = ("doctor", "launch")
 """What every shard does first, whichever it is."""
+_HELLO_S = 300.0
+"""What a judge may take to say hello: on a machine that is new, torch is read off a disk for the first time."""
 _LEAST_S = 120.0
 """What these may take at the least, however little time there is."""
 
@@ -173,6 +178,10 @@ def watched(made: gpu_steps.Steps, left: float) -> Iterator[list[bool]]:
 
 _NEARLY_ALL = 0.75
 """Of the time there is: a step that had so much and did not finish will not the next time either."""
+_PATIENCE, _LEAST_STEP_S = 4.0, 150.0
+"""How many times what it is estimated to take a step has, and what every step has: a hang costs no more than that."""
+_TOLD = 400
+"""Characters of what a step missed that are said again at the end: who sees no more than the last lines sees them."""
 
 
 def work(
@@ -183,11 +192,13 @@ def work(
     seconds: float = 0.0,
     watch: Callable[[float], AbstractContextManager[list[bool]]] = unwatched,
     expected: Callable[[str], float] = gpu_steps.expected,
+    renew: Callable[[], None] = lambda: None,
 ) -> int:
     """Step after step until all are there or the time is over; a step that goes wrong spoils no other.
 
     `seconds` is the time there was in all; `watch` ends whatever a step has asked when that is over, and says so.
     A step that is `expected` to take longer than what is left waits for the next time, unless it had its turn before.
+    `renew` is called where what a step has asked may be of no more use.
     """
     cut: list[str] = shard.known.setdefault("unfinished", [])
     left: list[str] = []
@@ -199,18 +210,23 @@ def work(
             left.append(name)
             continue
         begun = time.monotonic()
-        with watch(max(until - begun, _LEAST_S if name in ALWAYS else 0.0)) as ended:
+        has = max(until - begun, _LEAST_S if name in ALWAYS else 0.0)
+        own = max(_PATIENCE * expected(name), _LEAST_STEP_S)
+        with watch(min(has, own)) as ended:
             try:
                 result = step()
-            except (GeakError, gpu_steps.NotHere) as error:
+            except gpu_steps.NotHere as error:
                 result = {"missed": [str(error)]}
             except Exception as error:  # a mistake of ours, which is to cost no more of the device's time than its own
-                result = {"missed": [f"{type(error).__name__}: {error}"]}
+                ours = not isinstance(error, GeakError)
+                result = {"missed": [f"{type(error).__name__}: {error}" if ours else str(error)]}
                 if not ended:
-                    traceback.print_exc()
+                    result["trace"] = traceback.format_exc()
+                    renew()
         result["seconds"] = round(time.monotonic() - begun, 1)
         if ended:
-            if result["seconds"] < _NEARLY_ALL * seconds:
+            renew()
+            if has <= own and result["seconds"] < _NEARLY_ALL * seconds:
                 cut[:] = dict.fromkeys([name, *cut])
                 shard.write()
                 left.append(name)
@@ -220,10 +236,12 @@ def work(
         cut[:] = [one for one in cut if one != name]
         shard.put(name, result)
         print(line(name, result), flush=True)
-        if name in ALWAYS and result.get("missed"):
+        if name in ALWAYS and result.get("missed") and result.get("stop", True):
             print("nothing else is tried before that is mended", file=sys.stderr)
             return 1
     missed = [name for name, result in shard.known["steps"].items() if result.get("missed")]
+    for name in missed:
+        print(line(name, shard.known["steps"][name])[:_TOLD])
     done = len(shard.known["steps"])
     print(f"{shard.path}: {done} steps done, {len(left)} left{f', missed: {chr(44).join(missed)}' if missed else ''}")
     for kind in dict.fromkeys(name.partition(":")[0] for name in left):
@@ -258,23 +276,46 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=record.RESULTS, help="where results go")
     options = parser.parse_args(argv)
     until = time.monotonic() + 60 * options.minutes
+    with contextlib.nullcontext("") if options.device else gpu_awake.awake() as said:
+        if said:
+            print(f"without a sandbox: {said}", flush=True)
+        return measure(options, until)
+
+
+def measure(options: argparse.Namespace, until: float) -> int:
+    """All steps that are asked for, on the device that is awake."""
     there = [gpu for gpu in visible(gpus()) if gpu.usable and gpu.target]
     if not options.device and not there:
         variables = ", ".join(VARIABLES)
         print(f"there is no GPU here that this user may open, and that {variables} leave", file=sys.stderr)
         return 3
-    start = [*command(), *(["--device", options.device] if options.device else [])]
-    with Judge(start) as room:
+    options.out.mkdir(parents=True, exist_ok=True)
+    # All that runs is of this checkout: where the sandbox does not hold, the doctor says so, and the rest goes on.
+    start = [*command(allow_weak_sandbox=True), *(["--device", options.device] if options.device else [])]
+    log = (options.out / f"gpu-{datetime.datetime.now(datetime.UTC):%Y-%m-%d}.log").resolve()
+    os.environ[LOG] = str(log)
+    with log.open("ab") as errors:
+
+        def judge() -> Judge:
+            made = Judge(start, errors=errors, patience=_HELLO_S)
+            made.start()
+            return made
+
+        room = judge()
         device = options.device.replace(":", " ") or there[0].name
         number, count = options.shard
-        made = gpu_steps.Steps(room, options.device, options.specs, options.seconds)
+        made = gpu_steps.Steps(room, options.device, options.specs, options.seconds, judge)
         every = [one for one in steps(made, gpu_steps.kernels(options.specs)) if re.search(options.only, one[0])]
         first = [one for one in every if one[0] in ALWAYS]
         rest = [one for one in every if one[0] not in ALWAYS][number - 1 :: count]
         shard, seconds = Shard.of(options.out, device, number, count), 60 * options.minutes
         shard.known["target"] = room.hello.present[0]
+
+        def watch(left: float) -> AbstractContextManager[list[bool]]:
+            return watched(made, left)
+
         with contextlib.closing(made):
-            return work(shard, [*first, *rest], until, seconds=seconds, watch=lambda left: watched(made, left))
+            return work(shard, [*first, *rest], until, seconds=seconds, watch=watch, renew=made.renew)
 
 
 if __name__ == "__main__":

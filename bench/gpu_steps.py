@@ -10,9 +10,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import gpu_awake
 import gpu_cheats
 import gpu_variants
 
@@ -20,6 +22,7 @@ from geak.judge import Judge
 from geak_evaluator.measure.lent import DeviceLost
 from geak_evaluator.racing import NoRace, Out
 from geak_evaluator.sandbox.box import Sandbox
+from geak_evaluator.sandbox.policy import Level
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.spec import Tensor
@@ -92,9 +95,13 @@ def kernels(specs: Path) -> list[str]:
 class Steps:
     """What a device is asked: by a judge as it is served, and by our own clock on it where no verdict is needed."""
 
-    def __init__(self, room: Judge, device: str, specs: Path, seconds: float) -> None:
-        """`device` is a simulated one by its name; empty for the one that is here."""
+    def __init__(
+        self, room: Judge, device: str, specs: Path, seconds: float, again: Callable[[], Judge] | None = None
+    ) -> None:
+        """`device` is a simulated one by its name, empty for the one that is here; `again` starts another judge."""
         self._room, self._device, self._specs, self._seconds = room, device, specs, seconds
+        self._again, self._fresh = again, True
+        self._without: tuple[str, ...] = ()
         self._process: subprocess.Popen[str] | None = None
         self._stack, self._ending = contextlib.ExitStack(), threading.Lock()
         self._opened: Place | None = None
@@ -106,17 +113,39 @@ class Steps:
     def place(self) -> Place:
         """The device, in this process; nothing of it is touched but from children."""
         if self._opened is None:
-            box = self._stack.enter_context(Sandbox())
+            # Only what is in this checkout runs in it: where it does not hold, the doctor has said so.
+            box = self._stack.enter_context(Sandbox(minimum=Level.BASE, without=self._without))
             found = Place.of(box, self._device, self._seconds)
             if found is None:
                 raise NotHere("there is no GPU here that this user may open")
             self._opened = self._stack.enter_context(found)
         return self._opened
 
+    @property
+    def room(self) -> Judge:
+        """The judge as it is served; another one where that has ended."""
+        if not self._fresh and self._again is not None:
+            self._room, self._fresh = self._again(), True
+        return self._room
+
+    def renew(self) -> None:
+        """What a step left in trouble is of no use to the next: both judges are started anew when they are needed."""
+        with self._ending:
+            self._opened, self._honest, stack = None, None, self._stack
+            self._stack = contextlib.ExitStack()
+        with contextlib.suppress(Exception):  # whatever of it is left in trouble as well
+            stack.close()
+        if self._again is not None:
+            self._fresh = False
+            self._room.kill()
+            self._room.close()
+
     def close(self) -> None:
         """Ends what it has started, once nobody else does."""
         with self._ending:
             self._stack.close()
+        if self._again is not None:
+            self._room.close()
 
     def end(self) -> None:
         """Ends whatever is asked now, from another thread."""
@@ -131,14 +160,19 @@ class Steps:
 
     def doctor(self) -> dict[str, Any]:
         """The machine by the judge's own account; its sandbox must hold, and a kernel run in a child of it."""
-        hello = self._room.hello
+        hello = self.room.hello
         missed = [f"sandbox {hello.sandbox}: {'; '.join((*hello.leaks, *hello.broken))}"] * (hello.sandbox == "base")
         missed += [f"{name}: {why}" for name, why in hello.missing.items()]
-        launched = self._room.launched()
+        launched = self.room.launched()
         missed += [f"nothing can be launched: {launched.trouble}"] * bool(launched.trouble)
+        tried: dict[str, str] = {}
+        if launched.trouble and not self._device:  # what stands in the way, and whether the rest can go on without it
+            self._without, tried = gpu_awake.layers()
+            missed += [f"{name}: {what}" for name, what in tried.items()]
         said = [f"{gpu.name}, {gpu.arch}" for gpu in hello.gpus]
         found = {"sandbox": hello.sandbox, "gpus": said, "software": hello.software, "missed": missed}
-        return found | {"launched": launched.device, "widened": launched.widened}
+        stop = bool(launched.trouble) and not self._without
+        return found | {"launched": launched.device, "widened": launched.widened, "stop": stop}
 
     def launch(self) -> dict[str, Any]:
         """A small kernel proved and timed by the judge as it is served: nothing less shows that a device is of use."""
@@ -146,7 +180,8 @@ class Steps:
             spec = Path(folder) / "double.py"
             spec.write_bytes(checks.SMALL.data)
             found = self._served(spec, checks.KERNEL, BARE)
-        return found | {"missed": found["missed"] if found.pop("unproved") else []}  # noise is no reason to stop
+        stop = found.pop("unproved") and not self._without  # noise is no reason to stop
+        return found | {"stop": stop}
 
     def full(self, name: str) -> dict[str, Any]:
         """A whole verdict as `geak eval --time` has it: every reference, calls, energy, and what a profiler counts."""
@@ -191,7 +226,7 @@ class Steps:
         """Our time and Triton's own, of the same kernel on the same sizes."""
         if self._device:
             return {"absent": "it is for a real device"}
-        about = self._room.describe(self._specs / f"{name}.py")
+        about = self.room.describe(self._specs / f"{name}.py")
         spec, case = about.spec, domain.expand(about.spec, about.spec.bench)[0]
         sizes = domain.with_scalars(spec, case.sizes)
         inputs = [
@@ -212,7 +247,7 @@ class Steps:
         """Our time and the duration that the vendor's profiler counts, of the same plan on the same sizes."""
         tool = "ncu" if self._target.startswith("sm_") else "rocprof"
         kernel = self._specs / "kernels" / f"{name}.py"
-        found = self._room.profile(self._specs / f"{name}.py", kernel, target=self._target, tool=tool)
+        found = self.room.profile(self._specs / f"{name}.py", kernel, target=self._target, tool=tool)
         counted = [metric.value for one in found.launches for metric in one.metrics if metric.name == "duration"]
         if found.trouble or len(counted) < max(len(found.launches), 1):
             return {"absent": found.trouble or f"{tool} counts no duration"}
@@ -277,7 +312,7 @@ class Steps:
     def _served(self, spec: Path, kernel: Path | str, extras: Extras) -> dict[str, Any]:
         """A whole verdict with times."""
         asked: dict[str, Any] = {"targets": [self._target], "time": True, "seconds": self._seconds}
-        verdict = self._room.evaluate(spec, kernel, extras=extras, **asked)
+        verdict = self.room.evaluate(spec, kernel, extras=extras, **asked)
         failed = all(one.state is State.FAILED for one in verdict.timings)
         found = _figures(*verdict.timings) if verdict.timings else {"missed": ["nothing was timed"]}
         found["missed"] += [verdict.line()] * (verdict.status is not Status.ACCEPTED)

@@ -97,7 +97,8 @@ def hurried(gpu: ModuleType, place: Path, *, seconds: float) -> tuple[int, list[
         ended += [True] * (begun == ["kernel:long"])
 
     todo = [step("kernel:long"), step("kernel:short")]
-    return gpu.work(kept, todo, NEVER, seconds=seconds, watch=watch), begun, shard(gpu, place)
+    code = gpu.work(kept, todo, time.monotonic() + 100, seconds=seconds, watch=watch)
+    return code, begun, shard(gpu, place)
 
 
 def test_a_step_that_was_ended_is_the_first_of_the_next_time(gpu: ModuleType, tmp_path: Path) -> None:
@@ -276,10 +277,62 @@ def test_a_mistake_of_ours_costs_no_other_step(
         raise KeyError("us")
 
     assert gpu.work(shard(gpu, tmp_path), [("kernel:a", broken), ("kernel:b", dict)], NEVER) == 1
-    told = capsys.readouterr()
-    assert "MISSED kernel:a                     KeyError: 'us'" in told.out
-    assert "ok     kernel:b" in told.out
-    assert "in broken" in told.err
+    out = capsys.readouterr().out
+    assert "MISSED kernel:a                     KeyError: 'us'" in out
+    assert "ok     kernel:b" in out
+    assert out.splitlines()[-2].startswith("MISSED kernel:a")  # the last lines may be all that is seen
+    assert "in broken" in shard(gpu, tmp_path).known["steps"]["kernel:a"]["trace"]
+
+
+def test_a_step_that_hangs_has_its_own_time_and_leaves_the_rest_to_the_others(gpu: ModuleType, tmp_path: Path) -> None:
+    given: list[float] = []
+    renewed: list[str] = []
+
+    @contextlib.contextmanager
+    def watch(left: float) -> Iterator[list[bool]]:
+        given.append(left)
+        yield [True] if len(given) == 1 else []
+
+    todo = [("kernel:hangs", dict), ("kernel:b", lambda: {"us": 1.0})]
+    until = time.monotonic() + 3600
+    kept = shard(gpu, tmp_path)
+    code = gpu.work(kept, todo, until, seconds=3600, watch=watch, renew=lambda: renewed.append("anew"))
+    assert (code, given, renewed) == (1, [gpu._LEAST_STEP_S] * 2, ["anew"])
+    assert kept.known["steps"]["kernel:hangs"]["missed"] == ["it did not finish in 0 s"]
+    assert kept.known["steps"]["kernel:b"]["us"] == 1.0
+
+
+def test_a_judge_that_ended_is_followed_by_another(gpu: ModuleType, tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    class Room:
+        hello = types.SimpleNamespace(present=())
+
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def kill(self) -> None:
+            ended.append(self.name)
+
+        close = kill
+
+    made = gpu.gpu_steps.Steps(Room("first"), "", tmp_path, 1.0, lambda: Room("second"))
+    assert made.room.name == "first"
+    made.renew()
+    assert (made.room.name, made.room.name, set(ended)) == ("second", "second", {"first"})
+
+
+def test_a_device_is_held_awake_by_a_process_of_ours(gpu: ModuleType, tmp_path: Path) -> None:
+    awake = sys.modules["gpu_awake"].awake
+    marks = tmp_path / "ended"
+    program = f"import sys; print('a device', flush=True); sys.stdin.read(); open({str(marks)!r}, 'w')"
+    with awake(program, ("/",)) as said:
+        assert said == "a device"
+    with awake("raise SystemExit('Found no NVIDIA driver on your system')", ("/",)) as said:
+        assert said == "no: Found no NVIDIA driver on your system"
+    with awake("raise SystemExit(1)", (str(tmp_path / "nothing"),)) as said:
+        assert said == ""
+    assert not marks.exists()
 
 
 def test_there_are_four_hundred_configurations_to_time(gpu: ModuleType) -> None:
@@ -322,9 +375,17 @@ def test_nothing_that_the_agent_installs_is_needed(tmp_path: Path) -> None:
     assert done.stderr.startswith("there is no GPU here")
 
 
-def test_nothing_is_tried_where_the_sandbox_does_not_hold(gpu: ModuleType, tmp_path: Path) -> None:
-    todo = [("doctor", lambda: {"missed": ["sandbox base"]}), ("launch", lambda: pytest.fail("it was tried"))]
+def test_nothing_is_tried_where_nothing_can_be_launched(gpu: ModuleType, tmp_path: Path) -> None:
+    todo = [("doctor", lambda: {"missed": ["cuInit"], "stop": True}), ("launch", lambda: pytest.fail("it was tried"))]
     assert gpu.work(shard(gpu, tmp_path), todo, NEVER) == 1
+
+
+def test_the_rest_goes_on_where_only_the_sandbox_does_not_hold(gpu: ModuleType, tmp_path: Path) -> None:
+    """What runs is of the checkout."""
+    todo = [("doctor", lambda: {"missed": ["sandbox base"], "stop": False}), ("launch", dict)]
+    kept = shard(gpu, tmp_path)
+    assert gpu.work(kept, todo, NEVER) == 1
+    assert list(kept.known["steps"]) == ["doctor", "launch"]
 
 
 def test_shards_keep_files_of_their_own(gpu: ModuleType, tmp_path: Path) -> None:
