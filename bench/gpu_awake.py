@@ -62,15 +62,16 @@ def awake(program: str = _AWAKE, signs: tuple[str, ...] = _SIGNS) -> Iterator[st
 
 def layers(metal: Metal | None = None) -> tuple[tuple[str, ...], dict[str, str]]:
     """Without which layers of the sandbox a child can launch, the fewest first, and what came of each try."""
-    found = metal or present.first()
-    said: dict[str, str] = {}
+    found, said = metal or present.first(), dict[str, str]()
+    if found is None:
+        return (), said
     for without in (*((layer,) for layer in LAYERS), LAYERS):
         name = f"without {' and '.join(without)}"
         try:
             with Sandbox(minimum=Level.BASE, without=without) as box:
-                said[name] = f"it runs on {Lent(box, found, Limits(120)).identity.name}" if found else "no device"
+                said[name] = f"it runs on {Lent(box, found, Limits(120)).identity.name}"
         except (DeviceLost, SandboxError, OSError) as error:
             said[name] = str(error)
         else:
-            return (without, said) if found else ((), said)
+            return without, said
     return (), said

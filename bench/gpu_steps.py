@@ -168,20 +168,23 @@ class Steps:
         tried: dict[str, str] = {}
         if launched.trouble and not self._device:  # what stands in the way, and whether the rest can go on without it
             self._without, tried = gpu_awake.layers()
-            missed += [f"{name}: {what}" for name, what in tried.items()]
+            missed[:0] = [f"{name} {what}" for name, what in tried.items() if self._without and "it runs" in what]
         said = [f"{gpu.name}, {gpu.arch}" for gpu in hello.gpus]
         found = {"sandbox": hello.sandbox, "gpus": said, "software": hello.software, "missed": missed}
         stop = bool(launched.trouble) and not self._without
-        return found | {"launched": launched.device, "widened": launched.widened, "stop": stop}
+        return found | {"launched": launched.device, "widened": launched.widened, "layers": tried, "stop": stop}
 
     def launch(self) -> dict[str, Any]:
         """A small kernel proved and timed by the judge as it is served: nothing less shows that a device is of use."""
+        if self._without:
+            return {"absent": "the judge as it is served launches nothing here: see doctor"}
         with tempfile.TemporaryDirectory() as folder:
             spec = Path(folder) / "double.py"
             spec.write_bytes(checks.SMALL.data)
             found = self._served(spec, checks.KERNEL, BARE)
-        stop = found.pop("unproved") and not self._without  # noise is no reason to stop
-        return found | {"stop": stop}
+        unproved = found.pop("unproved")
+        missed = found["missed"] if unproved else []  # noise is no reason to stop
+        return found | {"missed": missed, "stop": unproved}
 
     def full(self, name: str) -> dict[str, Any]:
         """A whole verdict as `geak eval --time` has it: every reference, calls, energy, and what a profiler counts."""

@@ -54,6 +54,12 @@ def test_what_nvidias_memory_driver_tells_is_read() -> None:
     assert {"/proc/driver/nvidia", "/proc/driver/nvidia-uvm"} <= set(policy.device_read())
 
 
+def test_a_device_without_the_file_of_its_memory_driver_is_told_who_makes_it() -> None:
+    """On a machine that has just been started it is not there, and a child may not make it."""
+    assert driver.lacking(("/dev/nvidiactl", "/dev/nvidia0")).startswith("CUDA needs /dev/nvidia-uvm: ")
+    assert driver.lacking(("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia0")) == driver.lacking()
+
+
 def test_a_compiler_is_looked_for_where_the_judge_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CC", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))

@@ -134,7 +134,7 @@ class Lent:
             return said.identity
         where = ", ".join(self.metal.nodes) or self.metal.kind
         why = trouble.message if trouble else FAULTS[reply.fault] if reply.fault else "it does not say which it is"
-        if self.metal.kind != "simulated" and (lacking := driver.lacking()):
+        if self.metal.kind != "simulated" and (lacking := driver.lacking(self.metal.nodes)):
             why = f"{lacking} ({why})"
         ended = child.end().status
         if reply.fault is Fault.DIED and ended is not None:

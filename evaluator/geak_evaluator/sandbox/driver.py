@@ -10,6 +10,7 @@ import glob
 import os
 import shutil
 import sysconfig
+from collections.abc import Sequence
 
 NAMES = ("LD_LIBRARY_PATH", "ROCM_PATH", "CUDA_HOME", "CC", "TRITON_LIBCUDA_PATH", "TRITON_LIBHIP_PATH")
 """Where a machine says that its driver and its C compiler lie: Triton looks there when it launches."""
@@ -30,8 +31,10 @@ def compiler() -> str:
     return next((os.path.abspath(path) for name in names if (path := shutil.which(name))), "")
 
 
-def lacking() -> str:
-    """What Triton needs to launch and is not here; nothing where all is there."""
+def lacking(nodes: Sequence[str] = ()) -> str:
+    """What a launch needs and is not here, on a device with these files; nothing where all is there."""
+    if "/dev/nvidiactl" in nodes and "/dev/nvidia-uvm" not in nodes:
+        return "CUDA needs /dev/nvidia-uvm: root makes it by `nvidia-modprobe -u -c 0`, or by any use of the device"
     if not compiler():
         return "Triton needs a C compiler to launch: install gcc, or set CC"
     scheme = sysconfig.get_default_scheme().replace("posix_local", "posix_prefix")  # as Triton does on Debian
