@@ -65,7 +65,7 @@ def layers(metal: Metal | None = None) -> tuple[tuple[str, ...], dict[str, str]]
     found, said = metal or present.first(), dict[str, str]()
     if found is None:
         return (), said
-    for without in (*((layer,) for layer in LAYERS), LAYERS):
+    for without in (*((layer,) for layer in LAYERS), ("uid", "landlock"), LAYERS):
         name = f"without {' and '.join(without)}"
         try:
             with Sandbox(minimum=Level.BASE, without=without) as box:

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import itertools
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -35,6 +36,8 @@ _BATCH = 32
 _TEMPORARY = ("/tmp", "/dev/shm", "/var/tmp")
 """Where profilers keep their locks, and pass on what they count."""
 _NODES = ("/dev/kfd", "/dev/dri", "/dev/shm")
+_PROFILERS = ("/opt/nvidia",)
+"""What a driver loads of a profiler when it starts lies there, and beside its program."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -173,7 +176,9 @@ def _confine(folder: Path, out: Sequence[Path]) -> None:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     nodes = (*_NODES, *map(str, Path("/dev").glob("nvidia*")))
     write = (str(folder), *map(str, out), *_TEMPORARY, os.path.realpath("/proc/self/task"))
-    read = (*policy.default_read(), *policy.device_read(), "/proc/self", "/sys", "/etc", str(folder))
+    ncu = shutil.which("ncu")
+    tools = (*_PROFILERS, *([os.path.dirname(os.path.realpath(ncu))] if ncu else []))
+    read = (*policy.default_read(), *policy.device_read(), *tools, "/proc/self", "/sys", "/etc", str(folder))
     if not landlock.restrict(read, write, (*policy.DEVICES, *nodes), sockets=True):
         raise OSError("this machine has no Landlock (Linux 5.13), and nothing else confines a replay under a profiler")
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,24 @@ for tried in (lambda: open({str(other)!r}, "w"), lambda: open("/proc/1/environ")
     assert done.stdout == ""
     assert own.read_text() == "mine"
     assert not other.exists()
+
+
+def test_a_replay_may_read_what_a_profiler_has_its_driver_load(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """NVIDIA's is loaded when CUDA starts, which is after the replay has confined itself."""
+    read: list[str] = []
+
+    def restrict(readable: Iterable[str], *others: object, **more: object) -> int:
+        read.extend(readable)
+        return 1
+
+    tool = fakes.program(place, "ncu", "")
+    (place / "bin").mkdir()
+    (place / "bin/ncu").symlink_to(tool)
+    monkeypatch.setenv("PATH", f"{place}/bin:{os.environ['PATH']}")
+    monkeypatch.setattr(replaying, "prctl", lambda *_: 0)
+    monkeypatch.setattr(landlock, "restrict", restrict)
+    replaying._confine(place, [])
+    assert {"/opt/nvidia", os.path.realpath(tool.parent)} <= set(read)
 
 
 @pytest.mark.skipif(landlock.abi() == 0, reason="this kernel has no Landlock")
