@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from geak_evaluator.children.bearing import Noted, bears, needed, renumbered
 from geak_evaluator.children.candidate import Launches
+from geak_evaluator.children.chosen import Chosen
 from geak_evaluator.children.jit_only import fingerprint
 from geak_evaluator.children.modes import Mode
 from geak_evaluator.children.tensors import dtype_of, format_of
@@ -35,6 +36,7 @@ _KEPT = "memory from before the call, or from outside of torch (allocate it in t
 _TABLE = 256
 """Numbers that a wrapper may write into a tensor one by one: a codebook, not the result of a computation."""
 _ADDRESS = 1 << 32
+_CHOSEN = Chosen()
 _AN_ADDRESS = "an address among a kernel's arguments: hand over the tensor itself"
 _PUT_IN = "values that Python put into a tensor (hand them over as numbers or as a tuple)"
 
@@ -51,6 +53,7 @@ class Recorder(Mode):
         self._known: dict[int, int] = {}
         self._kept: list[Any] = []
         self._tables = plan.Tables()
+        self._functions: dict[int, Any] = {}
         for tensor in inputs:
             self._number(tensor, new=True)
         self._inputs = len(self._known)
@@ -72,7 +75,7 @@ class Recorder(Mode):
 
     def launched(self, launch: Any) -> None:
         """Notes a launch as the described device received it."""
-        function = launch.function
+        function = self._functions[id(launch.function)] = launch.function
         arguments = tuple(self._argument(value) for value in launch.args)
         text = fingerprint(function.src)
         name, module = function.fn.__name__, function.fn.__module__
@@ -105,7 +108,8 @@ class Recorder(Mode):
         numbers = {number: place for place, number in enumerate(sorted(wanted))}
         steps = tuple(renumbered(noted.step, numbers) for noted in self._steps if bears(noted, wanted))
         foreign = dict.fromkeys(text for number, text in self._marks if number in wanted)
-        return plan.Plan(steps, renumbered(outputs, numbers), tuple(foreign), tuple(self.reads))
+        chosen = _CHOSEN.by(self._functions.values())
+        return plan.Plan(steps, renumbered(outputs, numbers), tuple(foreign), tuple(self.reads), chosen)
 
     def view(self, tensor: torch.Tensor) -> plan.View:
         """Where a tensor lies; memory that is not known yet is noted as allocated."""
@@ -303,6 +307,7 @@ class Recorder(Mode):
         if isinstance(value, torch.dtype):
             raise _NoPlace("a torch dtype as a kernel's argument")
         if hasattr(value, "fn") and hasattr(value, "arg_names"):
+            self._functions[id(value)] = value
             return plan.Argument("function", text=value.fn.__name__, module=value.fn.__module__)
         if isinstance(value, tuple):
             fields = tuple(getattr(value, "_fields", ()))

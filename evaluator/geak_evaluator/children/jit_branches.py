@@ -1,7 +1,8 @@
 """Branches at the top level of a kernel file: the one that is taken on a target, found without running a line of it.
 
-`if torch.version.hip:` and `try: f = tl.name` choose between kernels. What such a condition may say is a list; a branch
-that cannot be told stays one, and nothing of it is kept.
+`if torch.version.hip:` and `try: f = tl.name` choose between kernels. What such a condition may say is a list. What any
+other came to is told with a plan, by the child that ran the file: it chooses among what is plain, and brings in nothing
+else. A branch that nobody tells stays one, and nothing of it is kept.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import ast
 import importlib
 import operator
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from geak_evaluator.children.jit_names import MODULES
@@ -23,46 +26,63 @@ _COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.NotEq: operator.ne,
 }
 _VERSIONS = ("torch.version.hip", "torch.version.cuda")
-HEADER = "geak_header"
-"""An attribute of a statement that stood in a branch: the number of the line before the branch's first."""
+HEADERS = "geak_headers"
+"""An attribute of a statement that stood in branches: the line before the first of each, and the column of its `if`."""
 
 
 class _Untold(Exception):
     """A condition that says more than the list has."""
 
 
-def settle(tree: ast.Module, backend: str) -> None:
-    """Puts what is taken in the place of its branch."""
-    known: dict[str, Any] = {}
-    modules: dict[str, str] = {}
-    for version in _VERSIONS:
-        known[version] = "0.0" if version.endswith("hip") is (backend == "hip") else None
-    tree.body = [one for node in tree.body for one in _taken(node, known, modules)]
+def settle(tree: ast.Module, backend: str, told: Mapping[int, bool] = MappingProxyType({})) -> list[ast.If]:
+    """Puts what is taken in the place of its branch; returns the branches that stay, of which `told` says nothing."""
+    known = {"__name__": "", **{version: _version(version, backend) for version in _VERSIONS}}
+    found = _Settling(known, {}, told, [])
+    tree.body = [one for node in tree.body for one in _taken(node, found)]
+    return found.stay
 
 
-def _taken(node: ast.stmt, known: dict[str, Any], modules: dict[str, str]) -> list[ast.stmt]:
+@dataclass(frozen=True)
+class _Settling:
+    known: dict[str, Any]
+    modules: dict[str, str]
+    told: Mapping[int, bool]
+    """By line, whether a condition held."""
+    stay: list[ast.If]
+
+
+def _version(name: str, backend: str) -> str | None:
+    return "0.0" if name.endswith("hip") is (backend == "hip") else None
+
+
+def _taken(node: ast.stmt, found: _Settling) -> list[ast.stmt]:
     if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
         try:
-            known[node.targets[0].id] = _value(node.value, known)
+            found.known[node.targets[0].id] = _value(node.value, found.known)
         except _Untold:
-            known.pop(node.targets[0].id, None)
-    modules |= aliases(node)
+            found.known.pop(node.targets[0].id, None)
+    found.modules.update(aliases(node))
     chosen = None
     if isinstance(node, ast.If):
         try:
-            chosen = node.body if _value(node.test, known) else node.orelse
+            holds = bool(_value(node.test, found.known))
         except _Untold:
-            return [node]
+            if node.lineno not in found.told:
+                found.stay.append(node)
+                return [node]
+            holds = found.told[node.lineno]
+        chosen = node.body if holds else node.orelse
     elif isinstance(node, ast.Try) and not node.finalbody and _names(node):
-        chosen = _tried(node, modules)
+        chosen = _tried(node, found.modules)
     if chosen is None:
         return [node]
-    inner = [one for part in chosen for one in _taken(part, known, modules)]
-    for one in inner:
-        first = min(_first(part) for part in chosen)
-        if first <= node.lineno:  # it shares a line with what chose it
-            return [node]
-        setattr(one, HEADER, getattr(one, HEADER, first - 1))
+    first = min((_first(part) for part in chosen), default=0)
+    if chosen and first <= node.lineno:  # it shares a line with what chose it
+        return [node]
+    inner = [one for part in chosen for one in _taken(part, found)]
+    if [part.col_offset for part in chosen] != [node.col_offset]:  # an `elif` stands no deeper
+        for one in inner:
+            setattr(one, HEADERS, ((first - 1, node.col_offset), *getattr(one, HEADERS, ())))
     return inner
 
 

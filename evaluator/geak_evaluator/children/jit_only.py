@@ -12,9 +12,9 @@ import ast
 import hashlib
 import re
 import types
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ import triton
 import triton.language
 from triton.compiler.code_generator import CodeGenerator
 
-from geak_evaluator.children.jit_branches import HEADER, aliases, full_name, settle
+from geak_evaluator.children.jit_branches import HEADERS, aliases, full_name, settle
 from geak_evaluator.children.jit_names import NotPlain, check_bindings, check_body, importable, missing
 from geak_evaluator.children.jit_plain import (
     check_definition,
@@ -36,8 +36,11 @@ from geak_evaluator.children.jit_plain import (
     undecorated,
     with_usual_names,
 )
+from geak_evaluator.schema.plan import Branch
 
 __all__ = ["Kernels", "NotPlain", "fingerprint", "load", "take"]
+
+Branches = tuple[Branch, ...]
 
 
 _USUAL = {"triton": triton, "tl": triton.language, "jit": triton.jit}
@@ -66,7 +69,17 @@ class Kernels:
     helpers: dict[str, types.ModuleType] = field(default_factory=dict)
     left_out: dict[str, dict[str, ast.stmt]] = field(default_factory=dict)
     """By module: what is defined at its top level and was not kept."""
+    _again: Callable[[Branches], Kernels] | None = None
+    _others: dict[Branches, Kernels] = field(default_factory=dict)
     _found: dict[tuple[str, str], Any] = field(default_factory=dict)
+
+    def under(self, branches: Branches) -> Kernels:
+        """Those of the same file where Python took these branches of it."""
+        if not branches or self._again is None:
+            return self
+        if branches not in self._others:
+            self._others[branches] = self._again(branches)
+        return self._others[branches]
 
     def find(self, name: str, module: str = "") -> Any:
         """A kernel by its name; NotPlain where it could not be taken out of its file, or names what could not."""
@@ -106,10 +119,13 @@ def _about(kernel: str, name: str, culprit: ast.stmt) -> str:
     return f"kernel {kernel} names {name}, {what}; write the value out, or hand it over as a tl.constexpr argument"
 
 
-def take(source: bytes, name: str, folder: Path, project: str = "", backend: str = "") -> Kernels:
+def take(
+    source: bytes, name: str, folder: Path, project: str = "", backend: str = "", branches: Branches = ()
+) -> Kernels:
     """The kernels of a source, on a backend or that of this process; NotPlain where something stands in the way."""
-    loader = _Loader(folder, project, backend or ("hip" if torch.version.hip else "cuda"))
-    return Kernels(loader.module(source, name, ""), loader.helpers, loader.left_out)
+    loader = _Loader(folder, project, backend or ("hip" if torch.version.hip else "cuda"), branches)
+    again = partial(take, source, name, folder, project, backend)
+    return Kernels(loader.module(source, name, ""), loader.helpers, loader.left_out, again)
 
 
 def load(source: bytes, name: str, folder: Path, project: str = "") -> types.ModuleType:
@@ -124,8 +140,8 @@ def fingerprint(text: str) -> str:
 
 
 class _Loader:
-    def __init__(self, folder: Path, project: str, backend: str) -> None:
-        self._folder, self._project, self._backend = folder, project, backend
+    def __init__(self, folder: Path, project: str, backend: str, branches: Branches) -> None:
+        self._folder, self._project, self._backend, self._branches = folder, project, backend, branches
         self.helpers: dict[str, types.ModuleType] = {}
         self.left_out: dict[str, dict[str, ast.stmt]] = {}
 
@@ -133,7 +149,8 @@ class _Loader:
         """What is kept of a source; a helper is filed before it is read, since it may import whoever imports it."""
         text = source.decode("utf-8")
         tree = ast.parse(text)
-        settle(tree, self._backend)
+        found = {one.line: one.taken for one in self._branches if one.module == (name if package else "")}
+        settle(tree, self._backend, found)
         check_bindings(tree.body)
         borrowed = with_usual_names(tree)
         kept = self._kept(tree, package)
@@ -267,8 +284,10 @@ def _stray(tree: ast.Module, kept: list[ast.stmt]) -> int:
 
 def _statements(text: str) -> Iterator[ast.stmt]:
     """Those at the top level, and those of its branches."""
-    for node in ast.parse(text).body:
-        yield from node.body if isinstance(node, ast.If) else [node]
+    nodes = ast.parse(text).body
+    while nodes:
+        yield from (node for node in nodes if not isinstance(node, ast.If))
+        nodes = [inner for node in nodes if isinstance(node, ast.If) for inner in node.body]
 
 
 def _blanked(text: str, kept: list[ast.stmt]) -> str:
@@ -281,6 +300,6 @@ def _blanked(text: str, kept: list[ast.stmt]) -> str:
             decorator = jit(node)
             assert decorator is not None
             wanted |= set(range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1))
-    headers = {getattr(node, HEADER) for node in kept if hasattr(node, HEADER)}
-    found = (line if n in wanted else "if True:" if n in headers else "" for n, line in enumerate(lines, 1))
+    headers = {line: " " * column + "if True:" for node in kept for line, column in getattr(node, HEADERS, ())}
+    found = (line if n in wanted else headers.get(n, "") for n, line in enumerate(lines, 1))
     return "\n".join(found) + "\n"

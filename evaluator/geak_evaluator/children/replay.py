@@ -89,7 +89,7 @@ def replay(kernels: jit_only.Kernels, asked: Replay, on_launch: Callable[[Any], 
     from geak_evaluator import device
     from geak_evaluator.device.programs import numbered
 
-    memory = _Memory(asked)
+    memory, kernels = _Memory(asked), kernels.under(asked.plan.branches)
     with device.activate(asked.target, on_launch=on_launch, compile=False, execute=asked.execute) as driver:
         driver.tables = False
         driver.order = partial(numbered, order=asked.order, together=asked.together)
@@ -112,7 +112,7 @@ def trace(
     from geak_evaluator import device
     from geak_evaluator.estimate.trace import Observer
 
-    memory = _Memory(asked)
+    memory, kernels = _Memory(asked), kernels.under(asked.plan.branches)
 
     def observe(launch: Any) -> Observer:
         observers.append(Observer(launch.kernel, launch.grid))

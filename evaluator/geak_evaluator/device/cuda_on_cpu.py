@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
+import torch._library.triton as traceable
 
 from geak_evaluator.device.driver import Event
 from geak_evaluator.device.host_memory import CUDA, CudaIsCpu, as_device, elsewhere, is_host, unmarked
@@ -196,6 +197,9 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
                 undo.enter_context(replaced(torch.accelerator, name, _always(value)))
             undo.enter_context(replaced(torch.accelerator, "synchronize", _nothing()))
             undo.enter_context(replaced(torch.accelerator, "current_stream", _Here))
+        # A kernel in torch's wrapper, to be traced by a compiler, would be launched where no mode of ours sees it.
+        if hasattr(traceable, "is_wrap_triton_enabled"):
+            undo.enter_context(replaced(traceable, "is_wrap_triton_enabled", _always(False)))
         # While torch handles x.backward() no mode is on, but the backward of a custom function is user code too.
         if hasattr(torch.autograd, "_engine_run_backward"):
             undo.enter_context(replaced(torch.autograd, "_engine_run_backward", _within_mode))

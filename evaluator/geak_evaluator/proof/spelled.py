@@ -17,7 +17,7 @@ def size(plan: Plan) -> int:
     What is the same in each launch, a tile or a stride, is said once, and each answer that Python worked out is there.
     """
     before: dict[str, list[Word]] = {}
-    found = sum(_bytes(word) for output in plan.outputs for word in _view(output.view))
+    found = len(plan.branches) + sum(_bytes(word) for output in plan.outputs for word in _view(output.view))
     for step in plan.steps:
         said, kind = list(_words(step)), _kind(step)
         pairs = zip_longest(said, before.get(kind, []), fillvalue=())

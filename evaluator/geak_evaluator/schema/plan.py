@@ -140,6 +140,16 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Branch:
+    """An `if` at the top level of a file that its kernels cannot tell, and what Python found there."""
+
+    module: str
+    """Empty for the candidate's own file."""
+    line: int
+    taken: bool
+
+
+@dataclass(frozen=True)
 class Plan:
     """All of it, with what it says of the policy."""
 
@@ -149,6 +159,8 @@ class Plan:
     """Operations that no plan has: work that a library did instead of a kernel."""
     reads: tuple[str, ...] = ()
     """Operations by which the wrapper looked at values; its launches may depend on them."""
+    branches: tuple[Branch, ...] = ()
+    """Which of its files' definitions are meant where they have several."""
 
     @property
     def launches(self) -> tuple[Launch, ...]:
