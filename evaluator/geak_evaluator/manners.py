@@ -61,7 +61,7 @@ def carried_out(subject: Subject, answer: Answer, captured: Captured, manner: Ma
             return replace(unread, result=replace(unread.result, message=f"{unread.result.message}; {text}"))
         if ran.result.cause in _UNKNOWN:
             return plain  # programs that wait for one another may not get through in any order
-        text = f"programs rely on the order in which they run: in another one it is {ran.result.message}"
+        text = f"it relies on an order that no device promises: in another one it is {ran.result.message}"
         return replace(ran, result=replace(ran.result, cause=Cause.RACE, message=text))
     if ran.result.cause is None and ran.disputed:
         for order in (IN_TURN, TURNED_ROUND, TURNED_ROUND + 1):

@@ -65,5 +65,5 @@ def replay(
                 result = compared(subject.spec, case, answer, given, got) if judged else CaseResult(case)
             if result.cause is None and told.lost:
                 result = CaseResult(case, Cause.RACE, told.lost[0])
-            notes = (*told.lost, *told.conflicts, *told.waits)
+            notes = (*told.lost, *told.conflicts, *told.waits, *(told.reordered if result.cause else ()))
             return Ran(result, log, captured, told.handed, notes, disputed=told.conflicts)

@@ -58,9 +58,18 @@ def double(x):
 """
 
 
-def verdict(judge: Judge, wrapper: str, *, spec: str = DOUBLE, kernel: str = KERNEL, name: str = "double") -> Verdict:
+def verdict(
+    judge: Judge,
+    wrapper: str,
+    *,
+    spec: str = DOUBLE,
+    kernel: str = KERNEL,
+    name: str = "double",
+    targets: tuple[str, ...] = ("gfx942",),
+) -> Verdict:
     """What the judge says of a wrapper beside these kernels."""
-    return judge.evaluate(SpecFile(Path(f"/specs/{name}.py"), spec.encode()), (kernel + wrapper).encode())
+    file = SpecFile(Path(f"/specs/{name}.py"), spec.encode())
+    return judge.evaluate(file, (kernel + wrapper).encode(), targets=targets)
 
 
 def refused(found: Verdict, *causes: Cause) -> None:

@@ -131,7 +131,7 @@ def test_a_program_that_reads_what_another_stores_has_to_wait_for_it(judge: Judg
     accepted(verdict(judge, "", spec=RUNNING, kernel=WORDS + SCAN % WAITS, name="of"))
     found = verdict(judge, "", spec=RUNNING, kernel=WORDS + SCAN % "pass", name="of")
     refused(found, Cause.RACE)
-    assert "programs rely on the order in which they run: in another one it is wrong at [" in found.line()
+    assert "it relies on an order that no device promises: in another one it is wrong at [" in found.line()
 
 
 ASIDE = """

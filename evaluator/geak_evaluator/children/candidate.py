@@ -112,7 +112,7 @@ def trouble(error: BaseException, name: str) -> Trouble:
         return Trouble(error.cause, told.message, told.line)
     # By name: what is raised inside a kernel arrives wrapped, and triton moves its classes between versions.
     root: BaseException = error
-    while root.__cause__ is not None and _cause(root) == "raised":
+    while root.__cause__ is not None and _cause(root) == "raised" and not _of_device(root):
         root = root.__cause__
     cause = _cause(root)
     message = told.message if cause != "raised" else told.text
@@ -129,6 +129,11 @@ def trouble(error: BaseException, name: str) -> Trouble:
 
 def _cause(error: BaseException) -> str:
     return next((_CAUSES[c.__name__] for c in type(error).__mro__ if c.__name__ in _CAUSES), "raised")
+
+
+def _of_device(error: BaseException) -> bool:
+    # Its sentence names the kernel and the line; what it was raised from does not.
+    return any(c.__name__ == "DeviceError" for c in type(error).__mro__)
 
 
 def prepare() -> None:

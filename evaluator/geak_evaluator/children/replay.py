@@ -56,7 +56,7 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
             handed = frontend.lower(launches, (asked.target, *asked.also), str(kernels.own.__file__))
         works = tuple(observer.work() for observer in observers)
         conflicts, lost = (_conflicts(launches, lost=lost) for lost in (False, True))
-        told = Replayed(wrong, handed, conflicts, lost, _waits(launches), works)
+        told = Replayed(wrong, handed, conflicts, lost, _waits(launches), _reordered(launches), works)
         channel.reply(codec.dumps(told).encode())
 
 
@@ -64,6 +64,11 @@ def _waits(launches: list[Any]) -> tuple[str, ...]:
     names = dict.fromkeys(launch.kernel for launch in launches if launch.waits)
     text = "waits for later ones, which ends only on a device that runs all of them at once"
     return tuple(f"kernel {name}: a program {text}" for name in names)[:4]
+
+
+def _reordered(launches: list[Any]) -> tuple[str, ...]:
+    found = dict.fromkeys((launch.kernel, launch.reordered) for launch in launches if launch.reordered)
+    return tuple(f"kernel {name}: {what} may put elements into another order" for name, what in found)[:4]
 
 
 def _conflicts(launches: list[Any], *, lost: bool) -> tuple[str, ...]:
@@ -76,10 +81,13 @@ def _conflicts(launches: list[Any], *, lost: bool) -> tuple[str, ...]:
             if found.update != lost:
                 continue
             first, then = found.programs
-            text = (
-                f"kernel {launch.kernel}: programs {first} and {then} {what} {found.argument} at "
-                f"element {found.offset}, not atomically; {end}"
-            )
+            place = f"{found.argument} at element {found.offset}"
+            text = f"kernel {launch.kernel}: programs {first} and {then} {what} {place}, not atomically; {end}"
+            if first == then:
+                who = f"kernel {launch.kernel}: lanes of program {first}"
+                text = f"{who} store different values into {place}; which of them stays is left to the device"
+                if lost:
+                    text = f"{who} load and store {place}, with no tl.debug_barrier between that they wait by"
             seen.setdefault((launch.kernel, found.argument), text)
     return tuple(seen.values())[:4]
 

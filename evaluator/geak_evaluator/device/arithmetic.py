@@ -25,6 +25,7 @@ from geak_evaluator.device.formats import (
     round_bf16,
     round_tf32,
 )
+from geak_evaluator.device.undefined import undefined
 
 Array = NDArray[Any]
 Handle = Any  # triton's TensorHandle
@@ -103,11 +104,36 @@ class Arithmetic(upstream.InterpreterBuilder):  # type: ignore[misc]
         """The smaller one, leaving out a NaN."""
         return self.binary_op(lhs, rhs, np.fmin)
 
+    def create_shl(self, lhs: Handle, rhs: Handle) -> Handle:
+        """Shift left."""
+        return _shifted(super().create_shl(lhs, rhs), lhs, rhs)
+
+    def create_lshr(self, lhs: Handle, rhs: Handle) -> Handle:
+        """Shift right, filling in zeros."""
+        return _shifted(super().create_lshr(lhs, rhs), lhs, rhs)
+
     def create_ashr(self, lhs: Handle, rhs: Handle) -> Handle:
         """Shift right, keeping the sign; the operands stay as they are."""
         signed = np.dtype(f"i{lhs.data.itemsize}")
         shifted = np.right_shift(lhs.data.view(signed), rhs.data.astype(signed))
-        return upstream.TensorHandle(shifted.view(lhs.data.dtype), lhs.dtype.scalar)
+        return _shifted(upstream.TensorHandle(shifted.view(lhs.data.dtype), lhs.dtype.scalar), lhs, rhs)
+
+    def create_idiv(self, lhs: Handle, rhs: Handle) -> Handle:
+        """A whole quotient, rounded towards zero; by zero it is anything."""
+        return undefined(super().create_idiv(lhs, rhs), rhs.data == 0)
+
+    def create_srem(self, lhs: Handle, rhs: Handle) -> Handle:
+        """What such a division leaves."""
+        return undefined(super().create_srem(lhs, rhs), rhs.data == 0)
+
+    create_urem = create_srem
+
+    def create_gather(self, src: Handle, indices: Handle, axis: int) -> Handle:
+        """Elements along an axis by their indices; one that is none there gets anything."""
+        size = src.data.shape[axis]
+        inside = np.clip(indices.data, 0, size - 1)
+        found = np.take_along_axis(src.data, inside.astype(np.int64), axis=axis)
+        return undefined(upstream.TensorHandle(found, src.dtype.scalar), indices.data != inside)
 
     def create_umulhi(self, lhs: Handle, rhs: Handle) -> Handle:
         """The high half of an unsigned product."""
@@ -177,7 +203,8 @@ class Arithmetic(upstream.InterpreterBuilder):  # type: ignore[misc]
         if target.is_floating():
             return handle_of(values, target)
         if values.dtype.kind == "f" and target != tl.int1:
-            return upstream.TensorHandle(float_to_int(values, np_dtype(target)), target)
+            whole = upstream.TensorHandle(float_to_int(values, np_dtype(target)), target)
+            return undefined(whole, _too_large(values, np_dtype(target)))
         return upstream.TensorHandle(values.astype(np_dtype(target)), target)
 
     def create_fp_to_fp(self, src: Handle, dst_type: Any, rounding_mode: Any) -> Handle:
@@ -210,6 +237,21 @@ class Arithmetic(upstream.InterpreterBuilder):  # type: ignore[misc]
         else:
             product = np.matmul(x, y)
         return handle_of(product + acc.astype(np.float32, copy=False), d.dtype.scalar)
+
+
+def _shifted(made: Handle, lhs: Handle, by: Handle) -> Handle:
+    # Devices keep the low bits of the distance, or let everything fall out.
+    if lhs.data.dtype == np.bool_:
+        return made
+    return undefined(made, by.data.view(f"u{by.data.itemsize}") >= lhs.data.itemsize * 8)
+
+
+def _too_large(values: Array, whole: np.dtype[Any]) -> NDArray[np.bool_]:
+    # Of fewer than 32 bits some devices cut the low ones off a number of 32, and others off one of 16.
+    if whole.itemsize >= 4:
+        return np.zeros((), np.bool_)
+    limits = np.iinfo(np.int16 if whole.kind == "i" else np.uint16)
+    return ~((values > float(limits.min) - 1) & (values < float(limits.max) + 1))
 
 
 def _fp32_product(x: Array, y: Array, precision: Any) -> Array:

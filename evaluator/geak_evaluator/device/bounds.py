@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from geak_evaluator.device.errors import OutOfBounds, Unsupported
+from geak_evaluator.device.threads import Threads
 
 Program = tuple[int, int, int]
 Place = NDArray[np.int64] | int
@@ -18,6 +19,8 @@ Place = NDArray[np.int64] | int
 
 _MOST_FLAGS = 16
 """An atomic on more lanes is arithmetic; no lock is."""
+_MOST_CONFLICTS = 10
+"""A hundred tell no more."""
 MAX_STRAYS = 10
 """How many accesses out of bounds are kept of one launch that goes on after them."""
 
@@ -29,8 +32,8 @@ class Conflict:
     argument: str
     offset: int  # in elements of the stored type, from the start of the argument's memory
     lanes: int  # how many lanes of that store disagreed
-    programs: tuple[int, int]  # linear numbers of an earlier and the later program
-    update: bool = False  # the later one had read what the earlier one stored, and nothing made it wait for that
+    programs: tuple[int, int]  # linear numbers of an earlier and the later program, or one and the same
+    update: bool = False  # one has read there what the other stores, and nothing made it wait for that
 
 
 @dataclass
@@ -67,6 +70,7 @@ class Memory:
         self.conflicts: list[Conflict] = []
         self.strays: list[OutOfBounds] = []
         self.waits = False
+        self.reordered = ""
         self._strict = strict
         self._track = programs > 1
         self._tables, self._holds_addresses = tables, False
@@ -74,6 +78,7 @@ class Memory:
         # Where each program has touched memory in a way that others wait for, and where it did so since it last stored.
         self._acquired: dict[int, set[int]] = {}
         self._released: dict[int, set[int]] = {}
+        self.threads = Threads()
         for name, value in arguments.items():
             self._add(name, value)
         for tensor in led:
@@ -266,16 +271,39 @@ class Memory:
                 readers = region.readers.setdefault(size, np.zeros(len(writers), dtype=np.int32))
                 readers[foreign] = program + 1
 
-    def note_wait(self, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], program: int) -> None:
-        """Remember where a program did what others may wait for: an atomic, or a volatile load."""
+    def note_wait(
+        self, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], program: int, sem: str = "ACQUIRE_RELEASE"
+    ) -> None:
+        """Remember where a program did what others may wait for: an atomic that orders memory, or a volatile load."""
         if not self._track or pointers.size > _MOST_FLAGS:
             return
         touched = set(pointers[mask].tolist())
-        self._acquired.setdefault(program, set()).update(touched)
-        self._released.setdefault(program, set()).update(touched)
+        if "ACQUIRE" in sem:
+            self._acquired.setdefault(program, set()).update(touched)
+        if "RELEASE" in sem:
+            self._released.setdefault(program, set()).update(touched)
+
+    def note_threads(
+        self, action: str, pointers: NDArray[np.uint64], mask: NDArray[np.bool_], place: Place, size: int, program: int
+    ) -> None:
+        """Record a conflict where lanes of one program load and store one element, and nothing makes them wait."""
+        for number in [place] if isinstance(place, int) else np.unique(place[mask]):
+            lanes = mask if isinstance(place, int) else mask & (place == number)
+            address = getattr(self.threads, action)(int(number), pointers, lanes)
+            if address is not None and len(self.conflicts) < _MOST_CONFLICTS:
+                region = self._regions[int(number)]
+                found = Conflict(region.name, (address - region.start) // size, 1, (program, program), True)
+                self.conflicts.append(found)
+
+    def note_clash(self, pointers: NDArray[np.uint64], lanes: NDArray[np.bool_], size: int, program: int) -> None:
+        """Record that lanes of one store, these and others, have put different values into one element."""
+        if len(self.conflicts) < _MOST_CONFLICTS:
+            address = int(pointers[lanes].reshape(-1)[0])
+            region = self._regions[bisect_right(self._lowest, address) - 1]
+            place = (address - region.start) // size
+            self.conflicts.append(Conflict(region.name, place, int(lanes.sum()), (program, program)))
 
     @property
     def tracks_stores(self) -> bool:
         """Is it worth remembering stores: with one program there is nobody to conflict with."""
-        # A hundred conflicts tell no more than ten.
-        return self._track and len(self.conflicts) < 10
+        return self._track and len(self.conflicts) < _MOST_CONFLICTS

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from triton._C.libtriton import interpreter as _memory
 from triton.runtime import interpreter as upstream
 
+from geak_evaluator.device import hints
 from geak_evaluator.device.arithmetic import Arithmetic, Array, Handle, handle_of, is_packed, np_dtype, values_of
 from geak_evaluator.device.bounds import Memory, Place
 from geak_evaluator.device.errors import KernelAssertion, Unsupported, beyond
 from geak_evaluator.device.reductions import KNOWN, Block, reduced, scanned
 from geak_evaluator.device.tape import Recording, Types
+from geak_evaluator.device.undefined import undefined
 
 _PATIENCE = 32
 """So often a program asks the same of memory before others get their turn."""
@@ -38,6 +40,10 @@ class Builder(Arithmetic):
         self._block: Block | None = None
         self._returned: tuple[Handle, ...] = ()
         self.elsewhere: Callable[[], None] | None = None
+        # What has no order is turned round as well where programs are: lanes of one store, elements that may move.
+        self.turned = False
+        # The lanes of one warp never wait for one another.
+        self._together = np.inf if self.options.num_warps == 1 else getattr(self.options, "warp_size", 32)
         self._asked: tuple[object, ...] = ()
         self._times = 0
 
@@ -50,6 +56,7 @@ class Builder(Arithmetic):
         """Start one program of the grid."""
         self.program = number
         self.grid_idx = (x, y, z)
+        self.memory.threads.meet()
 
     def _again(self, *asked: object) -> None:
         """Called for what a program waits by; one that asks the same over and over waits for another program."""
@@ -78,6 +85,7 @@ class Builder(Arithmetic):
 
     def create_reduction(self, inputs: list[Handle], axis: int, combine: str, shape: Any) -> list[Handle]:
         """A reduction with a combine function of triton.language, by its name."""
+        self.memory.threads.meet()
         arrays = reduced([np.moveaxis(h.data, axis, 0) for h in inputs], KNOWN[combine])
         return [
             upstream.TensorHandle(np.array(a[0]).reshape(shape or 1), h.dtype.scalar)
@@ -86,6 +94,7 @@ class Builder(Arithmetic):
 
     def create_scanning(self, inputs: list[Handle], axis: int, combine: str, reverse: bool) -> list[Handle]:
         """A scan with a combine function of triton.language, by its name."""
+        self.memory.threads.meet()
         arrays = scanned([np.moveaxis(h.data, axis, 0) for h in inputs], KNOWN[combine], reverse)
         return [
             upstream.TensorHandle(np.ascontiguousarray(np.moveaxis(a, 0, axis)), h.dtype.scalar)
@@ -94,6 +103,7 @@ class Builder(Arithmetic):
 
     def fill_region(self, region: Callable[[Any], None], operation: Any, arguments: list[Handle]) -> tuple[Handle, ...]:
         """Run the code that would describe a region to the compiler, on values; what it returns."""
+        self.memory.threads.meet()
         outer = self._block
         self._block = Block(arguments)
         try:
@@ -123,7 +133,47 @@ class Builder(Arithmetic):
         """The type of nothing."""
         return tl.void
 
+    # -- where the lanes of a program meet, or change places --
+
+    def create_barrier(self) -> None:
+        """Each thread of the program waits for all others."""
+        self.memory.threads.meet()
+
+    def create_dot(self, *arguments: Any) -> Handle:
+        """A matrix product, whose operands pass through shared memory."""
+        self.memory.threads.meet()
+        return super().create_dot(*arguments)
+
+    def create_histogram(self, *arguments: Any) -> Handle:
+        """A histogram."""
+        self.memory.threads.meet()
+        return super().create_histogram(*arguments)
+
+    def create_gather(self, *arguments: Any) -> Handle:
+        """Elements of other lanes."""
+        self.memory.threads.meet()
+        return super().create_gather(*arguments)
+
+    def create_reshape(self, arg: Handle, shape: Any, allow_reorder: bool) -> Handle:
+        """Another shape; where they may be reordered, the elements come in an order of any kind."""
+        made = super().create_reshape(arg, shape, allow_reorder)
+        if not allow_reorder or made.data.size == 1:
+            return made
+        self.memory.reordered = "tl.view, or tl.reshape with can_reorder"
+        return upstream.TensorHandle(np.flip(made.data), made.dtype.scalar) if self.turned else made
+
+    def create_cat(self, lhs: Handle, rhs: Handle) -> Handle:
+        """Two blocks in one, in an order of any kind: devices put the lanes' registers beside each other."""
+        self.memory.reordered = "tl.cat with can_reorder"
+        if not self.turned:
+            return super().create_cat(lhs, rhs)
+        return upstream.TensorHandle(np.stack([lhs.data, rhs.data], axis=-1).reshape(-1), lhs.dtype.scalar)
+
     # -- memory --
+
+    def _threads(self, action: str, pointers: Array, lanes: Array, place: Place, size: int) -> None:
+        if pointers.size > self._together:
+            self.memory.note_threads(action, pointers, lanes, place, size, self.program)
 
     def _mask(self, mask: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
         if mask is None:
@@ -154,6 +204,7 @@ class Builder(Arithmetic):
         found = _memory.load(pointers, lanes, fill, dtype)
         if self.memory.tracks_stores and lanes.any():
             self.memory.note_load(pointers, lanes, place, self._size(ptrs), self.program)
+        self._threads("load", pointers, lanes, place, self._size(ptrs))
         if named.get("is_volatile") or any(one is True for one in policy):
             self.memory.note_wait(pointers, lanes, self.program)
             self._again("load", pointers.tobytes(), found.tobytes())
@@ -169,25 +220,46 @@ class Builder(Arithmetic):
             # The lanes were checked for the pointer's type; anything wider would write past them.
             raise Unsupported(f"the interpreter can not store {data.dtype} through {ptrs.dtype}")
         if self.memory.tracks_stores and lanes.any():
-
-            def read(where: Array) -> Array:
-                zeros = np.zeros(where.shape, data.dtype)
-                return np.asarray(_memory.load(where, np.ones(where.shape, np.bool_), zeros, data.dtype))
-
-            self.memory.note_store(pointers, data, lanes, place, self.program, read)
+            self.memory.note_store(pointers, data, lanes, place, self.program, partial(_read, dtype=data.dtype))
+        self._threads("store", pointers, lanes, place, data.itemsize)
         _memory.store(pointers, data, lanes)
+        self._settle(pointers, data, lanes)
         self._asked = ()
+
+    def _settle(self, pointers: Array, data: Array, lanes: NDArray[np.bool_]) -> None:
+        """After a store: where lanes had different values for one element, either may be the one that stays."""
+        bits = f"u{data.itemsize}"
+        clash = lanes & (_read(pointers, data.dtype, lanes).view(bits) != data.view(bits))
+        if clash.any():
+            self.memory.note_clash(pointers, clash, data.itemsize, self.program)
+            if self.turned:
+                _memory.store(*(np.ascontiguousarray(part.reshape(-1)[::-1]) for part in (pointers, data, lanes)))
+
+    def _atomically(self, ptr: Handle, mask: Any, val: Handle, sem: Any, scope: Any) -> tuple[Array, NDArray[np.bool_]]:
+        """Before an atomic: whom it makes wait, and whom it does not."""
+        pointers, lanes, place = self._guard("atomic", ptr, mask)
+        self.memory.threads.meet()
+        if scope.name == "CTA":
+            # To other programs it is a load and a store, whatever it comes to.
+            if self.memory.tracks_stores and lanes.any():
+                self.memory.note_load(pointers, lanes, place, self._size(ptr), self.program)
+                there = _read(pointers, val.data.dtype, lanes)
+                other = np.bitwise_not(there.view(f"u{there.itemsize}"))
+                read = partial(_read, dtype=other.dtype)
+                self.memory.note_store(pointers, other, lanes, place, self.program, read)
+        else:
+            self.memory.note_wait(pointers, lanes, self.program, sem.name)
+        return pointers, lanes
 
     def create_atomic_rmw(self, op: Any, ptr: Handle, val: Handle, mask: Any, sem: Any, scope: Any) -> Handle:
         """Read, modify and write the active lanes, one after the other; the old values."""
-        pointers, lanes, _ = self._guard("atomic", ptr, mask)
-        self.memory.note_wait(pointers, lanes, self.program)
+        pointers, lanes = self._atomically(ptr, mask, val, sem, scope)
         if not is_packed(val):
             ptr = upstream.TensorHandle(pointers, ptr.dtype)
             val = upstream.TensorHandle(np.ascontiguousarray(np.broadcast_to(val.data, pointers.shape)), val.dtype)
             found = super().create_atomic_rmw(op, ptr, val, upstream.TensorHandle(lanes, tl.int1), sem, scope)
             self._again(op, pointers.tobytes(), val.data.tobytes(), found.data.tobytes())
-            return found
+            return undefined(found, ~lanes)
         combine: Any = {"FADD": np.add, "MAX": np.fmax, "MIN": np.fmin, "XCHG": lambda old, new: new}.get(op.name)
         if combine is None:
             raise beyond(f"an atomic '{op.name}' on {val.dtype.scalar}")
@@ -202,14 +274,13 @@ class Builder(Arithmetic):
                 result = combine(values_of(upstream.TensorHandle(was, scalar)), values_of(new))
                 _memory.store(where, handle_of(np.asarray(result), scalar).data, active)
                 old[index] = was[0]
-        return upstream.TensorHandle(old, scalar)
+        return undefined(upstream.TensorHandle(old, scalar), ~lanes)
 
     def create_atomic_cas(self, ptr: Handle, cmp: Handle, val: Handle, sem: Any, scope: Any) -> Handle:
         """Compare and swap."""
-        pointers, lanes, _ = self._guard("atomic", ptr, None)
+        pointers, lanes = self._atomically(ptr, None, val, sem, scope)
         if not lanes.all():
             raise beyond("a compare and swap that leaves out lanes")
-        self.memory.note_wait(pointers, lanes, self.program)
         shape = pointers.shape
 
         def full(handle: Handle) -> Handle:
@@ -231,6 +302,12 @@ class Builder(Arithmetic):
         """What the compiler was told to rely on must hold."""
         if not condition.data.all():
             raise KernelAssertion("tl.assume is given something false")
+
+    def create_assumed_hint(self, name: str, arg: Handle, values: list[int]) -> None:
+        """The same of how numbers lie."""
+        unit = self._size(arg) if arg.dtype.scalar.is_ptr() else 1
+        if not hints.HOLDS[name](arg.data, values, unit):
+            raise KernelAssertion(f"tl.{name} is told {values}, which is not so")
 
 
 class _Recorded:
@@ -259,6 +336,12 @@ class _Recorded:
 @cache
 def _recorded(kind: type[Builder]) -> type[Builder]:
     return type(f"_Recorded{kind.__name__}", (_Recorded, kind), {})
+
+
+def _read(where: Array, dtype: Any, lanes: Any = None) -> Array:
+    """What is there now."""
+    lanes = np.ones(where.shape, np.bool_) if lanes is None else lanes
+    return np.asarray(_memory.load(where, lanes, np.zeros(where.shape, dtype), dtype))
 
 
 def _full(data: Array, shape: tuple[int, ...]) -> Array:

@@ -39,6 +39,7 @@ class Launch:
     conflicts: list[Conflict] = field(default_factory=list)  # filled in by the interpretation
     strays: list[OutOfBounds] = field(default_factory=list)  # the same; only a device that is not strict has them
     waits: bool = False  # the same: one of its programs waited for a later one
+    reordered: str = ""  # the same: what it has called that may change the order of elements
 
 
 OnLaunch = Callable[[Launch], None]

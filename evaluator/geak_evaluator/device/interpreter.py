@@ -20,9 +20,10 @@ from triton.language.core import _unwrap_if_constexpr as unwrap
 from triton.runtime import interpreter as upstream
 from triton.runtime.jit import JITFunction
 
+from geak_evaluator.device import scopes
 from geak_evaluator.device.arithmetic import np_dtype, values_of
 from geak_evaluator.device.builder import Builder
-from geak_evaluator.device.errors import Unsupported, beyond
+from geak_evaluator.device.errors import KernelAssertion, Unsupported, beyond
 from geak_evaluator.device.purity import Pure
 from geak_evaluator.device.reductions import Semantic, TruthOfMany
 from geak_evaluator.device.segments import Segment, parts
@@ -159,7 +160,9 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
             return node.id
         name = node.id
         if name in self.lscope:
-            return self.lscope[name]
+            if (value := self.lscope[name]) is scopes.UNKNOWN:
+                raise scopes.used(name)
+            return value
         if name not in self.known_globals:
             value = self.global_name(name)
             if isinstance(value, ModuleType):
@@ -215,7 +218,12 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
 
     def visit_If(self, node: ast.If) -> None:
         """Run one branch."""
-        self.visit_compound_statement(node.body if self.truth(self.visit(node.test)) else node.orelse)
+        test = self.visit(node.test)
+        branch = node.body if self.truth(test) else node.orelse
+        before = dict(self.lscope) if isinstance(test, tl.tensor) else None
+        self.visit_compound_statement(branch)
+        if before is not None:
+            scopes.leave_branch(node, before, self.lscope)
 
     def visit_IfExp(self, node: ast.IfExp) -> Any:
         """The value of one branch."""
@@ -225,8 +233,10 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
 
     def visit_While(self, node: ast.While) -> None:
         """Loop while the condition holds."""
+        fresh = scopes.fresh(node, self.lscope)
         while self.truth(self.visit(node.test)):
             self.visit_compound_statement(node.body)
+            scopes.forget(fresh, self.lscope)
             self.builder.next_turn()
 
     def visit_For(self, node: ast.For) -> None:
@@ -252,6 +262,9 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
             raise Unsupported("only range and static_range can be looped over")
         if any(isinstance(limit, tl.tensor) for limit in limits):
             self._depends_on_values()
+        if isinstance(limits[2], tl.tensor) and (step := int(limits[2].handle.data.reshape(-1)[0])) <= 0:
+            raise KernelAssertion(f"a loop's step is {step}; unless it is a constant, Triton takes it to be positive")
+        fresh = scopes.fresh(node, self.lscope)
         tensors = [self.semantic.to_tensor(limit) for limit in limits]
         promote = self.semantic.integer_promote_impl
         scalar = promote(promote(tensors[0].dtype, tensors[1].dtype), tensors[2].dtype)
@@ -259,7 +272,9 @@ class Frame(front_end.CodeGenerator):  # type: ignore[misc]
         for i in range(*(int(t.handle.data.reshape(-1)[0]) for t in tensors)):
             self.set_value(target.id, tl.tensor(upstream.TensorHandle(np.array([i], dtype), scalar), scalar))
             self.visit_compound_statement(node.body)
+            scopes.forget(fresh, self.lscope)
             self.builder.next_turn()
+        self.lscope[target.id] = scopes.UNKNOWN
 
     # -- calls --
 

@@ -73,6 +73,7 @@ def run(
     semantic = Semantic(builder)
     frames: dict[int, Frame] = {}
     builder.set_grid_dim(*grid)
+    builder.turned = [*order(2)] == [1, 0]
     try:
         with _quietly_typed():
             frame = frames[id(function)] = Frame(function, builder, semantic, frames)

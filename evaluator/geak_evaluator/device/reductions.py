@@ -71,11 +71,12 @@ def _known(region: Any, types: list[Any]) -> str:
 
 
 def reduced(arrays: Arrays, combine: Combine) -> Arrays:
-    """Each array reduced along its first axis to one entry, neighbours first: the function need not be commutative."""
-    while (count := arrays[0].shape[0]) > 1:
-        even = count - count % 2
-        merged = combine([a[0:even:2] for a in arrays], [a[1:even:2] for a in arrays])
-        arrays = [np.concatenate([m, a[even:]]) if even < count else m for m, a in zip(merged, arrays, strict=True)]
+    """Each array reduced along its first axis to one entry; its length is a power of two.
+
+    Lanes meet as they do on a device, which has no order: a function that does not commute gives something else.
+    """
+    while (half := arrays[0].shape[0] // 2) > 0:
+        arrays = combine([a[half:] for a in arrays], [a[:half] for a in arrays])
     return arrays
 
 
@@ -119,7 +120,7 @@ class Semantic(TritonSemantic):  # type: ignore[misc]
     def reduction(self, inputs: Sequence[Any], axis: int | None, region_builder_fn: Any) -> tuple[Any, ...]:
         """Reduce along an axis."""
         if axis is None:
-            inputs = tuple(self.reshape(t, [t.handle.data.size], can_reorder=True) for t in inputs)
+            inputs = tuple(self.reshape(t, [t.handle.data.size], can_reorder=False) for t in inputs)
             axis = 0
         types = [t.type.scalar for t in inputs]
         shape = [s for i, s in enumerate(inputs[0].type.shape) if i != axis]
@@ -151,11 +152,21 @@ class Semantic(TritonSemantic):  # type: ignore[misc]
             for a, t in zip(arrays, types, strict=True)
         )
 
-    def multiple_of(self, x: Any, values: Any) -> Any:
-        """A hint for the compiler."""
+    def _promised(self, name: str, x: Any, values: Sequence[int]) -> Any:
+        self.builder.create_assumed_hint(name, x.handle, list(values))
         return x
 
-    max_contiguous = max_constancy = multiple_of
+    def multiple_of(self, x: Any, values: Any) -> Any:
+        """A promise to the compiler."""
+        return self._promised("multiple_of", x, values)
+
+    def max_contiguous(self, x: Any, values: Any) -> Any:
+        """A promise to the compiler."""
+        return self._promised("max_contiguous", x, values)
+
+    def max_constancy(self, x: Any, values: Any) -> Any:
+        """A promise to the compiler."""
+        return self._promised("max_constancy", x, values)
 
     def map_scalars(self, function: Callable[..., Any], tensors: Sequence[Any]) -> Any:
         """Apply a scalar function to every element; one tensor, or a tuple of them."""

@@ -133,6 +133,7 @@ def execute(launch: Launch, driver: SimulatedDriver) -> None:
     launch.conflicts.extend(memory.conflicts)
     launch.strays.extend(memory.strays)
     launch.waits = memory.waits
+    launch.reordered = memory.reordered
 
 
 _FIGURES = frozenset({"metadata", "asm", "n_regs", "n_spills", "n_max_threads", "_init_handles", "name", "hash"})

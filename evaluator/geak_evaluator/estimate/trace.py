@@ -259,6 +259,12 @@ class Counting(Builder):
         floats = src.dtype.scalar.is_floating() or dst_type.scalar.is_floating()
         return self._tally("vector" if floats else "integer", super().cast_impl(src, dst_type), src)
 
+    def create_assume(self, *promise: Any) -> None:
+        """Of values that are not there nothing can be asked."""
+
+    def create_assumed_hint(self, *promise: Any) -> None:
+        """The same."""
+
     def create_addptr(self, ptr: Handle, offset: Handle) -> Handle:
         """An address."""
         return self._tally("integer", super().create_addptr(ptr, offset), ptr, offset)

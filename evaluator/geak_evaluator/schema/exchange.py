@@ -211,5 +211,7 @@ class Replayed:
     """The same where a program changed what another had stored: of two that do so at once one is in vain."""
     waits: tuple[str, ...] = ()
     """Of which kernels a program waits for later ones, in sentences."""
+    reordered: tuple[str, ...] = ()
+    """Which kernels call what may change the order of elements, in sentences."""
     works: tuple[Work, ...] = ()
     """Of each launch in order, where they were to be counted."""

@@ -1,0 +1,55 @@
+"""What a kernel tells the compiler of how numbers lie: it widens loads and stores by that, and asks nobody."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def _multiple(data: Array, values: Sequence[int], unit: int) -> bool:
+    """The first number of each run along a dimension is a multiple of what is said of that dimension."""
+    if data.size == 1:
+        return not (data % data.dtype.type(values[0])).any()
+    for axis, value in enumerate(values):
+        lines = np.moveaxis(data, axis, 0)
+        first = np.ones(lines.shape, np.bool_)
+        first[1:] = lines[1:] != lines[:-1] + lines.dtype.type(unit)
+        if value > 1 and (lines[first] % lines.dtype.type(value)).any():
+            return False
+    return True
+
+
+def _contiguous(data: Array, values: Sequence[int], unit: int) -> bool:
+    """Numbers run on within each group, or fall back to where there is something: `% M` and `where(at < M, at, 0)`.
+
+    What those load behind the end is never stored, and many a kernel promises so of them.
+    """
+    for groups in _groups(data, values):
+        steps = np.arange(len(groups), dtype=groups.dtype) * groups.dtype.type(unit)
+        if (groups > groups[0] + steps.reshape(-1, *[1] * (groups.ndim - 1))).any():
+            return False
+    return True
+
+
+def _constant(data: Array, values: Sequence[int], unit: int) -> bool:
+    """All are the same within each group."""
+    return all((groups == groups[0]).all() for groups in _groups(data, values))
+
+
+def _groups(data: Array, values: Sequence[int]) -> Iterator[Array]:
+    """For each dimension: as many as are said that follow each other along it, as the first axis."""
+    for axis, value in enumerate(values):
+        lines = np.moveaxis(data, axis, 0)
+        size = min(max(value, 1), lines.shape[0])
+        yield np.moveaxis(lines.reshape(-1, size, *lines.shape[1:]), 1, 0)
+
+
+HOLDS: dict[str, Callable[[Array, Sequence[int], int], bool]] = {
+    "multiple_of": _multiple,
+    "max_contiguous": _contiguous,
+    "max_constancy": _constant,
+}
+"""Whether a hint is so, by its name: of numbers, or of addresses that lie `unit` bytes apart."""
