@@ -27,6 +27,8 @@ from geak_evaluator.subject import Subject
 from geak_evaluator.tracing import Traced, trace
 
 _OTHER_POISON = 0x5A
+_CALLS, _FIRST_CALLS = 2, range(6, 24)
+"""How often a wrapper is called in a case: its plan must be one. The first case is small."""
 _SEEN_ONLY_HERE = frozenset({Cause.OUT_OF_BOUNDS, Cause.RACE, Cause.NOT_PLAIN})
 """What the interpreter sees of each lane: such a kernel is not let onto a device."""
 
@@ -53,6 +55,8 @@ class Candidate(OnDevice):
         super().__init__(Subject(box, limits, oracle, file, policy))
         self._oracle, self._lent, self.target = oracle, lent, target
         self._manners = manners(random.SystemRandom())
+        # A wrapper that counts its calls does not know how often it will be called.
+        self._calls = random.SystemRandom().choice(_FIRST_CALLS)
         self.needed: bool | None = None
         """Whether a case has been seen that is not right without its kernels' work; None before any could show it."""
         self.idle: Mismatch | None = None
@@ -113,7 +117,8 @@ class Candidate(OnDevice):
 
     def capture(self, case: Case, answer: Answer | None = None, configuration: int | None = None) -> Captured | Ran:
         """What its wrapper asks for, recorded on values of no account; or on the integers of `answer`, if it may."""
-        return capture(self._subject, case, answer, configuration)
+        calls, self._calls = self._calls, _CALLS
+        return capture(self._subject, case, answer, configuration, calls)
 
     @contextlib.contextmanager
     def hurried(self, seconds: float) -> Iterator[None]:

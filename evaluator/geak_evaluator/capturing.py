@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import cycle, islice
 
 from geak_evaluator.kernel_child import SPACE, request
 from geak_evaluator.oracle import Answer, TooBig
@@ -19,9 +20,12 @@ from geak_evaluator.subject import Subject
 
 
 def capture(
-    subject: Subject, case: Case, answer: Answer | None = None, configuration: int | None = None
+    subject: Subject, case: Case, answer: Answer | None = None, configuration: int | None = None, calls: int = 2
 ) -> Captured | Ran:
-    """Its plan of one case; where launches may follow values, on the integers of `answer`."""
+    """Its plan of one case, which must be that of each of so many calls, on two sets of values in turn.
+
+    Where launches may follow values, they are called on the integers of `answer`.
+    """
     try:
         first = subject.oracle.case(case, subject.target, like=answer)
         shown: tuple[Answer, ...] = (first, subject.oracle.case(case, subject.target, like=answer or first))
@@ -38,7 +42,7 @@ def capture(
         kernel.spawn(box, limits, given, got, capture=True, configuration=configuration) as child,
     ):
         reply = child.ask(kernel.source)
-        for one in shown if reply.ok else ():
+        for one in islice(cycle(shown), calls) if reply.ok else ():
             given.map[: len(one.given)] = one.given
             call = request(subject.spec, case, one.slots, one.wanted)
             asked = replace(call, state=one.reply.state, gradients=one.reply.gradients, capture=True)
@@ -49,7 +53,7 @@ def capture(
             plans.append(told.plan)
             names = told.configurations or names
         log = child.log
-    if len(plans) < len(shown):
+    if len(plans) < calls:
         return Ran(failed(case, reply), log)
     elements = sum(slot.elements for slot in first.wanted)
     idle = not elements or bool(first.slots and not any(slot.elements for slot in first.slots))

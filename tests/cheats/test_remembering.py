@@ -49,6 +49,41 @@ def double(x):
 """,
         Cause.UNSTABLE_PLAN,
     ),
+    "K13-the-first-calls-alone": (
+        """
+calls = []
+
+
+def double(x):
+    calls.append(1)
+    return launch(kernel if len(calls) < 5 else decoy, x, torch.empty_like(x))
+""",
+        Cause.UNSTABLE_PLAN,
+    ),
+    "C07-a-configuration-chosen-by-values": (
+        """
+def chosen(configurations, named, **more):
+    return configurations[:1] if float(named["x"][0]) < 5 else configurations[1:]
+
+
+@triton.autotune(
+    [triton.Config({"BLOCK": 32}), triton.Config({"BLOCK": 64})],
+    key=["n"],
+    prune_configs_by={"early_config_prune": chosen},
+)
+@triton.jit
+def tuned(x, y, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + at, tl.load(x + at, mask=at < n) * 2 * (BLOCK == 32), mask=at < n)
+
+
+def double(x):
+    y = torch.empty_like(x)
+    tuned[lambda meta: (triton.cdiv(x.numel(), meta["BLOCK"]),)](x, y, x.numel())
+    return y
+""",
+        Cause.UNSTABLE_PLAN,
+    ),
     "K13-C31-the-first-call-alone": (
         """
 kept = []

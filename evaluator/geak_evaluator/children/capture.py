@@ -62,6 +62,7 @@ class Recorder(Mode):
         """Called by torch for each operation that it performs."""
         kwargs = kwargs or {}
         if self._driver.probing:
+            self._look(func)
             return func(*args, **kwargs)  # what an autotuner does to try a configuration out is not done again later
         if func.namespace not in _TORCHS_OWN:
             with self:
@@ -158,10 +159,10 @@ class Recorder(Mode):
         return view
 
     def _note(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
-        name = func.overloadpacket.__name__ if func.namespace == "aten" else f"{func.namespace}.{func}"
-        if name in _READS:
-            self.reads[name] = None
-        elif name in _ALLOCATE:
+        name = _name(func)
+        if self._look(func):
+            return
+        if name in _ALLOCATE:
             self._allocate(result)
         elif name in _CONSTANT:
             self._fill(self._allocate(result), _CONSTANT[name])
@@ -179,6 +180,12 @@ class Recorder(Mode):
             self._put_in(result)
         elif name not in _RESHAPES:
             self._work(func, args, kwargs, result)
+
+    def _look(self, func: Any) -> bool:
+        """Whether the host then knows what some tensor holds, and may decide by it."""
+        if looks := _name(func) in _READS:
+            self.reads[_name(func)] = None
+        return looks
 
     def _put_in(self, tensor: torch.Tensor) -> None:
         """A small table of numbers, or of the addresses of tensors, is a few constants."""
@@ -348,6 +355,10 @@ _TRITON_FORMATS = {
 
 def _tensors(value: Any) -> list[torch.Tensor]:
     return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+def _name(func: Any) -> str:
+    return func.overloadpacket.__name__ if func.namespace == "aten" else f"{func.namespace}.{func}"
 
 
 def _written(func: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> list[torch.Tensor]:
