@@ -22,7 +22,6 @@ REFUSED = {
     "block_pointers": (Cause.COMPILE_ERROR, "removed in favor of the tensor descriptor API"),
     "kernel_in_a_function": (Cause.NOT_PLAIN, "made inside a function, a class or a branch"),
     "kernel_in_a_class": (Cause.NOT_PLAIN, "define it at the top level"),
-    "constant_from_elsewhere": (Cause.NOT_PLAIN, "kernel _add names BLOCK, whose value is no literal"),
     "constexpr_function": (Cause.NOT_PLAIN, "names _half, which is a plain Python function; make it a @triton.jit"),
     "addresses": (Cause.FOREIGN_WORK, "an address among a kernel's arguments: hand over the tensor itself"),
     "kept_workspace": (Cause.FOREIGN_WORK, "memory from before the call"),

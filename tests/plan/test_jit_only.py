@@ -437,3 +437,25 @@ def test_kernels_of_torchs_own_may_be_called(tmp_path: Path, line: str) -> None:
     for foreign in ("th.set_driver_to_cpu()", "th.warnings.warn(1)", "th.get_constexprs(1)"):
         with pytest.raises(jit_only.NotPlain, match=r"th\."):
             jit_only.take(f"{source}@triton.jit\ndef kernel(x):\n    {foreign}\n".encode(), "kernel", tmp_path)
+
+
+def test_a_default_may_be_a_constant_of_tritons_own(tmp_path: Path) -> None:
+    defaults = "a: tl.constexpr = tl.core.CONSTEXPR_0, b: core.constexpr = core.CONSTEXPR_0"
+    head = f"{HEAD}from triton.language import core\n\n"
+    kernels = jit_only.take(f"{head}@triton.jit\ndef kernel(x, {defaults}):\n    pass\n".encode(), "kernel", tmp_path)
+    assert [found.value for found in kernels.find("kernel").fn.__defaults__] == [0, 0]
+    for foreign in ("core.sys", "tl.core.sys", "tl.core.load"):
+        refused = jit_only.take(
+            f"{head}@triton.jit\ndef kernel(x, a={foreign}):\n    pass\n".encode(), "kernel", tmp_path
+        )
+        with pytest.raises(jit_only.NotPlain, match="no literal"):
+            refused.find("kernel")
+
+
+def test_what_comes_from_elsewhere_is_named_with_its_home(tmp_path: Path) -> None:
+    source = f"{HEAD}from somewhere.else_ import helper\n\n@triton.jit\ndef kernel(x):\n    helper(x)\n"
+    kernels = jit_only.take(source.encode(), "kernel", tmp_path)
+    with pytest.raises(
+        jit_only.NotPlain, match=r"names helper, which is imported from somewhere\.else_, neither Triton's"
+    ):
+        kernels.find("kernel")

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves
 
+from geak_evaluator.children.answers import Answers
 from geak_evaluator.children.bearing import Noted, bears, needed, renumbered
 from geak_evaluator.children.candidate import Launches
-from geak_evaluator.children.chosen import Chosen
 from geak_evaluator.children.jit_only import fingerprint
 from geak_evaluator.children.modes import Mode
 from geak_evaluator.children.tensors import dtype_of, format_of
@@ -36,7 +36,7 @@ _KEPT = "memory from before the call, or from outside of torch (allocate it in t
 _TABLE = 256
 """Numbers that a wrapper may write into a tensor one by one: a codebook, not the result of a computation."""
 _ADDRESS = 1 << 32
-_CHOSEN = Chosen()
+_ANSWERS = Answers()
 _AN_ADDRESS = "an address among a kernel's arguments: hand over the tensor itself"
 _PUT_IN = "values that Python put into a tensor (hand them over as numbers or as a tuple)"
 
@@ -109,8 +109,8 @@ class Recorder(Mode):
         numbers = {number: place for place, number in enumerate(sorted(wanted))}
         steps = tuple(renumbered(noted.step, numbers) for noted in self._steps if bears(noted, wanted))
         foreign = dict.fromkeys(text for number, text in self._marks if number in wanted)
-        chosen = _CHOSEN.by(self._functions.values())
-        return plan.Plan(steps, renumbered(outputs, numbers), tuple(foreign), tuple(self.reads), chosen)
+        told = _ANSWERS.about(self._functions.values())
+        return plan.Plan(steps, renumbered(outputs, numbers), tuple(foreign), tuple(self.reads), *told)
 
     def view(self, tensor: torch.Tensor) -> plan.View:
         """Where a tensor lies; memory that is not known yet is noted as allocated."""

@@ -27,7 +27,7 @@ MODULES = frozenset(
 """Modules whose names a kernel may use; of `triton` itself only a few."""
 INNER = frozenset({f"{LANGUAGE}.core", f"{LANGUAGE}.standard"})
 """Where the language's words are defined: those that it hands on go by these names too, and a few that it does not."""
-_OF_INNER = frozenset({f"{LANGUAGE}.standard._log2"})
+_OF_INNER = frozenset({f"{LANGUAGE}.standard._log2", f"{LANGUAGE}.core.get_int_dtype"})
 _OF_TRITON = frozenset({"jit", "cdiv", "next_power_of_2", "language", "constexpr"})
 _NO_CALL = frozenset({"getattr", "setattr", "eval", "exec", "compile", "open"})
 _PLAIN = (bool, int, float, str, type(None), tuple, list)

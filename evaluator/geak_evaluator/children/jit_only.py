@@ -12,7 +12,7 @@ import ast
 import hashlib
 import re
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -23,24 +23,29 @@ import triton
 import triton.language
 from triton.compiler.code_generator import CodeGenerator
 
+from geak_evaluator.children import jit_told
 from geak_evaluator.children.jit_branches import HEADERS, aliases, full_name, settle
 from geak_evaluator.children.jit_names import NotPlain, check_bindings, check_body, importable, missing
 from geak_evaluator.children.jit_plain import (
+    NotTold,
     check_definition,
     defined,
+    give_default,
     is_import_with_fallback,
     jit,
     literal,
     names,
     plain_import,
     undecorated,
+    with_default,
     with_usual_names,
 )
-from geak_evaluator.schema.plan import Branch
+from geak_evaluator.schema.plan import Branch, Named, Plan
 
 __all__ = ["Kernels", "NotPlain", "fingerprint", "load", "take"]
 
-Branches = tuple[Branch, ...]
+Answers = tuple[tuple[Branch, ...], tuple[Named, ...]]
+"""What a plan tells of its files: which branches Python took, and what it found in names."""
 
 
 _USUAL = {"triton": triton, "tl": triton.language, "jit": triton.jit}
@@ -59,6 +64,19 @@ def _visit_bare(self: Any, node: ast.arg) -> Any:
 
 
 CodeGenerator.visit_arg = _visit_bare
+_visit_function = CodeGenerator.visit_FunctionDef
+
+
+def _visit_told(self: Any, node: ast.FunctionDef) -> Any:
+    """Triton works defaults out again from the text; one that was told is found under the name that it goes by."""
+    for argument, given in with_default(node):
+        name = jit_told.default(node.name, argument)
+        if name in self.gscope:
+            give_default(node, argument, ast.copy_location(ast.Name(name, ast.Load()), given))
+    return _visit_function(self, node)
+
+
+CodeGenerator.visit_FunctionDef = _visit_told
 
 
 @dataclass
@@ -69,20 +87,24 @@ class Kernels:
     helpers: dict[str, types.ModuleType] = field(default_factory=dict)
     left_out: dict[str, dict[str, ast.stmt]] = field(default_factory=dict)
     """By module: what is defined at its top level and was not kept."""
-    _again: Callable[[Branches], Kernels] | None = None
-    _others: dict[Branches, Kernels] = field(default_factory=dict)
+    _again: Callable[[Answers], Kernels] | None = None
+    _others: dict[Answers, Kernels] = field(default_factory=dict)
     _found: dict[tuple[str, str], Any] = field(default_factory=dict)
+    _refusal: NotTold | None = None
 
-    def under(self, branches: Branches) -> Kernels:
-        """Those of the same file where Python took these branches of it."""
-        if not branches or self._again is None:
+    def under(self, plan: Plan) -> Kernels:
+        """Those of the same file with what a plan tells of it."""
+        told = (plan.branches, plan.names)
+        if not any(told) or self._again is None:
             return self
-        if branches not in self._others:
-            self._others[branches] = self._again(branches)
-        return self._others[branches]
+        if told not in self._others:
+            self._others[told] = self._again(told)
+        return self._others[told]
 
     def find(self, name: str, module: str = "") -> Any:
         """A kernel by its name; NotPlain where it could not be taken out of its file, or names what could not."""
+        if self._refusal is not None:
+            raise self._refusal
         if (name, module) in self._found:
             return self._found[name, module]
         found = getattr(self.helpers.get(module, self.own), name, None)
@@ -115,22 +137,56 @@ def _about(kernel: str, name: str, culprit: ast.stmt) -> str:
     if isinstance(culprit, ast.FunctionDef | ast.ClassDef):
         what = f"which is a plain Python {'class' if isinstance(culprit, ast.ClassDef) else 'function'}"
         return f"kernel {kernel} names {name}, {what}; make it a @triton.jit function, or hand its result over"
+    if isinstance(culprit, ast.ImportFrom):
+        home = f"{'.' * culprit.level}{culprit.module or ''}"
+        what = f"which is imported from {home}, neither Triton's nor a file of the spec's project"
+        return f"kernel {kernel} names {name}, {what}; copy it into the file, or let the spec name the project"
     what = "whose value is no literal: the kernel is run without the file's own Python"
     return f"kernel {kernel} names {name}, {what}; write the value out, or hand it over as a tl.constexpr argument"
 
 
 def take(
-    source: bytes, name: str, folder: Path, project: str = "", backend: str = "", branches: Branches = ()
+    source: bytes, name: str, folder: Path, project: str = "", backend: str = "", told: Answers = ((), ())
 ) -> Kernels:
     """The kernels of a source, on a backend or that of this process; NotPlain where something stands in the way."""
-    loader = _Loader(folder, project, backend or ("hip" if torch.version.hip else "cuda"), branches)
+    loader = _Loader(folder, project, backend or ("hip" if torch.version.hip else "cuda"), told)
     again = partial(take, source, name, folder, project, backend)
-    return Kernels(loader.module(source, name, ""), loader.helpers, loader.left_out, again)
+    try:
+        return Kernels(loader.module(source, name, ""), loader.helpers, loader.left_out, again)
+    except NotTold as error:
+        if any(told):
+            raise
+        none = types.ModuleType(name)
+        none.__file__ = str(folder / f"{name}.py")
+        return Kernels(none, _again=again, _refusal=error)
+
+
+def plain_names(tree: ast.Module) -> tuple[set[str], list[tuple[str, str]]]:
+    """The names of a file, once settled, that reading tells, and the arguments whose defaults it does not tell."""
+    with_usual_names(tree)
+    given = _Given()
+    kept = _Loader(Path(), "", "", ((), ())).kept(tree, "", given)
+    return {name for node in kept for name in defined(node)}, given.asked
+
+
+class _Given(Container[str]):
+    """Says of every default that it is known, and notes which were asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+
+    def __contains__(self, name: object) -> bool:
+        function, _, argument = str(name).removesuffix(")").partition("(")
+        self.asked.append((function, argument))
+        return True
 
 
 def load(source: bytes, name: str, folder: Path, project: str = "") -> types.ModuleType:
     """A module that holds only the kernels of a source, at their own line numbers."""
-    return take(source, name, folder, project).own
+    found = take(source, name, folder, project)
+    if found._refusal is not None:
+        raise found._refusal
+    return found.own
 
 
 @cache
@@ -140,8 +196,9 @@ def fingerprint(text: str) -> str:
 
 
 class _Loader:
-    def __init__(self, folder: Path, project: str, backend: str, branches: Branches) -> None:
-        self._folder, self._project, self._backend, self._branches = folder, project, backend, branches
+    def __init__(self, folder: Path, project: str, backend: str, told: Answers) -> None:
+        self._folder, self._project, self._backend = folder, project, backend
+        self._branches, self._names = told
         self.helpers: dict[str, types.ModuleType] = {}
         self.left_out: dict[str, dict[str, ast.stmt]] = {}
 
@@ -149,11 +206,12 @@ class _Loader:
         """What is kept of a source; a helper is filed before it is read, since it may import whoever imports it."""
         text = source.decode("utf-8")
         tree = ast.parse(text)
-        found = {one.line: one.taken for one in self._branches if one.module == (name if package else "")}
-        settle(tree, self._backend, found)
+        mine = name if package else ""
+        told = {one.name: jit_told.value(one) for one in self._names if one.module == mine}
+        settle(tree, self._backend, {one.line: one.taken for one in self._branches if one.module == mine})
         check_bindings(tree.body)
         borrowed = with_usual_names(tree)
-        kept = self._kept(tree, package)
+        kept = self.kept(tree, package, told)
         written = _blanked(text, kept)
         if len(list(_statements(written))) != len({id(node) for node in kept}):
             raise NotPlain("a kernel, an import or a constant shares its line with other code", _stray(tree, kept))
@@ -171,16 +229,21 @@ class _Loader:
         # Annotations stay text: they could be calls.
         flags = __future__.annotations.compiler_flag
         plain = ast.Module([undecorated(node) for node in own], [])
-        module.__dict__.update({name: _USUAL[name] for name in borrowed})
+        defaults = {name: value for name, value in told.items() if not name.isidentifier()}
+        module.__dict__.update({name: _USUAL[name] for name in borrowed} | defaults)
         exec(compile(plain, str(path), "exec", flags=flags, dont_inherit=True), module.__dict__)
         for name in borrowed:
             del module.__dict__[name]  # a body is read with the names of its own file
+        for name in told.keys() - module.__dict__.keys():
+            module.__dict__[name] = told[name]
+            self.left_out[module.__name__].pop(name, None)
         for node in own:
             if isinstance(node, ast.FunctionDef):
                 check_body(node, module.__dict__, self.helpers)
         return module
 
-    def _kept(self, tree: ast.Module, package: str) -> list[ast.stmt]:
+    def kept(self, tree: ast.Module, package: str, told: Container[str]) -> list[ast.stmt]:
+        """The statements that are plain, or are once `told` are known."""
         constants: set[str] = set()
         kept: list[ast.stmt] = []
         named: set[str] = set()  # what a default value may be besides: a function, something imported
@@ -204,7 +267,7 @@ class _Loader:
                     constants |= bound
                     kept.append(node)
             elif isinstance(node, ast.FunctionDef) and (decorator := jit(node)) is not None:
-                check_definition(node, decorator, constants | named)
+                check_definition(node, decorator, constants | named, told)
                 named.add(node.name)
                 kept.append(node)
         return kept

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import ast
 import math
+from collections.abc import Container
+
+import triton.language as tl
 
 from geak_evaluator.children.jit_names import INNER, MODULES, SAFE_CALLS, NotPlain, importable
+from geak_evaluator.children.jit_told import default
 
 _TRITON_CALLS = frozenset({"tl.constexpr", "triton.language.constexpr", "triton.cdiv", "triton.next_power_of_2"})
 _JIT = ("triton.jit", "jit")
@@ -19,6 +23,7 @@ FALLBACKS = frozenset({"ImportError", "ModuleNotFoundError", "AttributeError", "
 _USUAL = {
     "triton": "triton",
     "triton.language": "tl",
+    "triton.language.core": "tl.core",
     "triton.jit": "jit",
     "triton.cdiv": "triton.cdiv",
     "triton.next_power_of_2": "triton.next_power_of_2",
@@ -121,6 +126,8 @@ def defined(node: ast.stmt) -> list[str]:
         return [name for target in node.targets for name in names(target)]
     if isinstance(node, ast.AnnAssign):
         return names(node.target)
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        return [(alias.asname or alias.name).partition(".")[0] for alias in node.names]
     inner = [*getattr(node, "body", ()), *getattr(node, "orelse", ())]
     return [name for part in inner if isinstance(part, ast.stmt) for name in defined(part)]
 
@@ -136,6 +143,8 @@ def literal(node: ast.expr, constants: set[str]) -> bool:
     parts = ast.UnaryOp | ast.BinOp | ast.BoolOp | ast.Compare | ast.IfExp | ast.Tuple | ast.List
     if isinstance(node, parts):
         return all(literal(part, constants) for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr))
+    if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "tl.core":
+        return isinstance(getattr(tl.core, node.attr, None), tl.constexpr)
     if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
         known = node.value.id == "math" and isinstance(getattr(math, node.attr, None), float)
         return known or (node.value.id == "tl" and importable("triton.language", node.attr))
@@ -168,17 +177,42 @@ def jit(node: ast.FunctionDef) -> ast.expr | None:
     return None
 
 
-def check_definition(node: ast.FunctionDef, decorator: ast.expr, constants: set[str]) -> None:
-    """Refuses a kernel whose definition would make Python compute something."""
+class NotTold(NotPlain):
+    """It may become plain by what a plan tells."""
+
+
+def check_definition(node: ast.FunctionDef, decorator: ast.expr, constants: set[str], known: Container[str]) -> None:
+    """Refuses a kernel whose definition would make Python compute something; of `known` defaults the value is told."""
     if isinstance(decorator, ast.Call):
         told = [keyword.value for keyword in decorator.keywords if keyword.arg not in _FOR_PROFILERS]
         for value in [*decorator.args, *told]:
             if not literal(value, constants):
                 raise NotPlain(f"kernel {node.name}: its decorator is given something that is no literal", value.lineno)
-    arguments = node.args
-    for default in [*arguments.defaults, *(d for d in arguments.kw_defaults if d is not None)]:
-        if not literal(default, constants):
-            raise NotPlain(f"kernel {node.name}: a default value that is no literal", default.lineno)
+    for argument, given in with_default(node):
+        if not literal(given, constants):
+            name = default(node.name, argument)
+            if name not in known:
+                raise NotTold(f"kernel {node.name}: a default value that is no literal", given.lineno)
+            give_default(node, argument, ast.copy_location(ast.Name(name, ast.Load()), given))
+
+
+def with_default(node: ast.FunctionDef) -> list[tuple[str, ast.expr]]:
+    """The arguments that have a default, and what is written for it."""
+    plain = [*node.args.posonlyargs, *node.args.args]
+    pairs: list[tuple[ast.arg, ast.expr | None]] = [
+        *zip(plain[len(plain) - len(node.args.defaults) :], node.args.defaults, strict=True),
+        *zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True),
+    ]
+    return [(argument.arg, given) for argument, given in pairs if given is not None]
+
+
+def give_default(node: ast.FunctionDef, argument: str, value: ast.expr) -> None:
+    """Writes something else for an argument's default."""
+    plain = [one.arg for one in (*node.args.posonlyargs, *node.args.args)]
+    if argument in plain:
+        node.args.defaults[plain.index(argument) - len(plain)] = value
+    else:
+        node.args.kw_defaults[[a.arg for a in node.args.kwonlyargs].index(argument)] = value
 
 
 def undecorated(node: ast.stmt) -> ast.stmt:

@@ -97,7 +97,7 @@ def replay(kernels: jit_only.Kernels, asked: Replay, on_launch: Callable[[Any], 
     from geak_evaluator import device
     from geak_evaluator.device.programs import numbered
 
-    memory, kernels = _Memory(asked), kernels.under(asked.plan.branches)
+    memory, kernels = _Memory(asked), kernels.under(asked.plan)
     with device.activate(asked.target, on_launch=on_launch, compile=False, execute=asked.execute) as driver:
         driver.tables = False
         driver.order = partial(numbered, order=asked.order, together=asked.together)
@@ -120,7 +120,7 @@ def trace(
     from geak_evaluator import device
     from geak_evaluator.estimate.trace import Observer
 
-    memory, kernels = _Memory(asked), kernels.under(asked.plan.branches)
+    memory, kernels = _Memory(asked), kernels.under(asked.plan)
 
     def observe(launch: Any) -> Observer:
         observers.append(Observer(launch.kernel, launch.grid))

@@ -36,8 +36,8 @@ def carry_out(step: plan.Step, memory: Memory, kernels: jit_only.Kernels) -> Non
 
 def all_ready(asked: plan.Plan, memory: Memory, kernels: jit_only.Kernels) -> list[tuple[plan.Step, Ready]]:
     """Every step that is no allocation, to be carried out as often as is wanted on memory that is there already."""
-    if asked.branches:
-        kernels = kernels.under(asked.branches)
+    if asked.branches or asked.names:
+        kernels = kernels.under(asked)
     moving = frozenset(view.storage for step in asked.library for view in step.results)
     steps = (step for step in asked.steps if not isinstance(step, plan.Allocate))
     return [(step, ready(step, memory, kernels, moving)) for step in steps]

@@ -17,7 +17,8 @@ def size(plan: Plan) -> int:
     What is the same in each launch, a tile or a stride, is said once, and each answer that Python worked out is there.
     """
     before: dict[str, list[Word]] = {}
-    found = len(plan.branches) + sum(_bytes(word) for output in plan.outputs for word in _view(output.view))
+    found = sum(_bytes(word) for output in plan.outputs for word in _view(output.view))
+    found += len(plan.branches) + sum(1 + _bytes(named.number) + _bytes(named.text) for named in plan.names)
     for step in plan.steps:
         said, kind = list(_words(step)), _kind(step)
         pairs = zip_longest(said, before.get(kind, []), fillvalue=())

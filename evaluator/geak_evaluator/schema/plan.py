@@ -150,6 +150,21 @@ class Branch:
 
 
 @dataclass(frozen=True)
+class Named:
+    """A name at the top level of a file whose value reading does not tell, and what Python found in it."""
+
+    module: str
+    """Empty for the candidate's own file."""
+    name: str
+    kind: Literal["number", "text", "type", "word"]
+    number: int | float | bool | None = None
+    text: str = ""
+    """A string, a type of Triton's, or a function or module of its language by the full name."""
+    constant: bool = False
+    """It is a `tl.constexpr`."""
+
+
+@dataclass(frozen=True)
 class Plan:
     """All of it, with what it says of the policy."""
 
@@ -161,6 +176,8 @@ class Plan:
     """Operations by which the wrapper looked at values; its launches may depend on them."""
     branches: tuple[Branch, ...] = ()
     """Which of its files' definitions are meant where they have several."""
+    names: tuple[Named, ...] = ()
+    """What its files' kernels name, and reading does not tell."""
 
     @property
     def launches(self) -> tuple[Launch, ...]:
