@@ -464,7 +464,7 @@ def test_an_answer_is_not_spelled_out_in_numbers(judge: Judge, name: str) -> Non
 
 SWAPPED: dict[str, str] = {
     "two-definitions": """
-if triton.__version__:
+for _ in range(1):
 
     @triton.jit
     def kernel(x, y, n, BLOCK: tl.constexpr):
@@ -483,6 +483,11 @@ kernel._unsafe_update_src(kernel.src.replace("* 2", "* 3"))
 @pytest.mark.parametrize("name", SWAPPED)
 def test_the_kernel_that_is_proved_is_the_one_that_was_launched(judge: Judge, name: str) -> None:
     refused(verdict(judge, SWAPPED[name] + HONEST), Cause.NOT_PLAIN)
+
+
+def test_of_two_definitions_the_one_that_python_took_is_proved(judge: Judge) -> None:
+    branch = SWAPPED["two-definitions"].replace("for _ in range(1):", "if triton.__version__:")
+    refused(verdict(judge, branch + HONEST), Cause.UNWRITTEN)
 
 
 def test_other_text_on_disk_is_not_what_is_proved(judge: Judge) -> None:

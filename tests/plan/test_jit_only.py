@@ -336,7 +336,7 @@ def test_words_of_the_language_go_by_where_they_are_defined_too(tmp_path: Path, 
 def test_what_the_language_does_not_hand_on_stays_where_it_is_defined(tmp_path: Path, word: str) -> None:
     source = WRAPPED.format(line="import triton.language.core as core", body=f"core.{word}")
     with pytest.raises(jit_only.NotPlain, match=f"core.{word}"):
-        jit_only.take(source.encode(), "kernel", tmp_path)
+        jit_only.load(source.encode(), "kernel", tmp_path)
 
 
 HEAD = "import torch\nimport triton\nimport triton.language as tl\nfrom triton.language.extra import libdevice\n\n"
@@ -436,7 +436,7 @@ def test_kernels_of_torchs_own_may_be_called(tmp_path: Path, line: str) -> None:
     assert not hasattr(kernels.own, "set_driver_to_cpu")
     for foreign in ("th.set_driver_to_cpu()", "th.warnings.warn(1)", "th.get_constexprs(1)"):
         with pytest.raises(jit_only.NotPlain, match=r"th\."):
-            jit_only.take(f"{source}@triton.jit\ndef kernel(x):\n    {foreign}\n".encode(), "kernel", tmp_path)
+            jit_only.load(f"{source}@triton.jit\ndef kernel(x):\n    {foreign}\n".encode(), "kernel", tmp_path)
 
 
 def test_a_default_may_be_a_constant_of_tritons_own(tmp_path: Path) -> None:
@@ -459,3 +459,48 @@ def test_what_comes_from_elsewhere_is_named_with_its_home(tmp_path: Path) -> Non
         jit_only.NotPlain, match=r"names helper, which is imported from somewhere\.else_, neither Triton's"
     ):
         kernels.find("kernel")
+
+
+ODD = f"""{HEAD}
+@triton.jit
+def odd(x):
+    open(x)
+
+
+@triton.jit
+def calls(x):
+    odd(x)
+
+
+@triton.jit
+def given(x, f=odd):
+    f(x)
+
+
+@triton.jit
+def kernel(x):
+    tl.store(x, 1)
+"""
+
+
+def test_a_kernel_that_may_not_be_run_is_in_nobodys_way(tmp_path: Path) -> None:
+    kernels = jit_only.take(ODD.encode(), "kernel", tmp_path)
+    assert kernels.find("kernel") is kernels.own.kernel
+    for name in ("odd", "calls", "given"):
+        with pytest.raises(jit_only.NotPlain, match="kernel odd: the name open inside a kernel"):
+            kernels.find(name)
+
+
+def test_nor_is_one_in_a_file_of_the_project(tmp_path: Path) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    (project / "odd.py").write_text(ODD)
+    (project / "strange.py").write_text("import triton\n\nif True: print(1)\nSIZE = 1; print(1)\n")
+    source = "import triton\nfrom odd import kernel, odd\nfrom strange import SIZE\n"
+    own = "\n@triton.jit\ndef own(x):\n    kernel(x)\n\n\n@triton.jit\ndef bad(x):\n    odd(x + SIZE)\n"
+    kernels = jit_only.take(f"{source}{own}".encode(), "kernel", tmp_path, str(project))
+    assert kernels.find("own") is kernels.own.own
+    assert kernels.find("kernel", "odd") is kernels.helpers["odd"].kernel
+    for name, module in (("bad", ""), ("odd", "odd"), ("SIZE", "strange")):
+        with pytest.raises(jit_only.NotPlain, match=r"in (odd|strange)\.py: "):
+            kernels.find(name, module)

@@ -95,10 +95,7 @@ def _named(source: bytes, module: str, scope: dict[str, Any], told: dict[int, bo
     settle(tree, _backend(), told)
     kernels = [node for node in tree.body if isinstance(node, ast.FunctionDef) and jit(node) is not None]
     wanted = {part.id for node in kernels for part in ast.walk(node) if isinstance(part, ast.Name)}
-    try:
-        plain, defaults = jit_only.plain_names(tree)
-    except jit_only.NotPlain:
-        return
+    plain, defaults = jit_only.plain_names(tree)
     for name in sorted((wanted - plain) & scope.keys()):
         if (found := jit_told.told(module, name, scope[name])) is not None:
             yield found

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from geak_evaluator.children.answers import Answers
 from geak_evaluator.children.bearing import Noted, bears, needed, renumbered
-from geak_evaluator.children.candidate import Launches
+from geak_evaluator.children.candidate import Launches, Mismatch
 from geak_evaluator.children.jit_only import fingerprint
 from geak_evaluator.children.modes import Mode
 from geak_evaluator.children.tensors import dtype_of, format_of
@@ -77,7 +77,12 @@ class Recorder(Mode):
     def launched(self, launch: Any) -> None:
         """Notes a launch as the described device received it."""
         function = self._functions[id(launch.function)] = launch.function
-        arguments = tuple(self._argument(value) for value in launch.args)
+        try:
+            arguments = tuple(self._argument(value) for value in launch.args)
+        except _NoPlace as error:
+            raise Mismatch(
+                "not_plain", f"kernel {function.fn.__name__} is given {error}, which no plan holds"
+            ) from None
         text = fingerprint(function.src)
         name, module = function.fn.__name__, function.fn.__module__
         step = plan.Launch(name, module, launch.grid, arguments, _options(launch), text)
@@ -312,14 +317,25 @@ class Recorder(Mode):
         if isinstance(value, tl.dtype):
             return plan.Argument("type", text=value.name)
         if isinstance(value, torch.dtype):
-            raise _NoPlace("a torch dtype as a kernel's argument")
+            raise _NoPlace("a torch dtype")
         if hasattr(value, "fn") and hasattr(value, "arg_names"):
             self._functions[id(value)] = value
             return plan.Argument("function", text=value.fn.__name__, module=value.fn.__module__)
         if isinstance(value, tuple):
             fields = tuple(getattr(value, "_fields", ()))
             return plan.Argument("tuple", items=tuple(self._argument(item) for item in value), fields=fields)
-        raise _NoPlace(f"a {type(value).__name__} as a kernel's argument")
+        if isinstance(getattr(value, "dtype", None), torch.dtype) and callable(getattr(value, "data_ptr", None)):
+            return plan.Argument("tensor", view=self._pointed(value.data_ptr(), value.dtype))
+        raise _NoPlace(f"a {type(value).__name__}")
+
+    def _pointed(self, address: int, dtype: torch.dtype) -> plan.View:
+        """Where the memory lies that something with an address and a type stands for, as far as it reaches."""
+        format, size = format_of(dtype), dtype.itemsize
+        for number, kept in enumerate(self._kept):
+            within, odd = divmod(address - kept.data_ptr(), size)
+            if format and 0 <= within * size < kept.nbytes() and not odd:
+                return plan.View(number, format, within, (kept.nbytes() // size - within,), (1,))
+        raise _NoPlace("an address of no tensor")
 
     def _reinterpreted(self, base: torch.Tensor, kind: Any) -> plan.View:
         """What triton.reinterpret made of a tensor: the same elements, read as another type of their size."""

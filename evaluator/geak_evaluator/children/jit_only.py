@@ -27,7 +27,6 @@ from geak_evaluator.children import jit_told
 from geak_evaluator.children.jit_branches import HEADERS, aliases, full_name, settle
 from geak_evaluator.children.jit_names import NotPlain, check_bindings, check_body, importable, missing
 from geak_evaluator.children.jit_plain import (
-    NotTold,
     check_definition,
     defined,
     give_default,
@@ -87,10 +86,11 @@ class Kernels:
     helpers: dict[str, types.ModuleType] = field(default_factory=dict)
     left_out: dict[str, dict[str, ast.stmt]] = field(default_factory=dict)
     """By module: what is defined at its top level and was not kept."""
+    refused: dict[tuple[str, str], NotPlain] = field(default_factory=dict)
+    """By module and name: kernels that may not be run; they are in nobody's way who does not need them."""
     _again: Callable[[Answers], Kernels] | None = None
     _others: dict[Answers, Kernels] = field(default_factory=dict)
     _found: dict[tuple[str, str], Any] = field(default_factory=dict)
-    _refusal: NotTold | None = None
 
     def under(self, plan: Plan) -> Kernels:
         """Those of the same file with what a plan tells of it."""
@@ -103,11 +103,11 @@ class Kernels:
 
     def find(self, name: str, module: str = "") -> Any:
         """A kernel by its name; NotPlain where it could not be taken out of its file, or names what could not."""
-        if self._refusal is not None:
-            raise self._refusal
         if (name, module) in self._found:
             return self._found[name, module]
-        found = getattr(self.helpers.get(module, self.own), name, None)
+        home = self.helpers.get(module, self.own)
+        self._check_refused(home.__name__, name)
+        found = getattr(home, name, None)
         if not hasattr(found, "arg_names"):
             raise NotPlain(
                 f"kernel {name} is no @triton.jit function at the top level of its file: it is made inside a function, "
@@ -117,6 +117,11 @@ class Kernels:
         self._found[name, module] = found
         return found
 
+    def _check_refused(self, module: str, name: str) -> None:
+        error = self.refused.get((module, name), self.refused.get((module, "")))
+        if error is not None:
+            raise error
+
     def _check_names(self, function: Any, seen: set[int]) -> None:
         if id(function) in seen:
             return
@@ -124,6 +129,7 @@ class Kernels:
         scope, tree = function.fn.__globals__, function.parse().body[0]
         left_out = self.left_out.get(scope.get("__name__", ""), {})
         for name in missing(tree, scope, left_out):
+            self._check_refused(str(scope.get("__name__", "")), name.id)
             culprit = left_out.get(name.id)
             if culprit is not None:
                 raise NotPlain(_about(function.fn.__name__, name.id, culprit), culprit.lineno)
@@ -151,21 +157,15 @@ def take(
     """The kernels of a source, on a backend or that of this process; NotPlain where something stands in the way."""
     loader = _Loader(folder, project, backend or ("hip" if torch.version.hip else "cuda"), told)
     again = partial(take, source, name, folder, project, backend)
-    try:
-        return Kernels(loader.module(source, name, ""), loader.helpers, loader.left_out, again)
-    except NotTold as error:
-        if any(told):
-            raise
-        none = types.ModuleType(name)
-        none.__file__ = str(folder / f"{name}.py")
-        return Kernels(none, _again=again, _refusal=error)
+    own = loader.module(source, name, "")
+    return Kernels(own, loader.helpers, loader.left_out, loader.refused, again)
 
 
 def plain_names(tree: ast.Module) -> tuple[set[str], list[tuple[str, str]]]:
     """The names of a file, once settled, that reading tells, and the arguments whose defaults it does not tell."""
     with_usual_names(tree)
     given = _Given()
-    kept = _Loader(Path(), "", "", ((), ())).kept(tree, "", given)
+    kept = _Loader(Path(), "", "", ((), ())).kept(tree, "", given, {})
     return {name for node in kept for name in defined(node)}, given.asked
 
 
@@ -184,8 +184,8 @@ class _Given(Container[str]):
 def load(source: bytes, name: str, folder: Path, project: str = "") -> types.ModuleType:
     """A module that holds only the kernels of a source, at their own line numbers."""
     found = take(source, name, folder, project)
-    if found._refusal is not None:
-        raise found._refusal
+    for refusal in found.refused.values():
+        raise refusal
     return found.own
 
 
@@ -201,6 +201,7 @@ class _Loader:
         self._branches, self._names = told
         self.helpers: dict[str, types.ModuleType] = {}
         self.left_out: dict[str, dict[str, ast.stmt]] = {}
+        self.refused: dict[tuple[str, str], NotPlain] = {}
 
     def module(self, source: bytes, name: str, package: str) -> types.ModuleType:
         """What is kept of a source; a helper is filed before it is read, since it may import whoever imports it."""
@@ -211,7 +212,8 @@ class _Loader:
         settle(tree, self._backend, {one.line: one.taken for one in self._branches if one.module == mine})
         check_bindings(tree.body)
         borrowed = with_usual_names(tree)
-        kept = self.kept(tree, package, told)
+        refused: dict[str, NotPlain] = {}
+        kept = self.kept(tree, package, told, refused)
         written = _blanked(text, kept)
         if len(list(_statements(written))) != len({id(node) for node in kept}):
             raise NotPlain("a kernel, an import or a constant shares its line with other code", _stray(tree, kept))
@@ -237,13 +239,35 @@ class _Loader:
         for name in told.keys() - module.__dict__.keys():
             module.__dict__[name] = told[name]
             self.left_out[module.__name__].pop(name, None)
-        for node in own:
-            if isinstance(node, ast.FunctionDef):
-                check_body(node, module.__dict__, self.helpers)
+        self._leave_out([node for node in own if isinstance(node, ast.FunctionDef)], module, refused)
         return module
 
-    def kept(self, tree: ast.Module, package: str, told: Container[str]) -> list[ast.stmt]:
-        """The statements that are plain, or are once `told` are known."""
+    def _leave_out(self, nodes: list[ast.FunctionDef], module: types.ModuleType, refused: dict[str, NotPlain]) -> None:
+        """Takes away the kernels that may not be run, and those that have one of them as a default value."""
+        scope = module.__dict__
+        for node in nodes:
+            try:
+                check_body(node, scope, self.helpers)
+            except NotPlain as error:
+                refused.setdefault(node.name, error)
+        before = -1
+        while before < len(refused):
+            before = len(refused)
+            for function in (scope[node.name] for node in nodes if node.name not in refused):
+                values = [*(function.fn.__defaults__ or ()), *(function.fn.__kwdefaults__ or {}).values()]
+                bad = [
+                    name for value in values if (name := getattr(getattr(value, "fn", None), "__name__", "")) in refused
+                ]
+                if bad:
+                    refused[function.fn.__name__] = refused[bad[0]]
+        for name, refusal in refused.items():
+            self.refused[module.__name__, name] = refusal
+            scope.pop(name, None)
+
+    def kept(
+        self, tree: ast.Module, package: str, told: Container[str], refused: dict[str, NotPlain]
+    ) -> list[ast.stmt]:
+        """The statements that are plain, or are once `told` are known; kernels that are not go to `refused`."""
         constants: set[str] = set()
         kept: list[ast.stmt] = []
         named: set[str] = set()  # what a default value may be besides: a function, something imported
@@ -267,7 +291,11 @@ class _Loader:
                     constants |= bound
                     kept.append(node)
             elif isinstance(node, ast.FunctionDef) and (decorator := jit(node)) is not None:
-                check_definition(node, decorator, constants | named, told)
+                try:
+                    check_definition(node, decorator, constants | named, told)
+                except NotPlain as error:
+                    refused[node.name] = error
+                    continue
                 named.add(node.name)
                 kept.append(node)
         return kept
@@ -303,6 +331,8 @@ class _Loader:
                 helper = self._helper(base)
                 if helper is not None and hasattr(helper, alias.name):
                     setattr(module, alias.asname or alias.name, getattr(helper, alias.name))
+                elif refusal := self.refused.get((base, alias.name), self.refused.get((base, ""))):
+                    self.refused[module.__name__, alias.asname or alias.name] = refusal
                 elif self._file(beside):
                     setattr(module, alias.asname or alias.name, self._helper(beside))
 
@@ -325,9 +355,14 @@ class _Loader:
                 return None
             package = dotted if file.name == "__init__.py" else dotted.rpartition(".")[0]
             try:
-                return self.module(file.read_bytes(), dotted, package or dotted)
+                self.module(file.read_bytes(), dotted, package or dotted)
             except NotPlain as error:
-                raise NotPlain(f"in {file.relative_to(self._project)}: {error}", error.line) from None
+                self.refused[dotted, ""] = error
+                self.helpers[dotted] = types.ModuleType(dotted)
+            for (home, name), refusal in list(self.refused.items()):
+                if home == dotted and not str(refusal).startswith("in "):
+                    text = f"in {file.relative_to(self._project)}: {refusal}"
+                    self.refused[home, name] = NotPlain(text, refusal.line)
         return self.helpers[dotted]
 
 

@@ -177,10 +177,6 @@ def jit(node: ast.FunctionDef) -> ast.expr | None:
     return None
 
 
-class NotTold(NotPlain):
-    """It may become plain by what a plan tells."""
-
-
 def check_definition(node: ast.FunctionDef, decorator: ast.expr, constants: set[str], known: Container[str]) -> None:
     """Refuses a kernel whose definition would make Python compute something; of `known` defaults the value is told."""
     if isinstance(decorator, ast.Call):
@@ -192,7 +188,7 @@ def check_definition(node: ast.FunctionDef, decorator: ast.expr, constants: set[
         if not literal(given, constants):
             name = default(node.name, argument)
             if name not in known:
-                raise NotTold(f"kernel {node.name}: a default value that is no literal", given.lineno)
+                raise NotPlain(f"kernel {node.name}: a default value that is no literal", given.lineno)
             give_default(node, argument, ast.copy_location(ast.Name(name, ast.Load()), given))
 
 

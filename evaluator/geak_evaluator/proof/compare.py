@@ -98,7 +98,8 @@ def describe(mismatch: Mismatch, *, several: bool) -> str:
     share = f"{mismatch.wrong} of {mismatch.elements} elements"
     pattern = f", {mismatch.pattern}" if mismatch.pattern else ""
     got, expected = (f"{v:.6g}" if isinstance(v, float) else str(v) for v in (mismatch.got, mismatch.expected))
-    return f"wrong at {where}: got {got}, expected {expected}; {share}{pattern}"
+    handed = " (the gradient that comes in is not contiguous)" if mismatch.output.startswith("grad.") else ""
+    return f"wrong at {where}: got {got}, expected {expected}; {share}{pattern}{handed}"
 
 
 def _mismatch(path: str, got: Array | Stored, truth: Array, wrong: Array, format: str) -> Mismatch:
