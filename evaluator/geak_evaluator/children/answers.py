@@ -51,8 +51,8 @@ class Answers:
 
 
 def _scopes(value: Any) -> list[dict[str, Any]]:
-    """The names that a `@triton.jit` function is read with, whatever is wrapped around it."""
-    function = _python(value)
+    """The names that a `@triton.jit` function is read with, whatever is wrapped around it; of no other function."""
+    function = None if isinstance(value, types.FunctionType) else _python(value)
     return [] if function is None else [function.__globals__]
 
 
