@@ -26,7 +26,7 @@ from geak_evaluator.sandbox.policy import Limits
 from geak_evaluator.schema import domain, layout
 from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Handed
-from geak_evaluator.schema.spec import Case
+from geak_evaluator.schema.spec import Case, Scalar, Value
 from geak_evaluator.schema.timing import EVERYTHING, Extras, Timing
 from geak_evaluator.schema.verdict import (
     INTERPRETER,
@@ -193,15 +193,24 @@ class Trial:
         yield from map(self._told, self._configurations.others(self._candidate, self._names(), self._smallest()))
 
     def _run_values(self) -> Iterator[Ran]:
-        """The smallest cases on other values, in turn."""
-        cases = self._smallest()
+        """On other values, in turn, the smallest cases with each choice of numbers: an epsilon shows in few of them."""
+        by_numbers: dict[tuple[Value, ...], list[Case]] = {}
+        for case in sorted(self._shown, key=self._size):
+            numbers = tuple(
+                value for name, value in case.sizes.items() if isinstance(self._spec.inputs.get(name), Scalar)
+            )
+            by_numbers.setdefault(numbers, []).append(case)
+        for cases in itertools.islice(by_numbers.values(), _IN_TURN):
+            yield from map(self._told, self._varied(cases[:_IN_TURN]))
+
+    def _varied(self, cases: Sequence[Case]) -> Iterator[Ran]:
         drawn = [list(values.variations(self._spec, case)) for case in cases]
         for number in range(max(map(len, drawn))):
             case, choices = cases[number % len(cases)], drawn[number % len(cases)]
             if number < len(choices):
                 ran = self._candidate.vary(case, choices[number], self._captured.get(str(case)))
                 if ran is not None:
-                    yield self._told(ran)
+                    yield ran
 
     def _run_hidden(self) -> Iterator[Ran]:
         kinds = [shapes.kind(case, self._spec) for case in self._hidden]

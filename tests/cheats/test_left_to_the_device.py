@@ -204,6 +204,51 @@ def test_what_a_device_does_too(judge: Judge, name: str) -> None:
     accepted(found)
 
 
+DESCRIBED = """
+import torch
+import triton
+import triton.language as tl
+
+
+def allocated(size, alignment, stream):
+    return torch.empty(size, dtype=torch.int8, device="cuda")
+
+
+@triton.jit
+def doubled(x, y, n, BLOCK: tl.constexpr):
+    here = tl.make_tensor_descriptor(x, shape=[n, 64], strides=[64, 1], block_shape=[1, BLOCK])
+    there = tl.make_tensor_descriptor(y, shape=[n, 64], strides=[64, 1], block_shape=[1, BLOCK])
+    row = tl.program_id(0)
+    there.store([row, 0], here.load([row, 0]) * 2)
+
+
+@triton.jit
+def kernel(x, y, n, BLOCK: tl.constexpr):
+    doubled(x, y, n, BLOCK)
+
+
+def double(x):
+    SETTING
+    y = torch.empty_like(x)
+    kernel[(x.shape[0],)](x, y, x.shape[0], BLOCK=64)
+    return y
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "target", "cause"),
+    [
+        ("triton.set_allocator(allocated)", "sm_90", None),
+        ("pass", "sm_90", Cause.RAISED),
+        ("pass", "gfx942", None),
+    ],
+)
+def test_memory_that_a_launch_asks_its_caller_for(judge: Judge, setting: str, target: str, cause: Cause | None) -> None:
+    spec, kernel = HEAD.replace("FORMULA", "x * 2"), DESCRIBED.replace("SETTING", setting)
+    found = verdict(judge, "", spec=spec, kernel=kernel, targets=(target,))
+    accepted(found) if cause is None else refused(found, cause)
+
+
 LOCK = """
 import torch
 import triton

@@ -6,7 +6,7 @@ import pytest
 
 from geak_evaluator.judge import Judge
 from geak_evaluator.schema.verdict import Cause
-from tests.cheats.scene import KERNEL, accepted, refused, verdict
+from tests.cheats.scene import DOUBLE, KERNEL, accepted, refused, verdict
 
 Written = tuple[str, Cause | None]
 
@@ -91,6 +91,57 @@ def double(x):
 def test_cheap_arithmetic_shows(judge: Judge, name: str) -> None:
     line, cause = {**BODIES, **RARE}[name]
     found = verdict(judge, "", kernel=written(line))
+    accepted(found) if cause is None else refused(found, cause)
+
+
+@pytest.mark.parametrize("name", RARE)
+def test_a_normal_number_may_be_any_wherever_it_lies(judge: Judge, name: str) -> None:
+    line, cause = RARE[name]
+    assert cause is not None
+    spec = DOUBLE.replace('Tensor("N")}', 'Tensor("N", fill="normal(4, 2)")}')
+    refused(verdict(judge, "", spec=spec, kernel=written(line)), cause)
+
+
+NORM = '''"""Normalise a row."""
+
+from geak_evaluator import Axis, Scalar, Spec, Tensor
+
+spec = Spec(
+    axes={"N": Axis(2, 512)},
+    inputs={"x": Tensor("N", fill="normal(1, 2)"), "eps": Scalar("float", choices=(0.5, 1e-5))},
+    outputs=Tensor("N"),
+    cases=[{"N": 40, "eps": 0.5}, {"N": 70, "eps": 1e-5}],
+)
+
+
+def reference(x, eps):
+    return (x - x.mean()) / (x.var(correction=0) + eps).sqrt()
+'''
+
+NORMALISE = """
+import torch
+import triton
+import triton.language as tl
+
+
+@triton.jit
+def kernel(x, y, n, eps, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    v = tl.load(x + at, mask=at < n, other=0.0)
+    v = tl.where(at < n, v - tl.sum(v) / n, 0.0)
+    tl.store(y + at, v / tl.sqrt(tl.sum(v * v) / n + EPS), mask=at < n)
+
+
+def norm(x, eps):
+    y = torch.empty_like(x)
+    kernel[(1,)](x, y, x.numel(), eps, BLOCK=512)
+    return y
+"""
+
+
+@pytest.mark.parametrize(("eps", "cause"), [("eps", None), ("tl.where(eps > 0.1, eps, 0.0)", Cause.WRONG_VALUES)])
+def test_an_epsilon_is_wanted_however_small(judge: Judge, eps: str, cause: Cause | None) -> None:
+    found = verdict(judge, "", spec=NORM, kernel=NORMALISE.replace("EPS", eps), name="norm")
     accepted(found) if cause is None else refused(found, cause)
 
 

@@ -386,3 +386,44 @@ def test_a_combine_function_may_branch(quick):
     out = torch.empty(1)
     _branching[(1,)](x, out, N)
     assert out.item() == x.min().item()
+
+
+@triton.jit
+def _fp8_product(a, b, c, K: tl.constexpr, MOST: tl.constexpr):
+    i, k = tl.arange(0, 64), tl.arange(0, K)
+    x, y = tl.load(a + i[:, None] * K + k[None, :]), tl.load(b + i[None, :] * K + k[:, None])
+    tl.store(c + i[:, None] * 64 + i[None, :], tl.dot(x, y, max_num_imprecise_acc=MOST))
+
+
+def _worst_of_fp8(target: str, most: int | None) -> float:
+    a = (random(64, 512).abs() + 0.1).to(torch.float8_e5m2)
+    b = (random(64, 512, seed=1).abs() + 0.1).to(torch.float8_e5m2)
+    c = torch.empty(64, 64)
+    with device.activate(target, compile=False):
+        _fp8_product[(1,)](a, b, c, 512, most)
+    truth = a.double() @ b.double().T
+    return ((c - truth) / truth).abs().max().item()
+
+
+def test_hopper_sums_products_of_fp8_in_14_bits_until_they_are_added_up():
+    assert 2e-4 < _worst_of_fp8("sm_90", None) < 5e-3
+    assert _worst_of_fp8("sm_90", 128) < _worst_of_fp8("sm_90", None) / 2
+    assert _worst_of_fp8("sm_90", 0) < 2**-13
+    assert max(_worst_of_fp8("sm_100", None), _worst_of_fp8("gfx942", None)) < 1e-6
+
+
+@triton.jit
+def _positions(x, y, count, N: tl.constexpr):
+    i = tl.arange(0, N)
+    tl.store(y + i, tl.atomic_add(count + i * 0, 1))
+    tl.atomic_xchg(x + i, i * 0.5)
+
+
+def test_lanes_of_an_atomic_come_in_no_order_and_a_float_can_be_exchanged():
+    x, y = torch.empty(8), torch.empty(2, 8, dtype=torch.int32)
+    with device.activate("gfx942", compile=False) as driver:
+        _positions[(1,)](x, y[0], torch.zeros(1, dtype=torch.int32), 8)
+        driver.order = lambda count: range(count - 1, -1, -1)
+        _positions[(1,)](x, y[1], torch.zeros(1, dtype=torch.int32), 8)
+    assert y.tolist() == [list(range(8)), list(range(7, -1, -1))]
+    assert x.tolist() == [i * 0.5 for i in range(8)]

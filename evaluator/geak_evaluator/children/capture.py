@@ -16,6 +16,7 @@ from geak_evaluator.children.candidate import Launches, Mismatch
 from geak_evaluator.children.jit_only import fingerprint
 from geak_evaluator.children.modes import Mode
 from geak_evaluator.children.tensors import dtype_of, format_of
+from geak_evaluator.device import scratch
 from geak_evaluator.schema import plan
 from geak_evaluator.schema.layout import Slot
 
@@ -76,6 +77,7 @@ class Recorder(Mode):
 
     def launched(self, launch: Any) -> None:
         """Notes a launch as the described device received it."""
+        scratch.check(launch)
         function = self._functions[id(launch.function)] = launch.function
         try:
             arguments = tuple(self._argument(value) for value in launch.args)

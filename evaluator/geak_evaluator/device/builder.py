@@ -252,29 +252,22 @@ class Builder(Arithmetic):
         return pointers, lanes
 
     def create_atomic_rmw(self, op: Any, ptr: Handle, val: Handle, mask: Any, sem: Any, scope: Any) -> Handle:
-        """Read, modify and write the active lanes, one after the other; the old values."""
+        """Read, modify and write the active lanes, one after the other in no order of theirs; the old values."""
         pointers, lanes = self._atomically(ptr, mask, val, sem, scope)
-        if not is_packed(val):
-            ptr = upstream.TensorHandle(pointers, ptr.dtype)
-            val = upstream.TensorHandle(np.ascontiguousarray(np.broadcast_to(val.data, pointers.shape)), val.dtype)
-            found = super().create_atomic_rmw(op, ptr, val, upstream.TensorHandle(lanes, tl.int1), sem, scope)
-            self._again(op, pointers.tobytes(), val.data.tobytes(), found.data.tobytes())
-            return undefined(found, ~lanes)
-        combine: Any = {"FADD": np.add, "MAX": np.fmax, "MIN": np.fmin, "XCHG": lambda old, new: new}.get(op.name)
-        if combine is None:
-            raise beyond(f"an atomic '{op.name}' on {val.dtype.scalar}")
+        turn = slice(None, None, -1 if self.turned else 1)
+
+        def in_turn(data: Array) -> Array:
+            return np.ascontiguousarray(np.broadcast_to(data, pointers.shape).reshape(-1)[turn])
+
+        at, active, new = in_turn(pointers), in_turn(lanes), in_turn(val.data)
         scalar = val.dtype.scalar
-        bits = np.broadcast_to(val.data, pointers.shape)
-        old = np.zeros(pointers.shape, np_dtype(scalar))
-        for index in np.ndindex(*pointers.shape):
-            if lanes[index]:
-                where, active = pointers[index].reshape(1), np.ones(1, dtype=np.bool_)
-                was = _memory.load(where, active, np.zeros(1, old.dtype), old.dtype)
-                new = upstream.TensorHandle(bits[index].reshape(1), scalar)
-                result = combine(values_of(upstream.TensorHandle(was, scalar)), values_of(new))
-                _memory.store(where, handle_of(np.asarray(result), scalar).data, active)
-                old[index] = was[0]
-        return undefined(upstream.TensorHandle(old, scalar), ~lanes)
+        if is_packed(val) or (op.name == "XCHG" and scalar.is_floating()):
+            old = _one_by_one(op, at, active, new, scalar)
+        else:
+            handles = (upstream.TensorHandle(part, kind) for part, kind in ((at, ptr.dtype), (new, val.dtype)))
+            old = super().create_atomic_rmw(op, *handles, upstream.TensorHandle(active, tl.int1), sem, scope).data
+            self._again(op, at.tobytes(), new.tobytes(), old.tobytes())
+        return undefined(upstream.TensorHandle(old[turn].reshape(pointers.shape), scalar), ~lanes)
 
     def create_atomic_cas(self, ptr: Handle, cmp: Handle, val: Handle, sem: Any, scope: Any) -> Handle:
         """Compare and swap."""
@@ -336,6 +329,21 @@ class _Recorded:
 @cache
 def _recorded(kind: type[Builder]) -> type[Builder]:
     return type(f"_Recorded{kind.__name__}", (_Recorded, kind), {})
+
+
+def _one_by_one(op: Any, at: Array, active: Array, new: Array, scalar: Any) -> Array:
+    """An atomic on what Triton's own interpreter knows none for; the old values."""
+    combine: Any = {"FADD": np.add, "MAX": np.fmax, "MIN": np.fmin, "XCHG": lambda old, new: new}.get(op.name)
+    if combine is None:
+        raise beyond(f"an atomic '{op.name}' on {scalar}")
+    old = np.zeros(at.shape, np_dtype(scalar))
+    one = np.ones(1, dtype=np.bool_)
+    for i in np.flatnonzero(active):
+        where = at[i : i + 1]
+        old[i : i + 1] = _read(where, old.dtype)
+        was, given = (values_of(upstream.TensorHandle(part[i : i + 1], scalar)) for part in (old, new))
+        _memory.store(where, handle_of(np.asarray(combine(was, given)), scalar).data, one)
+    return old
 
 
 def _read(where: Array, dtype: Any, lanes: Any = None) -> Array:
