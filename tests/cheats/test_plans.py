@@ -37,7 +37,7 @@ def launched(name="kernel", given=0, taken=1, grid=None, **options):
     arguments = [Argument("tensor", view=whole(given)), Argument("tensor", view=whole(taken))]
     arguments += [Argument("number", number=N), Argument("number", number=32)]
     grid = grid or (triton.cdiv(N, 32), 1, 1)
-    return Launch(name, "", grid, tuple(arguments), options, fingerprint(kernel.src))
+    return Launch(name, "", grid, tuple(arguments), options, fingerprint(kernel))
 
 
 def double(x):
@@ -488,6 +488,62 @@ def test_the_kernel_that_is_proved_is_the_one_that_was_launched(judge: Judge, na
 def test_of_two_definitions_the_one_that_python_took_is_proved(judge: Judge) -> None:
     branch = SWAPPED["two-definitions"].replace("for _ in range(1):", "if triton.__version__:")
     refused(verdict(judge, branch + HONEST), Cause.UNWRITTEN)
+
+
+TIMES = """
+TIMES = tl.constexpr(2)
+
+
+@triton.jit
+def times(v):
+    return v * TIMES
+
+
+@triton.jit
+def scaled(x, y, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(y + at, times(tl.load(x + at, mask=at < n)), mask=at < n)
+
+
+def double(x):
+    SETTING
+    return launch(scaled, x, torch.empty_like(x))
+"""
+
+
+@pytest.mark.parametrize(
+    ("setting", "cause"),
+    [
+        ("pass", None),
+        ('globals()["TIMES"] = tl.constexpr(3)', Cause.NOT_PLAIN),
+        ("TIMES.value = 3", Cause.NOT_PLAIN),
+    ],
+)
+def test_the_constants_that_are_proved_are_those_that_were_launched(
+    judge: Judge, setting: str, cause: Cause | None
+) -> None:
+    found = verdict(judge, TIMES.replace("SETTING", setting))
+    accepted(found) if cause is None else refused(found, cause)
+
+
+ASIDE = """
+def double(x):
+    y, aside = torch.empty_like(x), torch.cuda.Stream()
+    aside.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(aside):
+        launch(kernel, x, y)
+    WAIT
+    return y
+"""
+
+
+@pytest.mark.parametrize(
+    ("wait", "cause"),
+    [("torch.cuda.current_stream().wait_stream(aside)", None), ("aside.synchronize()", None), ("pass", Cause.RACE)],
+)
+def test_what_is_launched_on_a_stream_of_its_own_is_waited_for(judge: Judge, wait: str, cause: Cause | None) -> None:
+    found = verdict(judge, ASIDE.replace("WAIT", wait))
+    accepted(found) if cause is None else refused(found, cause)
 
 
 def test_other_text_on_disk_is_not_what_is_proved(judge: Judge) -> None:

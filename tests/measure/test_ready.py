@@ -53,7 +53,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Launched:
 
 def launch(kernels: jit_only.Kernels, *first: Argument) -> Launch:
     numbers = (Argument("number", number=128), Argument("number", number=64))
-    text = jit_only.fingerprint(kernels.find("_twice").src)
+    text = jit_only.fingerprint(kernels.find("_twice"))
     return Launch("_twice", "", (2, 1, 1), (*first, *numbers), {"num_warps": 4}, text)
 
 

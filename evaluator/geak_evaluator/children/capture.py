@@ -17,6 +17,7 @@ from geak_evaluator.children.jit_only import fingerprint
 from geak_evaluator.children.modes import Mode
 from geak_evaluator.children.tensors import dtype_of, format_of
 from geak_evaluator.device import scratch
+from geak_evaluator.device.cuda_on_cpu import SideStream
 from geak_evaluator.schema import plan
 from geak_evaluator.schema.layout import Slot
 
@@ -85,7 +86,7 @@ class Recorder(Mode):
             raise Mismatch(
                 "not_plain", f"kernel {function.fn.__name__} is given {error}, which no plan holds"
             ) from None
-        text = fingerprint(function.src)
+        text = fingerprint(function)
         name, module = function.fn.__name__, function.fn.__module__
         step = plan.Launch(name, module, launch.grid, arguments, _options(launch), text)
         named = plan.storages(arguments) | self._addressed(launch.args)
@@ -406,12 +407,15 @@ def record(
     """Runs a wrapper under a recorder; launches are noted as they come, and not carried out."""
     from geak_evaluator.children.running import check
 
+    SideStream.unawaited = False
     recorder = launches.recorder = Recorder(known, launches.driver)
     try:
         with recorder:
             found = call()
     finally:
         launches.recorder = None
+    if SideStream.unawaited:
+        raise Mismatch("race", "it launches on a stream of its own, and nothing waits for what is done there")
     if in_place:
         found = []
     else:

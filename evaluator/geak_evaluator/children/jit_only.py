@@ -190,9 +190,36 @@ def load(source: bytes, name: str, folder: Path, project: str = "") -> types.Mod
 
 
 @cache
-def fingerprint(text: str) -> str:
-    """A kernel's text from `def` on as a few letters; comments and spaces make no difference."""
-    return hashlib.sha256(ast.dump(ast.parse(text)).encode()).hexdigest()[:16]
+def fingerprint(kernel: Any) -> str:
+    """A kernel as a few letters: its text, that of the kernels that it calls, and the constants that they name.
+
+    Comments and spaces make no difference.
+    """
+    return hashlib.sha256(repr(list(_parts(kernel, set()))).encode()).hexdigest()[:16]
+
+
+def _parts(kernel: Any, seen: set[int]) -> Iterator[tuple[str, ...]]:
+    if id(kernel) in seen:
+        return
+    seen.add(id(kernel))
+    text, names = _text(kernel.src)
+    yield (text,)
+    for name in names:
+        value = kernel.fn.__globals__.get(name)
+        if hasattr(value, "arg_names") and hasattr(value, "src"):
+            yield from _parts(value, seen)
+        elif isinstance(value := getattr(value, "value", value), int | float | str):
+            yield name, repr(value)
+
+
+@cache
+def _text(source: str) -> tuple[str, tuple[str, ...]]:
+    """A kernel's text as a few letters, and the names that it takes from its file."""
+    tree = ast.parse(source)
+    nodes = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    bound = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    bound |= {node.id for node in nodes if not isinstance(node.ctx, ast.Load)}
+    return hashlib.sha256(ast.dump(tree).encode()).hexdigest(), tuple(sorted({node.id for node in nodes} - bound))
 
 
 class _Loader:

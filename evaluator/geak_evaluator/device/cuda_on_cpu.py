@@ -32,10 +32,13 @@ class _Here(contextlib.ContextDecorator):
     def __exit__(self, *error: Any) -> None:
         return None
 
-    def _nothing(self, *args: Any, **kwargs: Any) -> None:
+    def record(self, *args: Any) -> None:
         return None
 
-    wait_stream = wait_event = synchronize = record = _nothing
+    def wait_stream(self, *args: Any) -> None:
+        SideStream.unawaited = False
+
+    wait_event = synchronize = wait_stream
 
     def query(self) -> bool:
         return True
@@ -44,9 +47,24 @@ class _Here(contextlib.ContextDecorator):
         return event if event is not None else _StubEvent()
 
 
+class SideStream(_Here):
+    """A stream of a wrapper's own: what is launched there is done for others only once they have waited for it."""
+
+    unawaited = False
+
+    def __exit__(self, *error: Any) -> None:
+        SideStream.unawaited = True
+
+
+def _on_stream(stream: Any = None) -> _Here:
+    return stream if isinstance(stream, SideStream) else _Here()
+
+
 class _StubEvent(Event):
     def wait(self, *args: Any) -> None:
-        pass
+        SideStream.unawaited = False
+
+    synchronize = wait
 
     def query(self) -> bool:
         return True
@@ -162,14 +180,15 @@ def _cuda_stubs(target: Target) -> dict[str, Any]:
         **{f"{peak}memory_{kind}": 0 for peak in ("", "max_") for kind in ("allocated", "reserved")},
     }
     quiet = (
-        "init _lazy_init set_device synchronize empty_cache manual_seed manual_seed_all seed seed_all ipc_collect "
+        "init _lazy_init set_device empty_cache manual_seed manual_seed_all seed seed_all ipc_collect "
         "reset_peak_memory_stats reset_max_memory_allocated set_stream set_per_process_memory_fraction"
     )
     stubs: dict[str, Any] = {name: _always(value) for name, value in answers.items()}
     stubs.update({name: _nothing() for name in quiet.split()})
     # Streams and devices serve as contexts too; seeding goes to the one generator there is.
-    stubs.update(dict.fromkeys(("Stream", "ExternalStream", "current_stream", "default_stream"), _Here))
-    stubs.update(dict.fromkeys(("stream", "device", "device_of", "_DeviceGuard"), _Here))
+    stubs.update(dict.fromkeys(("ExternalStream", "current_stream", "default_stream"), _Here))
+    stubs.update(dict.fromkeys(("device", "device_of", "_DeviceGuard"), _Here))
+    stubs |= {"Stream": SideStream, "stream": _on_stream, "synchronize": _Here().wait_stream}
     stubs["Event"] = _StubEvent
     stubs["default_generators"] = (_DeviceGenerator(),)
     stubs["get_rng_state"] = lambda device=None: torch.get_rng_state()
@@ -195,7 +214,7 @@ def cuda_on_cpu(target: Target | str) -> Iterator[None]:
             stubs = {"current_accelerator": CUDA, "is_available": True, "device_count": 1, "current_device_index": 0}
             for name, value in stubs.items():
                 undo.enter_context(replaced(torch.accelerator, name, _always(value)))
-            undo.enter_context(replaced(torch.accelerator, "synchronize", _nothing()))
+            undo.enter_context(replaced(torch.accelerator, "synchronize", _Here().wait_stream))
             undo.enter_context(replaced(torch.accelerator, "current_stream", _Here))
         # A kernel in torch's wrapper, to be traced by a compiler, would be launched where no mode of ours sees it.
         if hasattr(traceable, "is_wrap_triton_enabled"):
