@@ -24,6 +24,17 @@ _PATIENCE = 32
 """So often a program asks the same of memory before others get their turn."""
 
 
+def _where_they_meet(name: str) -> Any:
+    """An operation that may bring lanes together by way of shared memory, where each thread waits for all others."""
+    operation: Any = getattr(Arithmetic, f"create_{name}")
+
+    def meet(self: "Builder", *arguments: Any, **named: Any) -> Any:
+        self.memory.threads.meet()
+        return operation(self, *arguments, **named)
+
+    return meet
+
+
 class Builder(Arithmetic):
     """Computes with numpy what the compiler's builder would emit."""
 
@@ -139,23 +150,13 @@ class Builder(Arithmetic):
         """Each thread of the program waits for all others."""
         self.memory.threads.meet()
 
-    def create_dot(self, *arguments: Any) -> Handle:
-        """A matrix product, whose operands pass through shared memory."""
-        self.memory.threads.meet()
-        return super().create_dot(*arguments)
-
-    def create_histogram(self, *arguments: Any) -> Handle:
-        """A histogram."""
-        self.memory.threads.meet()
-        return super().create_histogram(*arguments)
-
-    def create_gather(self, *arguments: Any) -> Handle:
-        """Elements of other lanes."""
-        self.memory.threads.meet()
-        return super().create_gather(*arguments)
+    create_dot, create_dot_scaled, create_histogram, create_gather, create_trans, create_join, create_split = map(
+        _where_they_meet, ("dot", "dot_scaled", "histogram", "gather", "trans", "join", "split")
+    )
 
     def create_reshape(self, arg: Handle, shape: Any, allow_reorder: bool) -> Handle:
         """Another shape; where they may be reordered, the elements come in an order of any kind."""
+        self.memory.threads.meet()
         made = super().create_reshape(arg, shape, allow_reorder)
         if not allow_reorder or made.data.size == 1:
             return made
