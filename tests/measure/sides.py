@@ -92,6 +92,9 @@ class Near:
     def check(self, asked: Block) -> str:
         return ""
 
+    def unseen(self, *, graph: bool = False) -> float | None:
+        return None
+
 
 def measured(
     candidate_us: float = 80.0,

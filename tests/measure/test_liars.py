@@ -29,6 +29,13 @@ def test_work_that_is_left_out_while_it_is_timed(box: Sandbox, trick: str) -> No
     assert "what it computed while it was timed is wrong" in timing.message
 
 
+def test_results_that_are_kept_by_their_values(box: Sandbox) -> None:
+    """All timed calls compute right, on values that each of them has met before: only new ones show it."""
+    (timing,) = scene.timings(box, trick="remembers", liar="_scale", us=60.0)
+    assert timing.state is State.FAILED
+    assert "on values that it met for the first time" in timing.message
+
+
 @pytest.mark.parametrize("trick", ["side_stream", "lazy"], ids=["C41_K21", "lazy_result"])
 def test_work_that_comes_later(box: Sandbox, trick: str) -> None:
     """Outputs are copied by the device itself, right behind the event that ends the call."""

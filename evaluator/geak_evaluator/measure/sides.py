@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from math import prod
 from types import TracebackType
 from typing import Any
 
@@ -17,12 +19,34 @@ from geak_evaluator.replies import FAULTS, read
 from geak_evaluator.sandbox.child import Fault, Reply
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.schema import codec, layout
+from geak_evaluator.schema.dtypes import resolve
 from geak_evaluator.schema.exchange import Trouble
+from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.measuring import LOST, Asked, Block, Draw, Prepare, Prepared, Timed
 from geak_evaluator.schema.timing import State
 
 Judged = Callable[[Answer, SharedMemory, SharedMemory], str]
 """What is wrong with the outputs in these memories, by the values of an answer; empty where nothing is."""
+
+
+_PIECES = 4096
+"""At most so many of them make a tensor."""
+
+
+def _drawn_again(given: bytes, slots: Sequence[Slot]) -> bytes | None:
+    """The same kinds of values: each float tensor without gaps is pieced together of its own pieces, some twice."""
+    data, found = bytearray(given), False
+    for slot in slots:
+        about = resolve(slot.format)
+        if about.kind != "float" or not prod(slot.shape) == slot.elements > 1:
+            continue
+        size, found = -(-slot.elements // _PIECES), True
+        for begin in range(0, slot.elements, size):
+            count = min(size, slot.elements - begin)
+            to, taken = (slot.offset + about.bytes * at for at in (begin, secrets.randbelow(slot.elements - count + 1)))
+            data[to : to + about.bytes * count] = given[taken : taken + about.bytes * count]
+    return bytes(data) if found else None
+
 
 _STEPS = 8
 """What a reference may ask the device for, as far as is known."""
@@ -85,8 +109,7 @@ class DeviceSide:
             raise Unmeasured(State.TOO_BIG_HERE, text, "too_big_here")
         self.rotations = min(made.rotations, self._asked.rotations)
         for number, answer in enumerate(answers):
-            self._given.map[: len(answer.given)] = answer.given
-            self._timed(Asked(draw=Draw(number)))
+            self._draw(number, answer.given)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -121,6 +144,23 @@ class DeviceSide:
             return ""
         _, pool = asked.order[asked.sampled]
         return self._judged(self._answers[pool], self._given, self._got)
+
+    def unseen(self, *, graph: bool = False) -> float | None:
+        """What the first call takes on values that none had before, in place of a pool's; None where none can be made.
+
+        They are made of a draw's own: no reference is asked what comes of them, and nobody can tell that by a sum.
+        """
+        fresh = _drawn_again(self._answers[0].given, self._asked.slots)
+        if fresh is None:
+            return None
+        self._draw(0, fresh)
+        timed, _ = self.block(Block(((0, 0),), graph=graph, unseen=True))
+        self._draw(0, self._answers[0].given)
+        return timed.cold[0]
+
+    def _draw(self, pool: int, given: bytes) -> None:
+        self._given.map[: len(given)] = given
+        self._timed(Asked(draw=Draw(pool)))
 
     def prove(self) -> tuple[str, SharedMemory, SharedMemory]:
         """One call, untimed, with its outputs in the memories; what it wrote beside, if anything."""

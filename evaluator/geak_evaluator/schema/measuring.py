@@ -113,6 +113,8 @@ class Block:
     """How often the calibrated kernel is timed before and after."""
     timed: bool = True
     """Without it the caches are left alone, and nothing is timed: for proving."""
+    unseen: bool = False
+    """Nothing runs before the first of the calls: whether it had met its values before is what is asked."""
     steady: bool = False
     """Call after call on the first one's addresses and values, with nothing between: for energy."""
 

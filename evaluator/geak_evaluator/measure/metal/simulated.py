@@ -152,6 +152,7 @@ class SimulatedMetal:
         self._cold, self._replaying = True, False
         self._seen: dict[int, int] = {}
         self._launched = 0
+        self._met: set[int] = set()
         self._works = True
         self._known: dict[int, list[torch.Tensor]] = {}
         self._memories: WeakValueDictionary[int, torch.Tensor] = WeakValueDictionary()
@@ -332,6 +333,10 @@ class SimulatedMetal:
             return 1.0
         if self._trick == "fast_events":
             self._lied += 0.9 * us * (1.0 if self._cold else self._warm_share)
+        if self._trick == "remembers":  # by its values, wherever they lie
+            first = next(a for a in launch.args if isinstance(a, torch.Tensor))
+            met, self._met = self._met, self._met | {hash(first.numpy().tobytes())}
+            return 1.0 if met == self._met else us
         if self._trick == "sub_roofline":
             return 0.001
         if self._trick == "illegal":
