@@ -14,8 +14,15 @@ Each step's result is written as soon as it is there, to gpu-DEVICE-DATE[-IofN].
 versions, once the file lies there. With `--shard` a machine does every N-th step, and the N files are the whole.
 
 A line a step: `ok`, `absent` with what is not there, or `MISSED` with what was promised and what came instead, which
-the file has too. That ends nothing, but where doctor or launch miss, nothing else is tried. The last lines say what is
-left, and how long it is estimated to take.
+the file has too, with a trace where the mistake is ours. That ends nothing: a step that hangs has four times what it is
+estimated to take (150 s at the least), and after trouble the next one has judges of its own. Where nothing can be
+launched, nothing else is tried; `--again` has what missed done once more. The last lines say again what missed, what is
+left, and how long that is estimated to take. Beside the result lies gpu-DATE.log: all that the judge printed, and what
+children on the device printed that went wrong.
+
+First a process outside of the sandbox uses the device, says what it found, and holds it awake until the end. Where a
+child of the sandbox cannot launch, doctor leaves out one layer after another until it can, and says which it was; then
+what needs no served judge goes on without that layer, since all that runs here is of this checkout.
 
 In their order (in brackets the seconds that one is estimated to take, from what its parts do; none was measured yet):
 
@@ -101,6 +108,16 @@ class Shard:
         date = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d")
         known = {"device": device, "shard": [number, count], **facts, "steps": {}}
         return cls(folder / f"gpu-{name}-{date}{part}.json", known)
+
+    @property
+    def missed(self) -> list[str]:
+        """The steps that did not show what they promise."""
+        return [name for name, result in self.known["steps"].items() if result.get("missed")]
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Has these done once more."""
+        for name in names:
+            del self.known["steps"][name]
 
     def put(self, name: str, result: Result) -> None:
         """Keeps a result, whatever happens next."""
@@ -239,7 +256,7 @@ def work(
         if name in ALWAYS and result.get("missed") and result.get("stop", True):
             print("nothing else is tried before that is mended", file=sys.stderr)
             return 1
-    missed = [name for name, result in shard.known["steps"].items() if result.get("missed")]
+    missed = shard.missed
     for name in missed:
         print(line(name, shard.known["steps"][name])[:_TOLD])
     done = len(shard.known["steps"])
@@ -273,6 +290,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--specs", type=Path, default=shipped(), help="a folder of specs, with kernels/")
     parser.add_argument("--seconds", type=float, default=10.0, help="the most for one case beside one baseline")
     parser.add_argument("--only", default="", metavar="REGEX", help="only steps whose name matches")
+    parser.add_argument("--again", action="store_true", help="what missed before is tried again")
     parser.add_argument("--out", type=Path, default=record.RESULTS, help="where results go")
     options = parser.parse_args(argv)
     until = time.monotonic() + 60 * options.minutes
@@ -310,6 +328,7 @@ def measure(options: argparse.Namespace, until: float) -> int:
         rest = [one for one in every if one[0] not in ALWAYS][number - 1 :: count]
         shard, seconds = Shard.of(options.out, device, number, count), 60 * options.minutes
         shard.known["target"] = room.hello.present[0]
+        shard.forget([name for name in shard.missed if options.again or name in ALWAYS])
 
         def watch(left: float) -> AbstractContextManager[list[bool]]:
             return watched(made, left)

@@ -302,6 +302,15 @@ def test_a_step_that_hangs_has_its_own_time_and_leaves_the_rest_to_the_others(gp
     assert kept.known["steps"]["kernel:b"]["us"] == 1.0
 
 
+def test_what_missed_can_be_done_again(gpu: ModuleType, tmp_path: Path) -> None:
+    kept = shard(gpu, tmp_path)
+    todo = [("kernel:a", lambda: {"missed": ["1 us"]}), ("kernel:b", dict)]
+    assert gpu.work(kept, todo, NEVER) == 1
+    kept.forget(kept.missed)
+    assert gpu.work(kept, [(name, dict) for name, _ in todo], NEVER) == 0
+    assert list(kept.known["steps"]) == ["kernel:b", "kernel:a"]
+
+
 def test_a_judge_that_ended_is_followed_by_another(gpu: ModuleType, tmp_path: Path) -> None:
     ended: list[str] = []
 

@@ -17,15 +17,15 @@ from geak_evaluator.measuring import Measuring, Stopwatch, wanted
 from geak_evaluator.oracle import Answer, Oracle, SpecFile
 from geak_evaluator.racing import Races
 from geak_evaluator.sandbox.box import Sandbox
-from geak_evaluator.sandbox.policy import Limits
+from geak_evaluator.sandbox.policy import GIB, Limits
 from geak_evaluator.schema import domain
 from geak_evaluator.schema.measuring import Metal
 from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.timing import Extras, Timing
 from geak_evaluator.schema.verdict import Policy
 
-SPACIOUS = Limits(120, memory=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2)
-"""For references at sizes that fill a device, in float64."""
+SPACIOUS = Limits(120, memory=max(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2, 32 * GIB))
+"""For references at sizes that fill a device, in float64; a virtual machine's memory may grow as it is used."""
 BARE = Extras(references=(), calls=False, energy=False, counters=False)
 """A kernel's own time, and nothing besides."""
 
