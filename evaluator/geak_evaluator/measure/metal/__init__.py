@@ -83,7 +83,7 @@ class Metal(Protocol):
 
 def open_metal(kind: str, visible: str, settings: dict[str, Any]) -> Metal:
     """Opens a device in this process, which has not touched any before."""
-    faulthandler.enable()  # where a driver crashes, the child's log says in which of our lines
+    faulthandler.enable(2)  # where a driver crashes, the log says in which of our lines
     if kind == "simulated":
         from geak_evaluator.measure.metal.simulated import SimulatedMetal
 
