@@ -216,7 +216,9 @@ class Steps:
     def kernel(self, name: str) -> dict[str, Any]:
         """One starter kernel timed beside torch; a product's memory and peaks are bench/gpu_later.py's part."""
         references = ("eager", *["compile"] * (name in COMPILED))
-        return _figures(self._timed(name, extras=Extras(references, calls=False, energy=False, counters=False)))
+        found = _figures(self._timed(name, extras=Extras(references, calls=False, energy=False, counters=False)))
+        found["missed"] += self.place.remarks  # such as a reference that does not run
+        return found
 
     def repeat(self, name: str) -> dict[str, Any]:
         """The same kernel by two processes, one after the other."""

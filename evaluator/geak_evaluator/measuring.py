@@ -229,6 +229,7 @@ class Measuring:
                 return self._clock.alone(side).us
         except Unmeasured as error:
             if error.state is State.FAILED:  # it does not run here, and will not the next time
+                self.remarks.append(f"{name} does not run at [{case}], and nothing is held against it: {error}")
                 return 0.0
             raise
 

@@ -61,6 +61,8 @@ class Place:
         self.box, self.lent = box, Lent(box, metal, Limits(120))
         self.watch = Stopwatch(self.lent, Rules(seconds=seconds))
         self.judge = Judge(box, limits=Limits(120), stopwatch=self.watch)
+        self.remarks: tuple[str, ...] = ()
+        """What should be known besides of what was timed last."""
         self._open = contextlib.ExitStack()
         self._spec: tuple[SpecFile, int] | None = None
 
@@ -101,7 +103,9 @@ class Place:
         other = self.judge.candidate(oracle, original, self.target, Policy.PURE) if original else None
         watch = replace(self.watch, rules=replace(self.watch.rules, pools=draws))
         cases = wanted(spec, domain.expand(spec, spec.cases), self.target)[:1]
-        timings = Measuring(watch, oracle, mine, other, extras=extras).timings(cases)
+        measuring = Measuring(watch, oracle, mine, other, extras=extras)
+        timings = measuring.timings(cases)
+        self.remarks = tuple(measuring.remarks)
         return timings[0]  # the original is the first
 
     def races(self, file: SpecFile) -> Races:

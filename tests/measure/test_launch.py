@@ -169,3 +169,24 @@ def test_what_a_crash_of_the_test_printed_is_told(tmp_path: Path, monkeypatch: p
         with pytest.raises(DeviceLost, match=r"its process died, by signal 11 \[ld: cannot find -l:libcuda\.so\.1\]"):
             _ = device.identity
     assert "it ended with -11\nld: cannot find" in kept.read_text()
+
+
+_WHO = """
+import getpass
+import os
+
+
+def main(channel, job):
+    channel.receive()
+    channel.reply(f"{getpass.getuser()} {os.path.expanduser('~') == os.getcwd()}".encode())
+"""
+
+
+def test_a_child_has_a_name_and_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number is in no list of users, and torch 2.11's compiler does not load without a name."""
+    for place in [tmp_path, *tmp_path.parents[:-2]]:
+        place.chmod(place.stat().st_mode | 0o055)
+    (tmp_path / "who_role.py").write_text(_WHO)
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path)])
+    with Sandbox(minimum=Level.BASE, preload=()) as box, box.spawn("who_role", read=(str(tmp_path),)) as child:
+        assert child.ask().body == b"geak True", child.log

@@ -13,7 +13,8 @@ import pytest
 from geak_evaluator import serve
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.judge import Judge
-from geak_evaluator.measure.clock import Alone, Clock
+from geak_evaluator.measure import baseline
+from geak_evaluator.measure.clock import Alone, Clock, Unmeasured
 from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measure.sides import DeviceSide
 from geak_evaluator.measuring import Measuring, Stopwatch
@@ -376,3 +377,21 @@ def test_a_reference_is_not_run_where_only_inputs_are_wanted(box: Sandbox) -> No
         assert isinstance(captured, Captured), captured.result.message
         with pytest.raises(SpecProblem, match="called again"):
             oracle.case(case, "gfx942")
+
+
+def test_a_reference_that_does_not_run_is_named(box: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the fastest reference could be missing, and nobody would know that a slower one was beaten."""
+    real = DeviceSide._open
+
+    def opened(self: DeviceSide) -> None:
+        if self._called and self._called["mode"] == "compile":
+            raise Unmeasured(State.FAILED, "KeyError: 'getpwuid(): uid not found'")
+        real(self)
+
+    monkeypatch.setattr(DeviceSide, "_open", opened)
+    monkeypatch.setattr(baseline, "TORCH", ("eager", "compile"))
+    asked = Extras(references=("eager", "compile"), calls=False, energy=False, counters=False)
+    verdict = evaluated(scene.measuring_judge(box), time=True, extras=asked)
+    assert [one.baseline for one in verdict.timings] == ["eager"]
+    (note,) = (note for note in verdict.notes if "does not run" in note)
+    assert note.startswith("compile does not run at [M=64, N=256], and nothing is held against it: KeyError: ")

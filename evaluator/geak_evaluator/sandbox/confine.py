@@ -50,6 +50,7 @@ def environment(workdir: str, *, device: bool = False) -> None:
         PATH="/usr/bin:/bin",
         LANG="C.UTF-8",
         HOME=workdir,
+        USER="geak",  # the child's own number has no name anywhere, and torch's compiler asks for one
         TMPDIR=workdir,
         XDG_CACHE_HOME=workdir,
         TRITON_CACHE_DIR=f"{workdir}/triton",
