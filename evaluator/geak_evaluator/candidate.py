@@ -57,6 +57,8 @@ class Candidate(OnDevice):
         self._manners = manners(random.SystemRandom())
         # A wrapper that counts its calls does not know how often it will be called.
         self._calls = random.SystemRandom().choice(_FIRST_CALLS)
+        self.explain = True
+        """Whether a reason is looked for where a case is wrong."""
         self.needed: bool | None = None
         """Whether a case has been seen that is not right without its kernels' work; None before any could show it."""
         self.idle: Mismatch | None = None
@@ -90,7 +92,7 @@ class Candidate(OnDevice):
             return Ran(CaseResult(case, Cause.TOO_BIG_HERE, f"it launches {captured.plan.programs} programs"))
         if not interpreted:
             assert self._lent is not None
-            return Ran(self.proved(self._lent, answer, captured), captured.log, captured)
+            return Ran(self.proved(self._lent, answer, captured, explain=self.explain), captured.log, captured)
         ran = self._carried_out(answer, captured, manner, lower=lower)
         if idle and not self.needed and ran.result.cause is None and any(slot.elements for slot in answer.wanted):
             # In memory that holds something else: the right answer may look like memory that was never written.
@@ -131,6 +133,16 @@ class Candidate(OnDevice):
         finally:
             self._subject = patient
 
+    @contextlib.contextmanager
+    def unexplained(self) -> Iterator[None]:
+        """Meanwhile no reason is looked for where a case is wrong: nobody would be told."""
+        self.explain = False
+        try:
+            yield
+        finally:
+            self.explain = True
+        """Whether a reason is looked for where a case is wrong."""
+
     @property
     def first(self) -> int:
         """The configuration that an autotuned kernel is launched with where no other is asked for."""
@@ -158,11 +170,11 @@ class Candidate(OnDevice):
 
     def _carried_out(self, answer: Answer, captured: Captured, manner: Manner, *, lower: bool = False) -> Ran:
         """By the interpreter, which sees each lane; then on the device, whose values count where there is one."""
-        ran = carried_out(self._subject, answer, captured, manner, lower=lower)
+        ran = carried_out(self._subject, answer, captured, manner, lower=lower, explain=self.explain)
         if self._lent is None or ran.result.cause in _SEEN_ONLY_HERE:
             return ran
         try:
-            result = self.proved(self._lent, answer, captured, manner.poison)
+            result = self.proved(self._lent, answer, captured, manner.poison, explain=self.explain)
         except DeviceLost as error:
             return replace(ran, conflicts=(*ran.conflicts, f"not proved on the device [{captured.case}]: {error}"))
         if result.cause is None and ran.result.cause is not None:

@@ -27,24 +27,15 @@ def decides(spec: Spec, answer: Answer, values: Values) -> bool:
 
 def compared(spec: Spec, case: Case, answer: Answer, given: SharedMemory, got: SharedMemory) -> CaseResult:
     """What a child left in its two memories, beside the truth."""
-    inputs = {slot.path: slot for slot in answer.slots}
     for slot in answer.slots:
         if (touched := _touched(spec, case, answer, given, slot)) is not None:
             return touched
     worst = 0.0
     for index, slot in enumerate(answer.wanted):
-        truth = answer.expected(index)
-        raw = b""
-        if slot.path.startswith("changed."):
-            place = inputs[slot.path.removeprefix("changed.")]
-            found = numbers.stored(given.read(place.offset, place.bytes), place)
-        else:
-            raw = got.read(slot.offset, slot.bytes)
-            found = numbers.stored(raw, slot)
-        allowed = budget.allowed(spec, slot, answer.slots, budget.lost(slot, answer.native(index), truth))
-        agreement = _agreement(spec, slot, found, truth, answer, allowed)
+        allowed = tolerated(spec, answer, index)
+        agreement = _agreement(spec, slot, found(answer, index, given, got), answer.expected(index), answer, allowed)
         worst = max(worst, agreement.steps)
-        if (wrong := agreement.mismatch) is not None and raw and numbers.poisoned(raw):
+        if (wrong := agreement.mismatch) is not None and _untouched(slot, got):
             text = f"output {slot.path} was never written, or only from memory that never was"
             return CaseResult(case, Cause.UNWRITTEN, text)
         if wrong is not None:
@@ -53,6 +44,28 @@ def compared(spec: Spec, case: Case, answer: Answer, given: SharedMemory, got: S
                 text += f"; at most {agreement.steps:.3g} steps off, {allowed:.3g} allowed"
             return CaseResult(case, Cause.WRONG_VALUES, text, steps=agreement.steps, mismatch=wrong)
     return CaseResult(case, steps=worst)
+
+
+def found(answer: Answer, index: int, given: SharedMemory, got: SharedMemory) -> numbers.Stored:
+    """What a child left of one output."""
+    slot, memory = answer.wanted[index], got
+    if slot.path.startswith("changed."):
+        name, memory = slot.path.removeprefix("changed."), given
+        slot = next(given for given in answer.slots if given.path == name)
+    return numbers.stored(memory.read(slot.offset, slot.bytes), slot)
+
+
+def tolerated(spec: Spec, answer: Answer, index: int) -> float:
+    """How many steps one output may be off."""
+    slot = answer.wanted[index]
+    lost = budget.lost(slot, answer.native(index), answer.expected(index))
+    return budget.allowed(spec, slot, answer.slots, lost)
+
+
+def _untouched(slot: Slot, got: SharedMemory) -> bool:
+    """Whether nobody has written a single byte of an output."""
+    raw = b"" if slot.path.startswith("changed.") else got.read(slot.offset, slot.bytes)
+    return bool(raw) and numbers.poisoned(raw)
 
 
 def _touched(spec: Spec, case: Case, answer: Answer, given: SharedMemory, slot: Slot) -> CaseResult | None:

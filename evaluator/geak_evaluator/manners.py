@@ -40,22 +40,26 @@ def manners(rng: random.Random) -> Iterator[Manner]:
         yield Manner(rng.choice(_LARGE) | _HIGHEST_BIT, rng.randrange(TURNED_ROUND + 1, 1 << 31))
 
 
-def carried_out(subject: Subject, answer: Answer, captured: Captured, manner: Manner, *, lower: bool = False) -> Ran:
+def carried_out(
+    subject: Subject, answer: Answer, captured: Captured, manner: Manner, *, lower: bool = False, explain: bool = True
+) -> Ran:
     """One plan by the interpreter; of a kernel that is right in some manners alone it is said which those are.
 
     What an original kernel leaves unwritten holds this manner's byte in its answer, and so in any other order's.
     """
     straight = Manner(manner.poison) if subject.spec.oracle == "peer" else PLAIN
 
-    def tried(poison: int, order: int, *, lower: bool = False) -> Ran:
-        return replay(subject, answer, captured, lower=lower, poison=poison, order=order)
+    def tried(manner: Manner, *, lower: bool = False) -> Ran:
+        why = explain and manner == straight  # what is wrong in another is tried in this one too
+        poison, order = manner.poison, manner.order
+        return replay(subject, answer, captured, lower=lower, explain=why, poison=poison, order=order)
 
-    ran = tried(manner.poison, manner.order, lower=lower)
+    ran = tried(manner, lower=lower)
     if ran.result.cause is not None and manner != straight:
-        plain = tried(straight.poison, straight.order, lower=lower)
+        plain = tried(straight, lower=lower)
         if plain.result.cause is not None:
             return plain  # which shows best what is wrong
-        unread = tried(manner.poison, straight.order)
+        unread = tried(Manner(manner.poison))
         if unread.result.cause is not None:
             text = "it is right only where memory that was never written holds certain values"
             return replace(unread, result=replace(unread.result, message=f"{unread.result.message}; {text}"))
@@ -65,7 +69,7 @@ def carried_out(subject: Subject, answer: Answer, captured: Captured, manner: Ma
         return replace(ran, result=replace(ran.result, cause=Cause.RACE, message=text))
     if ran.result.cause is None and ran.disputed:
         for order in (IN_TURN, TURNED_ROUND, TURNED_ROUND + 1):
-            other = tried(manner.poison, order) if order != manner.order else ran
+            other = tried(replace(manner, order=order)) if order != manner.order else ran
             settled = other.result.cause is None or (other.result.cause in _UNKNOWN and subject.ordered)
             if not settled:
                 return replace(ran, result=replace(ran.result, cause=Cause.RACE, message=ran.disputed[0]))

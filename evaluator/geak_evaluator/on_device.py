@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from geak_evaluator.comparing import compared
+from geak_evaluator.explaining import explained
 from geak_evaluator.kernel_child import request
 from geak_evaluator.measure.clock import Unmeasured
 from geak_evaluator.measure.lent import DeviceLost, Lent
@@ -35,7 +36,9 @@ class OnDevice:
         self._native = None
         self._open.close()
 
-    def proved(self, lent: Lent, answer: Answer, captured: Captured, poison: int = numbers.POISON) -> CaseResult:
+    def proved(
+        self, lent: Lent, answer: Answer, captured: Captured, poison: int = numbers.POISON, *, explain: bool = True
+    ) -> CaseResult:
         """One case on the device: what it computed there, and what it wrote beside."""
         asked = replace(self._asked(captured, answer, 1), poison=poison)
         case, name = captured.case, lent.identity.name
@@ -57,7 +60,10 @@ class OnDevice:
             return CaseResult(case, cause, str(error), how=name)
         if spilled:
             return CaseResult(case, Cause.OUT_OF_BOUNDS, f"it wrote beside {spilled}", how=name)
-        return replace(compared(self._subject.spec, case, answer, given, got), how=name)
+        result = compared(self._subject.spec, case, answer, given, got)
+        if explain:
+            result = explained(self._subject.oracle, answer, result, given, got)
+        return replace(result, how=name)
 
     def side(self, lent: Lent, captured: Captured, answers: Sequence[Answer], rotations: int) -> DeviceSide:
         """Its plan, ready to be proved and timed."""

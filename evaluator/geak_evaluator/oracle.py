@@ -21,7 +21,7 @@ from geak_evaluator.sandbox.memory import SharedMemory, spare
 from geak_evaluator.sandbox.policy import MIB, Limits
 from geak_evaluator.schema import codec, domain, layout
 from geak_evaluator.schema.dtypes import resolve
-from geak_evaluator.schema.exchange import CaseReply, CaseRequest, Expected, Trouble
+from geak_evaluator.schema.exchange import CaseReply, CaseRequest, Edit, Expected, Trouble
 from geak_evaluator.schema.layout import Slot
 from geak_evaluator.schema.spec import Case, Description
 
@@ -94,6 +94,8 @@ class Answer:
     given: bytes
     """The first memory: inputs, a module's state, incoming gradients."""
     truth: bytes
+    request: CaseRequest | None = None
+    """What its child was asked, to be asked again with an edit; None where it cannot."""
 
     def input(self, slot: Slot) -> numbers.Array:
         """The values of one input."""
@@ -222,9 +224,7 @@ class Oracle:
         slots = layout.inputs(spec, case, target)
         if layout.extent(slots) + STATE_SPACE > SPACE:
             raise TooBig("its inputs are larger than a case may be here")
-        if any(slot.elements > math.prod(slot.shape) for slot in slots):
-            space = layout.extent(slots)
-            self._inputs.map[:space] = numbers.poison(space)  # what lies between an input's rows is nobody's
+        self._poison(slots)
         request = CaseRequest(
             sizes=domain.with_scalars(spec, case.sizes),
             slots=slots,
@@ -259,7 +259,26 @@ class Oracle:
         if not reply.outputs:
             nothing = "reference returns no tensor and changes none, so there is nothing to compare"
             raise SpecProblem(self.file.path, f"case {case}: {nothing}")
-        return Answer(slots, reply, self._inputs.read(0, used), self._truth.read(0, filled))
+        return Answer(slots, reply, self._inputs.read(0, used), self._truth.read(0, filled), request)
+
+    def _poison(self, slots: tuple[Slot, ...]) -> None:
+        """Sees to it that what lies between an input's rows is nobody's."""
+        if any(slot.elements > math.prod(slot.shape) for slot in slots):
+            space = layout.extent(slots)
+            self._inputs.map[:space] = numbers.poison(space)
+
+    def supposed(self, answer: Answer, edit: Edit) -> Answer | None:
+        """What would be expected of a case if one thing were otherwise about its inputs; None where nothing is."""
+        if answer.request is None:
+            return None
+        self._poison(answer.slots)
+        shapes = {expected.path: expected.truth.shape for expected in answer.reply.outputs}
+        asked = self._asked(replace(answer.request, native=False, edit=edit, shapes=shapes))
+        reply = read(CaseReply, asked) if asked.ok else None
+        outputs = tuple(replace(expected, native=None) for expected in answer.reply.outputs)
+        if reply is None or reply.outputs != outputs:
+            return None
+        return replace(answer, reply=reply, truth=self._truth.read(0, layout.extent(e.truth for e in outputs)))
 
     def sketch(self, case: Case, target: str) -> Answer:
         """Inputs of which only integers and booleans have values, drawn anew, and no truth: for counting."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from geak_evaluator.comparing import compared
+from geak_evaluator.explaining import explained
 from geak_evaluator.kernel_child import SPACE, run
 from geak_evaluator.oracle import Answer
 from geak_evaluator.outcome import Captured, Ran, failed, troubled
@@ -27,13 +28,14 @@ def replay(
     lower: bool = False,
     execute: bool = True,
     judged: bool = True,
+    explain: bool = False,
     poison: int = numbers.POISON,
     order: int = 0,
 ) -> Ran:
     """One plan in a child of its own; with `lower` Triton's IR of its launches is handed over too.
 
-    Without `execute` its launches do nothing, and unless it is `judged` nobody looks at what came out. New memory holds
-    `poison`, and programs come in that `order` (see `Replay`).
+    Without `execute` its launches do nothing, and unless it is `judged` nobody looks at what came out. With `explain` a
+    reason is looked for where it is wrong. New memory holds `poison`, and programs come in that `order` (see `Replay`).
     """
     case, log = captured.case, captured.log
     asked = Replay(
@@ -63,6 +65,8 @@ def replay(
                 result = troubled(case, told.trouble)
             else:
                 result = compared(subject.spec, case, answer, given, got) if judged else CaseResult(case)
+            if explain:
+                result = explained(subject.oracle, answer, result, given, got)
             if result.cause is None and told.lost:
                 result = CaseResult(case, Cause.RACE, told.lost[0])
             notes = (*told.lost, *told.conflicts, *told.waits, *(told.reordered if result.cause else ()))

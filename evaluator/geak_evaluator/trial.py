@@ -218,7 +218,8 @@ class Trial:
         first = map(self._candidate.run, self._hidden)
         others = self._configurations.unseen(self._candidate, self._names(), ragged or self._hidden)
         far = beyond(self._candidate, self._spec, FAR_CASES[self._tier], random.SystemRandom())
-        yield from map(self._unseen, itertools.chain(first, others, far))
+        with self._candidate.unexplained():
+            yield from map(self._unseen, itertools.chain(first, others, far))
 
     def _run_bench(self) -> Iterator[Ran]:
         """At the sizes that are timed, on the device alone; one that does not fit says nothing of the kernel."""
@@ -268,7 +269,8 @@ class Trial:
                 yield self._told(replace(ran, result=replace(ran.result, target=target)))
         yield from map(self._told, self._configurations.elsewhere(candidate, self._smallest()[0]))
         for case in random.SystemRandom().sample(self._hidden, min(len(self._hidden), 1)):
-            yield self._unseen(candidate.run(case), target)
+            with candidate.unexplained():
+                yield self._unseen(candidate.run(case), target)
 
     def _require_work(self) -> None:
         """Refuses kernels that change nothing: at one size, or before one mask, doing nothing may be right."""
@@ -318,6 +320,7 @@ class Trial:
         lent = self._lent if target == self._targets[0] else None
         candidate = Candidate(self._box, self._limits, self._oracle, self._kernel, target, self._policy, lent)
         candidate.begin_with(self._configurations.first.get(target, 0))
+        candidate.explain = self._tier is not Tier.FINAL  # of which nothing is told but classes
         return candidate
 
     def _size(self, case: Case) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from geak_evaluator.children import fills, lifting
+from geak_evaluator.children import edits, fills, lifting, mutations
 from geak_evaluator.children.spec import Refusal, reference
 from geak_evaluator.children.tensors import Arena, format_of, leaves
 from geak_evaluator.sandbox.confine import FIRST_SHARED
@@ -32,6 +32,8 @@ def case(module: types.ModuleType, about: Description, request: CaseRequest) -> 
     torch.manual_seed(request.seed)  # a module draws its own parameters
     inputs, outputs = Arena(FIRST_SHARED), Arena(FIRST_SHARED + 1)
     arguments = _inputs(module, about, request, inputs, rng)
+    if request.edit is not None:
+        arguments = edits.edited(arguments, request.edit)
     if request.sketch:
         return _sketch(module, spec, request)
     if not request.expect or spec.oracle in ("peer", "tests"):
@@ -65,7 +67,8 @@ def case(module: types.ModuleType, about: Description, request: CaseRequest) -> 
         inputs.tensor(slot).copy_(run.gradients[slot.path])
     unstable = tuple(p for (p, a), (_, b) in zip(found, again, strict=False) if not _same(a, b))
     narrow = tuple(watch.seen)[:20] if watch else ()
-    return CaseReply(tuple(expected), tuple(state), tuple(gradients), narrow, unstable)
+    mutated = (run.mutated.text, run.mutated.places) if run.mutated is not None else ("", {})
+    return CaseReply(tuple(expected), tuple(state), tuple(gradients), narrow, unstable, *mutated)
 
 
 def _sketch(module: types.ModuleType, spec: Spec, request: CaseRequest) -> CaseReply:
@@ -115,8 +118,10 @@ class _Run:
         self._reference = reference(module, spec)
         self._init = domain.initial(spec, request.sizes)
         self._rng = rng
-        self._large = request.large
+        self._large, self._edit, self._shapes = request.large, request.edit, request.shapes
+        self._path = module.__file__ or ""
         self.watch: lifting.NarrowWatch | None = None
+        self.mutated: mutations.Mutated | None = None
         self.state: dict[str, torch.Tensor] = {}
         self.gradients: dict[str, torch.Tensor] = {}
         if spec.contract == "module":
@@ -124,6 +129,8 @@ class _Run:
             if not isinstance(self._module, torch.nn.Module):
                 raise Refusal(f"Reference is no torch.nn.Module but makes a {type(self._module).__name__}")
             self.state = _random_state(self._module, rng)
+            if self._edit is not None:
+                self.state = edits.edited(self.state, self._edit)
 
     def __call__(self, *, lift: bool) -> Outputs:
         with contextlib.ExitStack() as stack:
@@ -131,15 +138,23 @@ class _Run:
                 self.watch = stack.enter_context(lifting.float64())
             elif self._large:
                 stack.enter_context(lifting.WideProducts())  # type: ignore[no-untyped-call]
+            if self._edit is not None and self._edit.kind == "mutated":
+                mutated = mutations.Mutated(self._path, self._edit.other, self._edit.start)
+                self.mutated = stack.enter_context(mutated)
             arguments = {name: _copy(value, lift) for name, value in self._arguments.items()}
             for name in self._spec.wrt:
                 arguments[name].requires_grad_(True)
             returned = self._call(arguments, lift)
-            found = _tensors(returned)
+            found = self._within(_tensors(returned))
             if self._spec.contract == "gradient":
                 found += self._backward(found, arguments)
         changed = [(f"changed.{name}", arguments[name]) for name in self._spec.changes if arguments[name] is not None]
-        return [(path, value.detach()) for path, value in found] + changed
+        return [(path, value.detach()) for path, value in found] + self._within(changed)
+
+    def _within(self, found: Outputs) -> Outputs:
+        """Those parts that are looked at, where inputs are longer than they should be."""
+        parts = {path: tuple(map(slice, shape)) for path, shape in self._shapes.items()}
+        return [(path, value[parts[path]] if path in parts else value) for path, value in found]
 
     def _call(self, arguments: Values, lift: bool) -> Any:
         if self._spec.contract != "module":
@@ -155,14 +170,16 @@ class _Run:
             raise Refusal("no output depends on the inputs in wrt, so there is no gradient to compare")
         for path, value in live:
             if path not in self.gradients:
-                self.gradients[path] = torch.randn(value.shape, generator=self._rng, dtype=torch.float32)
+                drawn = torch.randn(value.shape, generator=self._rng, dtype=torch.float32)
+                read = self._edit is not None and self._edit.kind == "flat" and path in self._edit.inputs
+                self.gradients[path] = edits.flat(drawn) if read else drawn
         weights = [_round(self.gradients[path], value) for path, value in live]
         torch.autograd.backward([value for _, value in live], weights)
         grads = []
         for name in self._spec.wrt:
             grad = arguments[name].grad
             grads.append((f"grad.{name}", torch.zeros_like(arguments[name]) if grad is None else grad))
-        return grads
+        return self._within(grads)
 
     def state_slots(self) -> list[Slot]:
         """The module's state, as it must be laid out for a candidate."""

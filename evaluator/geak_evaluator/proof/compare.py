@@ -21,6 +21,9 @@ _FEW = 8
 """Of fewer rows or columns, some that lie together are wrong by chance as easily as by a mask."""
 
 
+UNWRITTEN = "never written? look at the grid and the mask of the store"
+
+
 @dataclass(frozen=True)
 class Agreement:
     """How one output compares."""
@@ -32,13 +35,13 @@ class Agreement:
 def compare(path: str, got: Array | Stored, truth: Array, format: str, tolerance: float) -> Agreement:
     """Whether every element is within the tolerance; NaN agrees only with NaN, and infinity with the same infinity."""
     is_float = resolve(format).kind == "float"
-    floor = _scale(truth) if is_float else 0.0
+    floor = scale(truth) if is_float else 0.0
     worst, wrong = 0.0, None
     for part in _chunks(truth.shape, _CHUNK):
         if is_float:
-            errors = _errors(got[part], truth[part], format, floor)
-            worst = max(worst, float(errors.max(initial=0.0)))
-            beyond = errors > tolerance
+            far = errors(got[part], truth[part], format, floor)
+            worst = max(worst, float(far.max(initial=0.0)))
+            beyond = far > tolerance
         elif tolerance == 0:
             beyond = got[part] != truth[part]
         else:
@@ -49,7 +52,7 @@ def compare(path: str, got: Array | Stored, truth: Array, format: str, tolerance
     return Agreement(worst, None if wrong is None else _mismatch(path, got, truth, wrong, format))
 
 
-def _errors(got: Array, truth: Array, format: str, floor: float) -> Array:
+def errors(got: Array, truth: Array, format: str, floor: float) -> Array:
     """The error of each element in steps, measured at the element's size or the output's typical size if larger."""
     kind = resolve(format)
     finite = np.isfinite(truth)
@@ -60,11 +63,11 @@ def _errors(got: Array, truth: Array, format: str, floor: float) -> Array:
         given = np.where(finite & ~np.isnan(got), np.clip(got, -beyond, beyond), got)
         steps = step(np.maximum(np.abs(known), min(floor, kind.largest)), kind)
         same = (np.isnan(truth) & np.isnan(got)) | (got == truth)
-        errors: Array = np.where(same, 0.0, np.where(finite & ~np.isnan(got), np.abs(given - known) / steps, np.inf))
-    return errors
+        found: Array = np.where(same, 0.0, np.where(finite & ~np.isnan(got), np.abs(given - known) / steps, np.inf))
+    return found
 
 
-def _scale(truth: Array) -> float:
+def scale(truth: Array) -> float:
     """The typical magnitude of an output: next to it, an element that cancelled to almost nothing is no smaller."""
     total, count = 0.0, 0
     for part in _chunks(truth.shape, _SUMMED):
@@ -112,7 +115,7 @@ def _mismatch(path: str, got: Array | Stored, truth: Array, wrong: Array, format
         surely = where.startswith("only from")  # -1 may well be what was written
         left += int((untouched(values, format) & (np.isnan(values) | surely)).sum())
     if left == count:
-        where += ", never written? look at the grid and the mask of the store"
+        where += f", {UNWRITTEN}"
     elif left:
         where += f", {left} of them never written?"
     elif tail:

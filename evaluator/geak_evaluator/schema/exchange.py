@@ -19,6 +19,53 @@ The first wins then; with -2 the second does, and so on.
 """
 
 
+EditKind = Literal[
+    "mutated",
+    "filled",
+    "scalar",
+    "like",
+    "exchanged",
+    "flat",
+    "laid",
+    "apart",
+    "first",
+    "rolled",
+    "flipped",
+    "repeated",
+    "only",
+    "of_each",
+    "cut",
+    "padded",
+    "counted",
+    "added",
+    "clamped",
+    "negated",
+    "interleaved",
+    "separated",
+    "nibbles",
+    "signed_nibbles",
+]
+
+
+@dataclass(frozen=True)
+class Edit:
+    """One thing that is otherwise about the inputs of a case: if its answer is a kernel's, that is what it does."""
+
+    kind: EditKind
+    inputs: tuple[str, ...]
+    """What is edited alike."""
+    other: str = ""
+    """The input that it is made like, or is exchanged with; or what is made of one of the reference's operations."""
+    axes: tuple[int, ...] = ()
+    """The axis of each input; or, of one that is laid otherwise, the order of all of its axes in memory."""
+    start: int = 0
+    """Where a part begins; how far it is shifted; or which of several operations is another."""
+    stop: int = 0
+    value: float = 0.0
+    output: Literal["", "negated", "flipped"] = ""
+    """What the answer's last axis is beside the kernel's."""
+
+
 @dataclass(frozen=True)
 class CaseRequest:
     """To a spec child: make the inputs of one case and what is expected of them."""
@@ -43,6 +90,10 @@ class CaseRequest:
     """How many may compute it: all that there are at a size that is timed."""
     large: bool = False
     """It is such a size: products of halves go by way of float32."""
+    edit: Edit | None = None
+    """What is otherwise about the inputs, when the reference is run on them."""
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """With an edit: what of each output is looked at, where longer inputs make it longer."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +122,10 @@ class CaseReply:
     """Operations that did not compute in float64 although the oracle says so."""
     unstable: tuple[str, ...] = ()
     """Outputs that differed when the reference ran again on the same inputs."""
+    mutated: str = ""
+    """The operation of the reference's that was another, as its file has it."""
+    mutable: dict[str, int] = field(default_factory=dict)
+    """Of how many operations each thing may be made, where that was asked."""
 
 
 @dataclass(frozen=True)
