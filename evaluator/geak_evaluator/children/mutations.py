@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import linecache
+import operator
 import sys
 import types
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from torch.overrides import TorchFunctionMode
 
 from geak_evaluator.children.slips import SLIPS, Call
 
 _MOST = 48
 """Characters of the reference's own text that are shown."""
-_REVERSED = {"rsub": torch.sub, "rdiv": torch.div, "rtruediv": torch.div, "rpow": torch.pow}
+_REVERSED = {
+    f"r{word.__name__}": word for word in (operator.add, operator.sub, operator.mul, operator.truediv, operator.pow)
+}
 _ALIASES = {
     "truediv": "div",
     "itruediv": "div",
     "iadd": "add",
     "imul": "mul",
     "isub": "sub",
-    "radd": "add",
-    "rmul": "mul",
     "clip": "clamp",
     "clamp_min": "clamp",
     "clamp_max": "clamp",

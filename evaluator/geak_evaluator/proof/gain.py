@@ -37,7 +37,7 @@ def gain(got: Array, truth: Array, account: Array, format: str, tolerance: float
         before = np.minimum(errors(got, truth, format, scale(truth)), 2.0**_MOST_BITS)
         each = np.log2((before + _NOISE) / (after + _NOISE))
         odd = ~np.isfinite(got)
-        each[odd] = np.sign(each[odd]) * (not odd.all())  # all of them NaN is what many a fault gives
+        each = np.where(odd, np.sign(each) * (not odd.all()), each)  # all of them NaN is what many a fault gives
     each = np.sort(np.minimum(each, _MOST_BITS), axis=None)
     return float(each[: each.size - parameters].sum())
 

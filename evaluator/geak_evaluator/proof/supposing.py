@@ -178,10 +178,12 @@ class Supposing:
     def _tiles(self, along: str, found: Sequence[tuple[Slot, int]]) -> Suppositions:
         """An axis goes on beyond its end, or a pointer does not move along it."""
         size = found[0][0].shape[found[0][1]]
+        if size == 1:
+            return
         names, axes = tuple(slot.path for slot, _ in found), tuple(axis for _, axis in found)
         most = max(math.prod(slot.shape) for slot, _ in found)
         ends = [_power(size), *(-(-size // tile) * tile for tile in _TILES)]
-        fits = [end for end in ends if 1 < size < end and end <= max(2 * size, _PADDED) and most // size * end <= _LONG]
+        fits = [end for end in ends if size < end and end <= max(2 * size, _PADDED) and most // size * end <= _LONG]
         for end in dict.fromkeys(fits):
             for value in _PLAIN:
                 words = f"{along} went on to {end} with {value:g}"
