@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from trial import IMPORTS, KERNEL, SPEC, accepted, changed, verdict_on
+from trial import IMPORTS, SPEC, accepted, changed, verdict_on
 
 from geak_evaluator.oracle import Oracle
 from geak_evaluator.schema.verdict import Cause, Tier
