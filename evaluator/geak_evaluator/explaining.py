@@ -78,7 +78,8 @@ def _supposed(oracle: Oracle, answer: Answer, index: int, like: Wrong) -> str:
                 continue
             account = _turned(supposed.expected(index), one.edit)
             told = gain(like.got, like.truth, account, like.format, like.tolerance)
-            if told >= ENOUGH:
+            between = one.edit.kind == "flat" and np.isnan(account).any()  # rows, where nothing else would read
+            if told >= ENOUGH or (between and told > 0):
                 place = supposed.reply.mutated
                 words = f"the reference's {_plain(place)} were {one.words}" if place else one.words
                 good.append((told, replace(one, words=words)))
@@ -96,7 +97,7 @@ def _idle(edit: Edit, nothing: bool, good: list[tuple[float, Supposition]]) -> b
     """Whether a supposition would say nothing more."""
     if nothing:  # everything is 0 for many a reason
         return edit.kind != "padded" and (edit.kind, edit.other) != ("mutated", "left out")
-    return edit.kind in _WEAK and any(one.edit.kind != "filled" for _, one in good)
+    return (edit.kind in _WEAK or edit.output == "flipped") and any(one.edit.kind != "filled" for _, one in good)
 
 
 def _turned(account: Array, edit: Edit) -> Array:

@@ -16,7 +16,7 @@ def another(one: Wrong) -> str:
     wrong = one.wrong()
     for name, values in one.inputs.items():
         if values.shape == one.got.shape and one.is_like(np.where(wrong, values, one.truth)):
-            return f"what is wrong is {name} as it was given: is it a copy that is changed, or a store left out?"
+            return f"what is wrong is {name} as it was given: is something left out, or done to a copy?"
     for name, values in one.others.items():
         if values.shape == one.got.shape and one.is_like(values):
             return f"it is what output {name} must be: are two outputs exchanged?"
