@@ -6,7 +6,7 @@ import numpy as np
 
 from geak_evaluator.oracle import Answer
 from geak_evaluator.proof import budget, numbers
-from geak_evaluator.proof.compare import Agreement, compare, describe, picked
+from geak_evaluator.proof.compare import compare, describe, picked
 from geak_evaluator.proof.values import Values
 from geak_evaluator.sandbox.memory import SharedMemory
 from geak_evaluator.schema.layout import Slot
@@ -33,7 +33,8 @@ def compared(spec: Spec, case: Case, answer: Answer, given: SharedMemory, got: S
     worst = 0.0
     for index, slot in enumerate(answer.wanted):
         allowed = tolerated(spec, answer, index)
-        agreement = _agreement(spec, slot, found(answer, index, given, got), answer.expected(index), answer, allowed)
+        told = found(spec, answer, index, given, got)
+        agreement = compare(slot.path, told, answer.expected(index), slot.format, allowed)
         worst = max(worst, agreement.steps)
         if (wrong := agreement.mismatch) is not None and _untouched(slot, got):
             text = f"output {slot.path} was never written, or only from memory that never was"
@@ -46,13 +47,20 @@ def compared(spec: Spec, case: Case, answer: Answer, given: SharedMemory, got: S
     return CaseResult(case, steps=worst)
 
 
-def found(answer: Answer, index: int, given: SharedMemory, got: SharedMemory) -> numbers.Stored:
-    """What a child left of one output."""
+def found(
+    spec: Spec, answer: Answer, index: int, given: SharedMemory, got: SharedMemory
+) -> numbers.Array | numbers.Stored:
+    """What a child left of one output; where any index of equal values is right, the true one for each of them."""
     slot, memory = answer.wanted[index], got
     if slot.path.startswith("changed."):
         name, memory = slot.path.removeprefix("changed."), given
         slot = next(given for given in answer.slots if given.path == name)
-    return numbers.stored(memory.read(slot.offset, slot.bytes), slot)
+    left = numbers.stored(memory.read(slot.offset, slot.bytes), slot)
+    if spec.oracle == "exact" and spec.ties == "any" and slot.format in ("int32", "int64"):
+        first = answer.slots[0]
+        values = numbers.stored(memoryview(answer.given)[first.offset : first.end], first)
+        return picked(left, answer.expected(index), values)
+    return left
 
 
 def tolerated(spec: Spec, answer: Answer, index: int) -> float:
@@ -80,13 +88,3 @@ def _touched(spec: Spec, case: Case, answer: Answer, given: SharedMemory, slot: 
         text = f"it wrote between the rows of {slot.path}, where no element of it lies"
         return CaseResult(case, Cause.OUT_OF_BOUNDS, text)
     return None
-
-
-def _agreement(
-    spec: Spec, slot: Slot, found: numbers.Stored, truth: numbers.Array, answer: Answer, allowed: float
-) -> Agreement:
-    if spec.oracle == "exact" and spec.ties == "any" and slot.format in ("int32", "int64"):
-        first = answer.slots[0]
-        told = picked(found, truth, numbers.stored(memoryview(answer.given)[first.offset : first.end], first))
-        return compare(slot.path, told, truth, slot.format, allowed)
-    return compare(slot.path, found, truth, slot.format, allowed)

@@ -38,7 +38,7 @@ def explained(oracle: Oracle, answer: Answer, result: CaseResult, given: SharedM
     if wrong is None or wrong.pattern.endswith(UNWRITTEN) or wrong.elements > _MOST_ELEMENTS:
         return result
     index = next(i for i, slot in enumerate(answer.wanted) if slot.path == wrong.output)
-    like = _wrong(oracle, answer, index, np.array(found(answer, index, given, got)[...]))
+    like = _wrong(oracle, answer, index, np.array(found(oracle.about.spec, answer, index, given, got)[...]))
     words = likeness.plainly(like) or _supposed(oracle, answer, index, like)
     if not words and "never written" not in wrong.pattern:
         words = likeness.vaguely(like)

@@ -200,7 +200,7 @@ def test_values_of_an_input_in_wrong_places():
 _ANY = st.floats(allow_nan=True, allow_infinity=True)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data(), st.sampled_from(["fp32", "fp16", "bf16", "fp64", "fp8_e5m2"]), st.sampled_from([(), (5,), (3, 4)]))
 def test_any_numbers_are_looked_at_without_a_complaint(data, format, shape):
     count = math.prod(shape)
@@ -210,10 +210,20 @@ def test_any_numbers_are_looked_at_without_a_complaint(data, format, shape):
         assert isinstance(plainly(one) or vaguely(one), str)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data(), st.sampled_from(["int8", "int32", "int64", "uint64", "bool"]))
 def test_any_whole_numbers_too(data, format):
     some = st.integers(-(1 << 63), (1 << 63) - 1)
     got, truth, x = (np.array(data.draw(st.lists(some, min_size=10, max_size=10)), np.int64) for _ in "123")
     one = Wrong(got, truth, format, 0.0, {"x": x.astype(float).reshape(5, 2), "index": x}, {}, {"N": 4.0})
     assert isinstance(plainly(one) or vaguely(one), str)
+
+
+@pytest.mark.parametrize("shape", [(1 << 13, 8), (1 << 16,)])
+def test_large_outputs_are_told_by_some_of_their_rows(shape):
+    truth = RNG.standard_normal(shape)
+    x = RNG.standard_normal(shape)
+    own = RNG.uniform(1.5, 3, (*shape[:-1], 1))
+    words = "each row is off by a factor of its own" if len(shape) > 1 else "everything is "
+    assert said(truth * own, truth, inputs={"x": x}).startswith(words)
+    assert said(x, truth, inputs={"y": truth}) == ""

@@ -10,12 +10,17 @@ import numpy as np
 from geak_evaluator.proof.gain import Wrong
 from geak_evaluator.proof.numbers import Array
 
+_MOST_ROWS = 256
+"""Each is fitted by numbers of its own; of more some are looked at."""
+
 
 def by_row(one: Wrong) -> str:
     """Each row wrong by numbers of its own: a statistic of the row is."""
     if not one.is_float or one.got.ndim == 0:
         return ""
     width = one.got.shape[-1]
+    if _rows(one) > _MOST_ROWS:
+        return by_row(_part(one, np.flatnonzero(one.wrong().reshape(-1, width).any(axis=1))[:_MOST_ROWS]))
     table = {"": one.truth.reshape(-1, width), "1": np.ones(one.truth.shape).reshape(-1, width)}
     for name, values in one.inputs.items():
         if values.shape == one.got.shape:
@@ -58,6 +63,16 @@ def _in_words(names: tuple[str, ...], one: Wrong) -> str:
     return f"{rows} off by {what}{own}: look at {' and '.join(look[name] for name in names)}, a sum, mean or maximum"
 
 
+def _part(one: Wrong, rows: Array) -> Wrong:
+    """Some of its rows, with what belongs to them."""
+
+    def cut(values: Array) -> Array:
+        return values.reshape(-1, values.shape[-1])[rows] if values.shape == one.got.shape else values
+
+    inputs, others = ({name: cut(values) for name, values in part.items()} for part in (one.inputs, one.others))
+    return Wrong(cut(one.got), cut(one.truth), one.format, one.tolerance, inputs, others, one.constants)
+
+
 def _rows(one: Wrong) -> int:
     return int(one.got.size // one.got.shape[-1])
 
@@ -82,9 +97,10 @@ def by_column(one: Wrong) -> str:
     if not one.is_float or one.got.ndim < 2:
         return ""
     width = one.got.shape[-1]
+    some = slice(None, None, max(1, _rows(one) // _MOST_ROWS))
     turned = Wrong(
-        np.ascontiguousarray(one.got.reshape(-1, width).T),
-        np.ascontiguousarray(one.truth.reshape(-1, width).T),
+        np.ascontiguousarray(one.got.reshape(-1, width)[some, :_MOST_ROWS].T),
+        np.ascontiguousarray(one.truth.reshape(-1, width)[some, :_MOST_ROWS].T),
         one.format,
         one.tolerance,
     )
