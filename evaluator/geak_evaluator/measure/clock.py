@@ -35,6 +35,7 @@ _UNTOLD_SHARE, _UNTOLD_US = 1.5, 60.0
 """How much more the judge's clock may see of each call than the device's events tell."""
 _UNSEEN, _REMEMBERED, _REMEMBERED_US = 4, 1.3, 5.0
 """First calls on new values, and how much longer the quickest of them may take than the others."""
+_KEEPS = "it keeps results, or its time hangs on more than what kind of values they are"
 _GRAPH = 0.9
 """A graph must save so much to be used."""
 _SHORT_US = 30.0
@@ -368,7 +369,7 @@ class _Comparison:
             if least <= _REMEMBERED * found.candidate_us + _REMEMBERED_US:
                 return found
         text = f"it took {least:.3g} us at the least on values that it met for the first time"
-        raise Unmeasured(State.FAILED, f"{text}, and {found.candidate_us:.3g} us on others: it keeps results")
+        raise Unmeasured(State.FAILED, f"{text}, and {found.candidate_us:.3g} us on others: {_KEEPS}")
 
     def _judged(self, found: Outcome) -> Outcome:
         """A figure, or why there is none after all."""
