@@ -82,6 +82,19 @@ def test_a_uuid_that_proc_keeps_to_itself(tmp_path: Path, monkeypatch: pytest.Mo
     assert devices.gpus(tmp_path)[0].uuid == "GPU-5a5a5a5a-0000"
 
 
+def test_a_machine_that_shows_nothing_of_its_driver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the kernel itself is a container's sandbox."""
+    for node in ("nvidiactl", "nvidia-uvm", "nvidia0"):
+        machines.put(tmp_path, f"dev/{node}")
+    fakes.program(tmp_path / "bin", "nvidia-smi", "print('GPU 0: NVIDIA H200 (UUID: GPU-5a5a5a5a-0000)')")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    (found,) = devices.gpus(tmp_path)
+    assert (found.name, found.target, found.uuid, found.usable) == ("NVIDIA H200", "sm_90", "GPU-5a5a5a5a-0000", True)
+    assert found.nodes == ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/nvidia0")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert devices.gpus(tmp_path) == ()
+
+
 def test_a_machine_without_any(tmp_path: Path) -> None:
     assert devices.gpus(tmp_path) == ()
     assert devices.software(tmp_path) == {}

@@ -1,7 +1,7 @@
 """The GPUs of this machine, and which of them are ours, without starting a driver.
 
-AMD's are read off the topology that the kernel's KFD shows, NVIDIA's off /proc/driver/nvidia, or where that keeps their
-names to itself (in some containers) by `nvidia-smi -L`, which creates no context.
+AMD's are read off the topology that the kernel's KFD shows, NVIDIA's off /proc/driver/nvidia, or where that is missing
+or keeps their names to itself (in some containers) by `nvidia-smi -L`, which creates no context.
 """
 
 from __future__ import annotations
@@ -161,9 +161,10 @@ def _bank(text: str) -> str:
 
 
 def _nvidia(root: Path) -> Iterator[Gpu]:
-    told: dict[str, str] | None = None
+    told: dict[str, tuple[str, str]] | None = None
     index = 0  # as CUDA and nvidia-smi count: what is not here has no number
-    for place, file in enumerate(sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))):
+    files = sorted((root / "proc/driver/nvidia/gpus").glob("*/information"))
+    for place, file in enumerate(files):
         about = dict(re.findall(r"^([\w ]+):\s*(.*?)\s*$", _read(file), re.M))
         node = f"/dev/nvidia{about.get('Device Minor', place)}"
         if not (root / node.lstrip("/")).exists():
@@ -171,25 +172,36 @@ def _nvidia(root: Path) -> Iterator[Gpu]:
         uuid, bus = about.get("GPU UUID", ""), file.parent.name
         if not re.fullmatch(r"GPU-[0-9a-fA-F-]+", uuid):
             told = _by_nvidia_smi() if told is None else told
-            uuid = told.get(str(index), "") or f"NVIDIA-{bus}"
-        words = about.get("Model", "").lower()
-        arch = next((t for product, t in ALIASES.items() if re.search(rf"\b{product}\b", words)), "")
-        yield Gpu(
-            vendor="nvidia",
-            uuid=uuid,
-            index=index,
-            name=about.get("Model", ""),
-            arch=arch,
-            target=arch if arch in TARGETS else "",
-            wave=32,
-            bus=bus,
-            nodes=(*(f"/dev/{name}" for name in _SHARED if (root / "dev" / name).exists()), node),
-            usable=_open(root, "/dev/nvidiactl", node),
-        )
+            uuid = told.get(str(index), ("", ""))[1] or f"NVIDIA-{bus}"
+        yield _of_nvidia(root, index, about.get("Model", ""), uuid, bus, node)
         index += 1
+    if files:
+        return
+    # Some sandboxes for containers show nothing of the driver in /proc.
+    nodes = sorted((root / "dev").glob("nvidia[0-9]*"), key=lambda path: (len(path.name), path.name))
+    for number, (model, uuid) in (_by_nvidia_smi() if nodes else {}).items():
+        if int(number) < len(nodes):
+            yield _of_nvidia(root, int(number), model, uuid, "", f"/dev/{nodes[int(number)].name}")
 
 
-def _by_nvidia_smi() -> dict[str, str]:
+def _of_nvidia(root: Path, index: int, model: str, uuid: str, bus: str, node: str) -> Gpu:
+    arch = next((t for product, t in ALIASES.items() if re.search(rf"\b{product}\b", model.lower())), "")
+    return Gpu(
+        vendor="nvidia",
+        uuid=uuid,
+        index=index,
+        name=model,
+        arch=arch,
+        target=arch if arch in TARGETS else "",
+        wave=32,
+        bus=bus,
+        nodes=(*(f"/dev/{name}" for name in _SHARED if (root / "dev" / name).exists()), node),
+        usable=_open(root, "/dev/nvidiactl", node),
+    )
+
+
+def _by_nvidia_smi() -> dict[str, tuple[str, str]]:
+    """Names and UUIDs by number."""
     path = shutil.which("nvidia-smi")
     if path is None:
         return {}
@@ -199,7 +211,8 @@ def _by_nvidia_smi() -> dict[str, str]:
         ).stdout
     except (OSError, subprocess.TimeoutExpired):
         return {}
-    return dict(re.findall(r"^GPU (\d+): .*\(UUID: (GPU-[^)]+)\)$", said, re.M))
+    found = re.findall(r"^GPU (\d+): (.*) \(UUID: (GPU-[^)]+)\)$", said, re.M)
+    return {number: (model, uuid) for number, model, uuid in found}
 
 
 def _open(root: Path, *nodes: str) -> bool:
