@@ -26,9 +26,11 @@ _PATIENCE = 32
 
 def _where_they_meet(name: str) -> Any:
     """An operation that may bring lanes together by way of shared memory, where each thread waits for all others."""
-    operation: Any = getattr(Arithmetic, f"create_{name}")
+    operation: Any = getattr(Arithmetic, f"create_{name}", None)
 
     def meet(self: "Builder", *arguments: Any, **named: Any) -> Any:
+        if operation is None:  # older versions have fewer
+            raise beyond(f"the operation '{name}'")
         self.memory.threads.meet()
         return operation(self, *arguments, **named)
 
@@ -258,7 +260,7 @@ class Builder(Arithmetic):
         turn = slice(None, None, -1 if self.turned else 1)
 
         def in_turn(data: Array) -> Array:
-            return np.ascontiguousarray(np.broadcast_to(data, pointers.shape).reshape(-1)[turn])
+            return np.array(np.broadcast_to(data, pointers.shape).reshape(-1)[turn])  # which older versions write to
 
         at, active, new = in_turn(pointers), in_turn(lanes), in_turn(val.data)
         scalar = val.dtype.scalar
