@@ -66,6 +66,8 @@ PLAN = plan.Plan(
     (plan.Output("0", VIEW),),
     ("aten.add",),
     ("item",),
+    branches=(plan.Branch("", 3, True),),
+    names=(plan.Named("ops.exp", "LIMIT", "number", 2.5, constant=True),),
 )
 LOWERED = machine_code.Lowered("k", "gfx942", {"num_warps": 4, "enable_fp_fusion": True}, 0)
 LOOP = machine_code.Loop(machine_code.Counts(1), 3, 0, 4, 2, 32768, 1024, 384.5, {"matrix": 32.0, "shared": 16.5})
