@@ -34,26 +34,29 @@ class Answers:
     def about(self, functions: Iterable[Any]) -> jit_only.Answers:
         """Those of the files that kernels, and whatever they may call, are defined in."""
         found: dict[str, jit_only.Answers] = {}
-        ahead = [scope for function in functions for scope in _scopes(function)]
+        seen: set[types.FunctionType] = set()
+        ahead = [function for value in functions if (function := _python(value)) is not None]
         while ahead:
-            scope = ahead.pop()
-            name = str(scope.get("__name__", ""))
-            if name in found or name.partition(".")[0] in _OTHERS:
+            function = ahead.pop()
+            name = str(function.__globals__.get("__name__", ""))
+            if function in seen or name.partition(".")[0] in _OTHERS:
                 continue
+            seen.add(function)
             if name not in self._by_module:
-                self._by_module[name] = _asked(scope)
+                self._by_module[name] = _asked(function.__globals__)
             found[name] = self._by_module[name]
-            for value in list(scope.values()):
-                inner: list[Any] = list(vars(value).values()) if isinstance(value, types.ModuleType) else [value]
-                ahead += [one for part in inner for one in _scopes(part)]
+            ahead += _called(function)
         branches = [branch for name in sorted(found) for branch in found[name][0]]
         return tuple(branches[:_MOST]), tuple([named for name in sorted(found) for named in found[name][1]][:_MOST])
 
 
-def _scopes(value: Any) -> list[dict[str, Any]]:
-    """The names that a `@triton.jit` function is read with, whatever is wrapped around it; of no other function."""
-    function = None if isinstance(value, types.FunctionType) else _python(value)
-    return [] if function is None else [function.__globals__]
+def _called(function: types.FunctionType) -> list[types.FunctionType]:
+    """The kernels that one names: what else is loaded meanwhile makes no difference."""
+    words = function.__code__.co_names
+    values = [function.__globals__.get(word) for word in words]
+    values += [vars(value).get(word) for value in values if isinstance(value, types.ModuleType) for word in words]
+    values += [*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+    return [found for value in values if (found := _python(value)) is not None and found is not value]
 
 
 def _python(value: Any) -> types.FunctionType | None:
