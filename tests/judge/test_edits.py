@@ -160,3 +160,16 @@ def test_no_slip_breaks_on_an_operation_that_it_does_not_fit(what):
     for operation in (torch.exp, torch.mean, torch.sum, torch.round, torch.sqrt, torch.triu, torch.abs, torch.relu):
         with Mutated(__file__, what, 0):
             assert isinstance(operation(values), torch.Tensor)
+
+
+def test_what_changes_its_operand_is_left_alone():
+    def in_place(x):
+        x += 1
+        x.add_(2).mul_(3)
+        return x
+
+    for what in ("left out", "its first operand alone", "a difference"):
+        with Mutated(__file__, what, 0) as mode:
+            found = in_place(X.clone())
+        assert torch.equal(found, (X + 3) * 3)
+        assert mode.text == ""

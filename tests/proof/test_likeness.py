@@ -53,6 +53,8 @@ PLACES = [
     (TRUTH.T.reshape(8, 40), "its axes lie in memory in the order 1, 0", {}),
     (TRUTH * COLUMN, "everything is multiplied by weight once too often", {"inputs": {"weight": COLUMN}}),
     (TRUTH / COLUMN, "weight is left out as a factor of everything", {"inputs": {"weight": COLUMN}}),
+    (TRUTH + COLUMN, "bias is added to everything once too often", {"inputs": {"bias": COLUMN}}),
+    (TRUTH - X, "x is not added, or taken off everything", {"inputs": {"x": X}}),
     (TRUTH / 40, "everything is 0.025 times what is expected, which is 1 / N here", {"constants": {"N": 40.0}}),
     (TRUTH * 0.3, "everything is 0.3 times what is expected: look at a scale", {"constants": {"N": 40.0}}),
     (TRUTH * ROW, "each row is off by a factor of its own", {}),

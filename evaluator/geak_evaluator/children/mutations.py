@@ -20,10 +20,6 @@ _REVERSED = {
 }
 _ALIASES = {
     "truediv": "div",
-    "itruediv": "div",
-    "iadd": "add",
-    "imul": "mul",
-    "isub": "sub",
     "clip": "clamp",
     "clamp_min": "clamp",
     "clamp_max": "clamp",
@@ -52,7 +48,10 @@ class Mutated(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None) -> Any:
         """Called by torch for each of its functions."""
-        name = getattr(func, "__name__", "").strip("_")
+        name = getattr(func, "__name__", "")
+        if name.endswith("_") and not name.startswith("__"):
+            return func(*args, **(kwargs or {}))  # it changes what it is given, and must
+        name = name.strip("_")
         if name in _REVERSED:
             func, args = _REVERSED[name], (args[1], args[0])
             name = func.__name__

@@ -176,42 +176,12 @@ def _tanh_form(x: Any, times: float) -> Any:
     return x * torch.sigmoid(times * (2 / torch.pi) ** 0.5 * (x + 0.044715 * x**3))
 
 
-_UNARY = frozenset(
-    (
-        *(
-            "exp",
-            "log",
-            "log2",
-            "log1p",
-            "expm1",
-            "exp2",
-            "sqrt",
-            "rsqrt",
-            "reciprocal",
-            "square",
-            "abs",
-            "neg",
-            "sign",
-        ),
-        *(
-            "round",
-            "floor",
-            "trunc",
-            "sin",
-            "cos",
-            "tanh",
-            "erf",
-            "sigmoid",
-            "silu",
-            "gelu",
-            "relu",
-            "leaky_relu",
-            "elu",
-        ),
-        *("selu", "mish", "hardtanh", "softplus", "logsigmoid", "clamp", "dropout", "softmax", "log_softmax", "cumsum"),
-        *("sort", "nan_to_num", "masked_fill", "triu", "tril"),
-    )
-)
+_FUNCTIONS = """
+abs clamp cos cumsum dropout elu erf exp exp2 expm1 floor gelu hardtanh leaky_relu log log1p log2 log_softmax logsigmoid
+masked_fill mish nan_to_num neg reciprocal relu round rsqrt selu sigmoid sign silu sin softmax softplus sort sqrt square
+tanh tril triu trunc
+"""
+_UNARY = frozenset(_FUNCTIONS.split())
 _BINARY = frozenset(("add", "sub", "mul", "div", "pow", "maximum", "minimum"))
 
 
@@ -225,13 +195,13 @@ SLIPS: dict[str, tuple[Iterable[str], Callable[[Call], Any]]] = {
     "its first operand alone": (_BINARY, _operand(0)),
     "its second operand alone": (_BINARY, _operand(1)),
     "with its operands exchanged": (_names("sub", "div", "pow"), _exchanged),
+    "divided by one less": (_names("mean"), _unbiased),
     "the sum": (_names("mean"), _along(torch.sum)),
     "the mean": (_names("sum"), _along(torch.mean)),
     "the maximum": (_names("sum", "mean"), _along(torch.amax)),
     "the minimum": (_names("amax", "max"), _along(torch.amin)),
     "argmin": (_names("argmax"), lambda call: (-call.args[0]).argmax(call.given(1, "dim"))),
     "the magnitude": (_names("pow", "mul"), _squared_distance),
-    "divided by one less": (_names("mean"), _unbiased),
     "sigmoid": (_names("silu", "gelu"), _on(torch.sigmoid)),
     "silu": (_names("sigmoid", "gelu"), _on(functional.silu)),
     "gelu": (_names("silu", "relu"), _on(functional.gelu)),

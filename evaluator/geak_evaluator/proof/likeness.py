@@ -25,6 +25,7 @@ def vaguely(one: Wrong) -> str:
     tries = (
         _nothing,
         _factor,
+        _should_be_nothing,
         _times,
         _off_by_one,
         by_row,
@@ -32,7 +33,6 @@ def vaguely(one: Wrong) -> str:
         by_statistic,
         in_block,
         _no_number,
-        _should_be_nothing,
         foreign,
         _digits,
     )
@@ -133,7 +133,7 @@ def _should_be_nothing(one: Wrong) -> str:
 
 
 def _times(one: Wrong) -> str:
-    """An input that all of it is multiplied by, or lacks as a factor."""
+    """An input that is a factor or a term of all of it once too often, or once too rarely."""
     for name, values in one.inputs.items() if one.is_float else ():
         if values.shape == one.got.shape[one.got.ndim - values.ndim :] and np.unique(values).size > 2:
             with np.errstate(all="ignore"):
@@ -141,6 +141,10 @@ def _times(one: Wrong) -> str:
                     return f"everything is multiplied by {name} once too often"
                 if one.is_like(np.where(values != 0, one.truth / values, one.truth)):
                     return f"{name} is left out as a factor of everything"
+                if one.is_like(one.truth + values):
+                    return f"{name} is added to everything once too often"
+                if one.is_like(one.truth - values):
+                    return f"{name} is not added, or taken off everything"
     return ""
 
 

@@ -19,8 +19,9 @@ def by_row(one: Wrong) -> str:
     if not one.is_float or one.got.ndim == 0:
         return ""
     width = one.got.shape[-1]
-    if _rows(one) > _MOST_ROWS:
-        return by_row(_part(one, np.flatnonzero(one.wrong().reshape(-1, width).any(axis=1))[:_MOST_ROWS]))
+    bad = np.flatnonzero(one.wrong().reshape(-1, width).any(axis=1))[:_MOST_ROWS]
+    if 0 < bad.size < _rows(one):
+        return by_row(_part(one, bad))
     table = {"": one.truth.reshape(-1, width), "1": np.ones(one.truth.shape).reshape(-1, width)}
     for name, values in one.inputs.items():
         if values.shape == one.got.shape:

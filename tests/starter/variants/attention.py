@@ -7,21 +7,46 @@ OUT_OF_BOUNDS = Cause.OUT_OF_BOUNDS
 
 VARIANTS = {
     "flash_attention": (
-        Variant("not scaled", "tl.dot(q, k) * scale", "tl.dot(q, k)", r"wrong at \[", quick=True),
-        Variant("a query does not see its own key", "keys[None, :] <= rows", "keys[None, :] < rows", r"wrong at \["),
-        Variant("the first query sees the first key", "rows[:, None] + L - S)", "rows[:, None])", r"wrong at \["),
-        Variant("heads go round the key heads", "head // (H // KV)", "head % KV", r"wrong at \[0, 1, "),
+        Variant("not scaled", "tl.dot(q, k) * scale", "tl.dot(q, k)", "right if .*scale were 1", quick=True),
+        Variant(
+            "a query does not see its own key",
+            "keys[None, :] <= rows",
+            "keys[None, :] < rows",
+            r"right if .*\(line \d+\) were one less far",
+        ),
+        Variant(
+            "the first query sees the first key",
+            "rows[:, None] + L - S)",
+            "rows[:, None])",
+            "right if .*all of v along L were the first",
+        ),
+        Variant(
+            "heads go round the key heads", "head // (H // KV)", "head % KV", r"right if .*\(line \d+\) were repeat"
+        ),
         Variant("the result is not rescaled", "v, acc * fade[:, None])", "v, acc)", r"wrong at \["),
-        Variant("the sum is not rescaled", "total * fade + ", "total + ", r"wrong at \["),
-        Variant("not divided by the sum", "(acc / total[:, None])", "acc", r"wrong at \["),
+        Variant(
+            "the sum is not rescaled",
+            "total * fade + ",
+            "total + ",
+            "everything is .* times what is expected: look at a scale",
+        ),
+        Variant(
+            "not divided by the sum",
+            "(acc / total[:, None])",
+            "acc",
+            r"right if .*\(line \d+\) were not divided by its sum",
+        ),
         Variant(
             "padding is seen as keys of zeros",
             "seen = (keys < L)[None, :]",
             "seen = (keys >= 0)[None, :]",
-            r"wrong at \[",
+            r"right if .*L went on to \d+ with 0",
         ),
         Variant(
-            "the walk ends before the diagonal", "min(L, start_m + BM + L - S)", "min(L, start_m + L - S)", "got nan,"
+            "the walk ends before the diagonal",
+            "min(L, start_m + BM + L - S)",
+            "min(L, start_m + L - S)",
+            "NaN, computed where a number is expected",
         ),
         Variant(
             "values are loaded without a mask",
@@ -31,7 +56,9 @@ VARIANTS = {
             OUT_OF_BOUNDS,
             quick=True,
         ),
-        Variant("the maximum is not kept", "        top = higher\n", "", r"wrong at \["),
+        Variant(
+            "the maximum is not kept", "        top = higher\n", "", r"right if .*of L only the last \d+ of \d+ counted"
+        ),
     ),
     "paged_attention": (
         Variant(
@@ -44,20 +71,25 @@ VARIANTS = {
             "heads lie outside of a block's tokens",
             "(block * BS + tokens) * KV + kv_head",
             "(block * KV + kv_head) * BS + tokens",
-            r"wrong at \[",
+            r"right if .*k_cache and v_cache lay in memory as \[P, KV, BS, D\]",
         ),
         Variant(
             "tokens past the length count",
             'tl.where(inside[None, :], tl.dot(q, k) * scale, float("-inf"))',
             "tl.dot(q, k) * scale",
-            r"wrong at \[",
+            "each row is off by a factor of its own",
         ),
-        Variant("one token too many", "start + tokens < length", "start + tokens <= length", r"wrong at \["),
+        Variant(
+            "one token too many",
+            "start + tokens < length",
+            "start + tokens <= length",
+            "right if .*lengths were larger by 1",
+        ),
         Variant(
             "heads that share a key are taken to lie apart",
             "kv_head * share + heads[:, None]",
             "heads[:, None] * KV + kv_head",
-            r"wrong at \[\d, [1-9]",
+            r"right if .*\(line \d+\) were repeat",
         ),
         Variant(
             "at most 16 heads share a key",
@@ -65,13 +97,13 @@ VARIANTS = {
             "1",
             r"only one row in 17, from row 16 on, never written\?",
         ),
-        Variant("not scaled", "tl.dot(q, k) * scale", "tl.dot(q, k)", r"wrong at \[", quick=True),
+        Variant("not scaled", "tl.dot(q, k) * scale", "tl.dot(q, k)", "right if .*scale were 1", quick=True),
         Variant("the result is not rescaled", "v, acc * fade[:, None])", "v, acc)", r"wrong at \["),
         Variant(
             "every sequence is as long as its table",
             "length = tl.load(lengths_ptr + sequence)",
             "length = W * BS",
-            r"wrong at \[",
+            r"right if .*\(line \d+\) were left out",
         ),
         Variant(
             "a whole table for each block",
@@ -90,19 +122,19 @@ VARIANTS = {
         ),
     ),
     "selective_scan": (
-        Variant("the skip is left out", " + d * x\n", "\n", r"wrong at 0\[", quick=True),
-        Variant("delta is left out of the input", "(delta * x)[:, None]", "x[:, None]", r"wrong at 0\["),
+        Variant("the skip is left out", " + d * x\n", "\n", "right if .*D were 0", quick=True),
+        Variant("delta is left out of the input", "(delta * x)[:, None]", "x[:, None]", "right if .*delta were 1"),
         Variant(
             "the exponential is left out",
             "tl.exp(delta[:, None] * a)",
             "(delta[:, None] * a)",
-            r"wrong at 0\[0, 1, .*in 24 of 26 rows",
+            r"right if .*\(line \d+\) were left out",
         ),
         Variant(
             "the sign of the decay",
             "tl.exp(delta[:, None] * a)",
             "tl.exp(-delta[:, None] * a)",
-            r"wrong at 0\[0, 1, .*in 24 of 26 rows",
+            r"right if .*\(line \d+\) were of the negative",
         ),
         Variant(
             "every sequence's state goes to the first",
@@ -120,7 +152,10 @@ VARIANTS = {
             quick=True,
         ),
         Variant(
-            "B and C are exchanged", "delta, A, B, C, D, y, state, L", "delta, A, C, B, D, y, state, L", r"wrong at 1\["
+            "B and C are exchanged",
+            "delta, A, B, C, D, y, state, L",
+            "delta, A, C, B, D, y, state, L",
+            "right if .*B and C were exchanged",
         ),
         Variant(
             "the last step is left out",
@@ -129,12 +164,17 @@ VARIANTS = {
             "output 0 was never written",
             Cause.UNWRITTEN,
         ),
-        Variant("the state is not carried", "* h + (delta", "* 0.0 + (delta", r"wrong at 0\[0, 1, .*in 24 of 26 rows"),
+        Variant(
+            "the state is not carried",
+            "* h + (delta",
+            "* 0.0 + (delta",
+            r"right if .*\(line \d+\) were its second operand alone",
+        ),
         Variant(
             "the state is kept in half precision",
             "b[None, :]\n",
             "b[None, :]\n        h = h.to(tl.bfloat16).to(tl.float32)\n",
-            r"wrong at 0\[",
+            r"right to \d digits: is something rounded|wrong at 0\[",
         ),
         Variant(
             "the channels have no mask",

@@ -36,7 +36,7 @@ VARIANTS = {
             "one term is clamped instead of the sum",
             "tl.minimum(tl.maximum(a + b, low), high)",
             "tl.minimum(tl.maximum(a, low), high) + b",
-            r"wrong at \[",
+            r"right if .*\(line \d+\) were of the first term of its sum alone",
         ),
         Variant("the grid forgets the batch", "[(B * M, ", "[(M, ", r"only from row 3 of 15 on, never written\?"),
         Variant(
@@ -66,11 +66,11 @@ VARIANTS = {
             "the tanh form instead of erf",
             "0.5 * z * (1.0 + tl.erf(z * 0.7071067811865476))",
             "z * tl.sigmoid(1.5957691216057308 * (z + 0.044715 * z * z * z))",
-            r"wrong at \[",
+            r"right if .*\(line \d+\) were the other gelu",
         ),
         Variant("the bias goes by row", "index % N", "index // N", r"wrong at \["),
         Variant("erf of z, not of z / sqrt(2)", "z * 0.7071067811865476", "z", r"wrong at \["),
-        Variant("the half is forgotten", "0.5 * z", "z", r"wrong at \["),
+        Variant("the half is forgotten", "0.5 * z", "z", "everything is .* times what is expected: look at a scale"),
         Variant(
             "the store has no mask",
             "element_ty), mask=inside)",
@@ -79,7 +79,12 @@ VARIANTS = {
             OUT_OF_BOUNDS,
             quick=True,
         ),
-        Variant("the number of rows for that of columns", "x.shape[1], BLOCK", "x.shape[0], BLOCK", r"wrong at \["),
+        Variant(
+            "the number of rows for that of columns",
+            "x.shape[1], BLOCK",
+            "x.shape[0], BLOCK",
+            "right if .*all of bias along N were the first",
+        ),
         Variant(
             "works in place",
             "torch.empty_like(x)",
@@ -99,7 +104,7 @@ VARIANTS = {
             "the bias is left out",
             "z += tl.load(bias_ptr + index % N, mask=inside, other=0.0).to(tl.float32)",
             "pass",
-            r"wrong at \[",
+            "right if .*bias were 0",
         ),
     ),
     "silu_and_mul": (
@@ -107,7 +112,7 @@ VARIANTS = {
             "the halves are exchanged",
             "gate / (1.0 + tl.exp(-gate)) * up",
             "up / (1.0 + tl.exp(-up)) * gate",
-            r"wrong at \[",
+            "right if .*the halves of x were exchanged",
         ),
         Variant(
             "the halves are taken for interleaved", "row * 2 * N + N + cols", "row * 2 * N + cols + 1", r"wrong at \["
@@ -118,8 +123,10 @@ VARIANTS = {
             "x_ptr + row * N + cols",
             r"wrong at \[1, .*in 2 of 3 rows",
         ),
-        Variant("a sigmoid instead of SiLU", "gate / (1.0", "1.0 / (1.0", r"wrong at \["),
-        Variant("the sign of the exponent", "tl.exp(-gate)", "tl.exp(gate)", r"wrong at \[", quick=True),
+        Variant("a sigmoid instead of SiLU", "gate / (1.0", "1.0 / (1.0", r"right if .*\(line \d+\) were sigmoid"),
+        Variant(
+            "the sign of the exponent", "tl.exp(-gate)", "tl.exp(gate)", "right if .*x had the other sign", quick=True
+        ),
         Variant(
             "the result has both halves",
             "x.shape[1] // 2",
@@ -143,8 +150,15 @@ VARIANTS = {
         ),
     ),
     "causal_conv1d": (
-        Variant("the filter is turned round", "t - (K - 1) + k", "t - k", r"wrong at \["),
-        Variant("the window is centred, not causal", "t - (K - 1) + k", "t - K // 2 + k", r"wrong at \["),
+        Variant(
+            "the filter is turned round", "t - (K - 1) + k", "t - k", "right if .*weight along K were turned round"
+        ),
+        Variant(
+            "the window is centred, not causal",
+            "t - (K - 1) + k",
+            "t - K // 2 + k",
+            "right if .*weight along K were shifted by one",
+        ),
         Variant(
             "the load reaches before the beginning",
             "(source >= 0) & (source < L)",
@@ -153,9 +167,19 @@ VARIANTS = {
             OUT_OF_BOUNDS,
             quick=True,
         ),
-        Variant("the batch instead of the channel", "row % D", "row // D", r"wrong at \[0, 1, "),
-        Variant("the bias is left out", "acc += tl.load(bias_ptr + channel).to(tl.float32)", "pass", r"wrong at \["),
-        Variant("SiLU is always applied", "if SILU:", "if True:", r"wrong at \["),
+        Variant(
+            "the batch instead of the channel",
+            "row % D",
+            "row // D",
+            "right if .*all of weight and bias along D were the first",
+        ),
+        Variant(
+            "the bias is left out",
+            "acc += tl.load(bias_ptr + channel).to(tl.float32)",
+            "pass",
+            "right if .*bias were 0",
+        ),
+        Variant("SiLU is always applied", "if SILU:", "if True:", "right if .*silu were True"),
         Variant(
             "the store has no mask",
             "element_ty), mask=t < L)",
@@ -167,7 +191,7 @@ VARIANTS = {
             "a sigmoid instead of SiLU",
             "acc / (1.0 + tl.exp(-acc))",
             "1.0 / (1.0 + tl.exp(-acc))",
-            r"wrong at \[",
+            r"right if .*\(line \d+\) were sigmoid",
             quick=True,
         ),
         Variant(
@@ -176,6 +200,11 @@ VARIANTS = {
             "(N * D, 1)",
             r"only from column 512 of 1029 on, never written\?",
         ),
-        Variant("a tap is left out", "tl.static_range(K)", "tl.static_range(K - 1)", r"wrong at \["),
+        Variant(
+            "a tap is left out",
+            "tl.static_range(K)",
+            "tl.static_range(K - 1)",
+            "right if (x were 0|.*of K only the first 3 of 4 counted)",
+        ),
     ),
 }

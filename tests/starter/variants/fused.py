@@ -11,15 +11,20 @@ VARIANTS = {
             "gate and up are exchanged",
             "gate / (1.0 + tl.exp(-gate)) * up",
             "up / (1.0 + tl.exp(-up)) * gate",
-            r"wrong at \[",
+            r"right if .*gate\.weight and up\.weight were exchanged",
             quick=True,
         ),
-        Variant("the activation is left out", "gate / (1.0 + tl.exp(-gate)) * up", "gate * up", r"wrong at \["),
+        Variant(
+            "the activation is left out",
+            "gate / (1.0 + tl.exp(-gate)) * up",
+            "gate * up",
+            r"right if .*\(line \d+\) were left out",
+        ),
         Variant(
             "an accumulator is lost",
             "gate = tl.dot(x, tl.load(gate_ptr + w_tile, mask=w_mask, other=0.0), gate)",
             "gate = tl.dot(x, tl.load(gate_ptr + w_tile, mask=w_mask, other=0.0))",
-            r"wrong at \[",
+            r"right if .*of axis 1 of gate\.weight only the last 8 of 136 counted",
         ),
         Variant(
             "the hidden layer is fp32",
@@ -51,7 +56,10 @@ VARIANTS = {
             Cause.WRONG_STATE,
         ),
         Variant(
-            "down is not transposed", "cols[None, :] * K + k[:, None]", "k[:, None] * N + cols[None, :]", r"wrong at \["
+            "down is not transposed",
+            "cols[None, :] * K + k[:, None]",
+            "k[:, None] * N + cols[None, :]",
+            r"right if .*down\.weight lay in memory as \[axis 1, axis 0\]",
         ),
         Variant(
             "the second grid has the first one's width",
@@ -68,7 +76,13 @@ VARIANTS = {
         ),
     ),
     "fp8_block_matmul": (
-        Variant("the scale of a is left out", "(a_scale * w_scale)[:, None]", "w_scale", r"wrong at \[", quick=True),
+        Variant(
+            "the scale of a is left out",
+            "(a_scale * w_scale)[:, None]",
+            "w_scale",
+            "right if .*a_scale were 1",
+            quick=True,
+        ),
         Variant(
             "a block of w is a tile",
             "tl.program_id(1) * BN // BLOCK * blocks",
@@ -76,9 +90,24 @@ VARIANTS = {
             "load out of bounds.*of argument 'w_scale_ptr'",
             OUT_OF_BOUNDS,
         ),
-        Variant("the accumulator is lost", "acc += tl.dot(a, w)", "acc = tl.dot(a, w)", r"wrong at \["),
-        Variant("the first block's scale for all", "a_scale_row + block", "a_scale_row", r"wrong at \["),
-        Variant("every step reads the first block", "block * BLOCK + depth", "depth", r"wrong at \["),
+        Variant(
+            "the accumulator is lost",
+            "acc += tl.dot(a, w)",
+            "acc = tl.dot(a, w)",
+            "right if .*of K only the last 128 of 256 counted",
+        ),
+        Variant(
+            "the first block's scale for all",
+            "a_scale_row + block",
+            "a_scale_row",
+            "right if .*all of a_scale along K // 128 were the first",
+        ),
+        Variant(
+            "every step reads the first block",
+            "block * BLOCK + depth",
+            "depth",
+            "right if .*each tile of 128 of K were the first",
+        ),
         Variant(
             "the scale goes to the operand",
             "tl.dot(a, w) * (a_scale * w_scale)[:, None]",
@@ -86,7 +115,10 @@ VARIANTS = {
             r"wrong at \[",
         ),
         Variant(
-            "w is not transposed", "cols[None, :] * K + k[:, None]", "k[:, None] * N + cols[None, :]", r"wrong at \["
+            "w is not transposed",
+            "cols[None, :] * K + k[:, None]",
+            "k[:, None] * N + cols[None, :]",
+            r"right if .*w lay in memory as \[K, N\]",
         ),
         Variant(
             "the store forgets the columns",
@@ -106,7 +138,7 @@ VARIANTS = {
             "the scale of a goes by column",
             "(a_scale * w_scale)[:, None]",
             "(a_scale * w_scale)[None, :]",
-            r"wrong at \[",
+            "what is wrong is 0:",
         ),
     ),
     "conv2d": (
@@ -139,9 +171,9 @@ VARIANTS = {
             "channels last",
             "(image[:, None] * O + filters[None, :]) * OH * OW + (pixel % (OH * OW))[:, None]",
             "pixel[:, None] * O + filters[None, :]",
-            r"wrong at \[",
+            "its axes lie in memory in the order 0, 2, 3, 1",
         ),
-        Variant("the bias is left out", "bias_ptr is not None", "False", r"wrong at \["),
+        Variant("the bias is left out", "bias_ptr is not None", "False", "right if .*bias were 0"),
         Variant(
             "the store forgets the filters",
             "[:, None] & (filters < O)[None, :])\n\n",

@@ -14,12 +14,18 @@ VARIANTS = {
             "load out of bounds.*of argument 'a_ptr'",
             OUT_OF_BOUNDS,
         ),
-        Variant("the accumulator is lost", "tl.dot(a, b, acc)", "tl.dot(a, b)", r"wrong at \[", quick=True),
+        Variant(
+            "the accumulator is lost",
+            "tl.dot(a, b, acc)",
+            "tl.dot(a, b)",
+            "right if .*of K only the last 1 of 65 counted",
+            quick=True,
+        ),
         Variant(
             "the accumulator is rounded at each step",
             "tl.dot(a, b, acc)",
             "tl.dot(a, b, acc).to(a.dtype).to(tl.float32)",
-            r"wrong at \[",
+            "nearly right: are digits lost",
         ),
         Variant(
             "tiles are grouped by a constant height",
@@ -55,7 +61,12 @@ VARIANTS = {
             Cause.WRONG_DTYPE,
             quick=True,
         ),
-        Variant("K is rounded down to tiles", "range(0, K, BK)", "range(0, K // BK * BK, BK)", r"wrong at \["),
+        Variant(
+            "K is rounded down to tiles",
+            "range(0, K, BK)",
+            "range(0, K // BK * BK, BK)",
+            "right if .*of K only the first 64 of 65 counted",
+        ),
         Variant(
             "the stride of the result",
             "rows[:, None] * N",
@@ -71,7 +82,7 @@ VARIANTS = {
         ),
     ),
     "batched_matmul": (
-        Variant("w is taken for contiguous", "*w.stride()", "N * K, K, 1", r"wrong at \[", quick=True),
+        Variant("w is taken for contiguous", "*w.stride()", "N * K, K, 1", "right if .*w were contiguous", quick=True),
         Variant(
             "no mask along K",
             "& inside[None, :], other=0.0)",
@@ -80,7 +91,12 @@ VARIANTS = {
             OUT_OF_BOUNDS,
             quick=True,
         ),
-        Variant("the accumulator is lost", "tl.dot(a, w, acc)", "tl.dot(a, w)", r"wrong at \["),
+        Variant(
+            "the accumulator is lost",
+            "tl.dot(a, w, acc)",
+            "tl.dot(a, w)",
+            "right if .*of K only the last 8 of 40 counted",
+        ),
         Variant(
             "every batch is written over the first",
             "(batch * M + rows[:, None])",
@@ -98,7 +114,7 @@ VARIANTS = {
             "the accumulator is rounded at each step",
             "tl.dot(a, w, acc)",
             "tl.dot(a, w, acc).to(a.dtype).to(tl.float32)",
-            r"wrong at \[",
+            "nearly right: are digits lost",
         ),
         Variant(
             "the store forgets the rows",
@@ -113,35 +129,47 @@ VARIANTS = {
             "(B, triton.cdiv(N, BN), triton.cdiv(M, BM))",
             r"only from column 128 of 150 on, never written\?",
         ),
-        Variant("the batch of a for w", "batch * w_b", "batch * a_b", r"wrong at \[1, "),
+        Variant("the batch of a for w", "batch * w_b", "batch * a_b", "right if .*w had stride 40 along B"),
     ),
     "linear_gelu": (
         Variant("the constant of the cube", "0.044715", "0.44715", r"wrong at \["),
         Variant(
-            "the sigmoid of half of what it should be", "tl.sigmoid(2.0 * inner)", "tl.sigmoid(inner)", r"wrong at \["
+            "the sigmoid of half of what it should be",
+            "tl.sigmoid(2.0 * inner)",
+            "tl.sigmoid(inner)",
+            r"right if .*\(line \d+\) were x \* sigmoid\(0\.7979 \* \(x \+ 0\.044715 \* x\*\*3\)\)",
         ),
         Variant(
-            "the activation is left out", "y = acc * tl.sigmoid(2.0 * inner)", "y = acc", r"wrong at \[", quick=True
+            "the activation is left out",
+            "y = acc * tl.sigmoid(2.0 * inner)",
+            "y = acc",
+            r"right if .*\(line \d+\) were left out",
+            quick=True,
         ),
         Variant(
             "the bias goes by row",
             ".to(tl.float32)[None, :]\n",
             ".to(tl.float32)[:, None]\n",
-            r"wrong at \[0, [1-9]",
+            "right if .*all of bias along N were the first",
         ),
         Variant(
             "the bias comes after the activation",
             "y.to(y_ptr.dtype",
             "(y + tl.load(bias_ptr + cols, mask=cols < N, other=0.0)[None, :]).to(y_ptr.dtype",
-            r"wrong at \[",
+            "off by a multiple of bias:",
         ),
         Variant(
             "weight is not transposed",
             "cols[None, :] * K + (k + depth)[:, None]",
             "(k + depth)[:, None] * N + cols[None, :]",
-            r"wrong at \[",
+            r"right if .*weight lay in memory as \[K, N\]",
         ),
-        Variant("the accumulator is lost", "tl.dot(x, w, acc)", "tl.dot(x, w)", r"wrong at \["),
+        Variant(
+            "the accumulator is lost",
+            "tl.dot(x, w, acc)",
+            "tl.dot(x, w)",
+            "right if .*of K only the last 16 of 48 counted",
+        ),
         Variant(
             "no mask along K",
             "& inside[None, :], other=0.0)",
@@ -176,13 +204,13 @@ VARIANTS = {
             "weights of an expert lie a row apart",
             "expert.to(tl.int64) * K * N",
             "expert.to(tl.int64) * N",
-            r"wrong at \[",
+            "right if .*w had stride 20 along E",
         ),
         Variant(
             "every expert begins at the first row",
             "first + tl.program_id(0) * BM",
             "tl.program_id(0) * BM",
-            r"wrong at \[",
+            r"right if .*all of offsets along E \+ 1 were the first",
         ),
         Variant(
             "an expert ends where it begins",
@@ -192,7 +220,12 @@ VARIANTS = {
             Cause.UNWRITTEN,
             quick=True,
         ),
-        Variant("the accumulator is lost", "tl.dot(x, w, acc)", "tl.dot(x, w)", r"wrong at \["),
+        Variant(
+            "the accumulator is lost",
+            "tl.dot(x, w, acc)",
+            "tl.dot(x, w)",
+            "right if .*of K only the last 32 of 64 counted",
+        ),
         Variant(
             "the grid forgets the experts",
             "triton.cdiv(N, BN), E)]",
@@ -213,7 +246,7 @@ VARIANTS = {
             "w is taken for transposed",
             "(k + depth).to(tl.int64)[:, None] * N + cols[None, :]",
             "cols.to(tl.int64)[None, :] * K + (k + depth)[:, None]",
-            r"wrong at \[",
+            r"right if .*w lay in memory as \[E, N, K\]",
         ),
         Variant(
             "an expert leaves out its last row",

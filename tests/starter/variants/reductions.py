@@ -7,7 +7,7 @@ OUT_OF_BOUNDS = Cause.OUT_OF_BOUNDS
 
 VARIANTS = {
     "row_sum": (
-        Variant("rows are taken for adjacent", "x.stride(0), N", "N, N", r"wrong at \[1\]: got nan,", quick=True),
+        Variant("rows are taken for adjacent", "x.stride(0), N", "N, N", "right if .*x were contiguous", quick=True),
         Variant(
             "the mask forgets where a block starts",
             "mask=start + cols < N",
@@ -15,7 +15,12 @@ VARIANTS = {
             "load out of bounds.*of argument 'x_ptr'",
             OUT_OF_BOUNDS,
         ),
-        Variant("the sum is that of the last block", "total += tl.load", "total = tl.load", r"wrong at \["),
+        Variant(
+            "the sum is that of the last block",
+            "total += tl.load",
+            "total = tl.load",
+            "right if .*of N only the last 3 of 4099 counted",
+        ),
         Variant(
             "the sums have the type of x",
             "dtype=torch.float32",
@@ -24,9 +29,16 @@ VARIANTS = {
             Cause.WRONG_DTYPE,
             quick=True,
         ),
-        Variant("the mean instead of the sum", "tl.sum(total, axis=0))", "tl.sum(total, axis=0) / N)", r"wrong at \["),
-        Variant("padding counts as one", "other=0.0", "other=1.0", r"wrong at \["),
-        Variant("the last block is left out", "range(0, N, BLOCK)", "range(0, N - BLOCK + 1, BLOCK)", r"wrong at \["),
+        Variant(
+            "the mean instead of the sum",
+            "tl.sum(total, axis=0))",
+            "tl.sum(total, axis=0) / N)",
+            r"right if .*\(line \d+\) were the mean",
+        ),
+        Variant("padding counts as one", "other=0.0", "other=1.0", "right if .*N went on to 4 with 1"),
+        Variant(
+            "the last block is left out", "range(0, N, BLOCK)", "range(0, N - BLOCK + 1, BLOCK)", "everything is 0:"
+        ),
         Variant("the maximum instead of the sum", "tl.sum(total, axis=0)", "tl.max(total, axis=0)", r"wrong at \["),
         Variant(
             "the dimensions are kept",
@@ -38,22 +50,31 @@ VARIANTS = {
         Variant("every row is written to the first", "sum_ptr + row,", "sum_ptr,", "3 of them never written"),
     ),
     "column_stats": (
-        Variant("the unbiased variance", "axis=0) / M, mask", "axis=0) / (M - 1), mask", r"wrong at 1\["),
         Variant(
-            "padding is centred too", "tl.where(inside, away * away, 0.0)", "away * away", r"wrong at 1\[", quick=True
+            "the unbiased variance",
+            "axis=0) / M, mask",
+            "axis=0) / (M - 1), mask",
+            r"right if .*\(line \d+\) were divided by one less",
+        ),
+        Variant(
+            "padding is centred too",
+            "tl.where(inside, away * away, 0.0)",
+            "away * away",
+            "off by a multiple of the square of output 0:",
+            quick=True,
         ),
         Variant("the wrong axis", "mean = tl.sum(total, axis=0)", "mean = tl.sum(total, axis=1)", r"wrong at 0\["),
         Variant(
             "the sum is not cleared",
             "/ M\n    total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)\n",
             "/ M\n",
-            r"wrong at 1\[",
+            "off by a multiple of output 0:",
         ),
         Variant(
             "divided by the other size",
             "mean = tl.sum(total, axis=0) / M",
             "mean = tl.sum(total, axis=0) / N",
-            r"wrong at 0\[",
+            r"everything is 0\.2222 times what is expected, which is M / N here",
         ),
         Variant(
             "the store has no mask",
@@ -62,7 +83,7 @@ VARIANTS = {
             "store out of bounds.*of argument 'var_ptr'",
             OUT_OF_BOUNDS,
         ),
-        Variant("the outputs are exchanged", "return mean, var", "return var, mean", r"wrong at 0\["),
+        Variant("the outputs are exchanged", "return mean, var", "return var, mean", "it is what output 1 must be"),
         Variant(
             "the variance has the type of x",
             "var = torch.empty((N,), dtype=torch.float32",
@@ -77,7 +98,7 @@ VARIANTS = {
             "    for start in range(0, M, BLOCK_M):",
             "rows = tl.arange(0, BLOCK_M)\n    total = tl.zeros((BLOCK_M, BLOCK_N), tl.float32)\n"
             "    for start in range(0, M - M % BLOCK_M, BLOCK_M):",
-            r"wrong at 0\[",
+            "everything is 0:",
         ),
         Variant(
             "the mean is not returned",
@@ -92,7 +113,7 @@ VARIANTS = {
             "the sum instead of the mean",
             "tl.sum(part, axis=0) / total",
             "tl.sum(part, axis=0)",
-            r"wrong at \[",
+            r"right if .*\(line \d+\) were the sum",
             quick=True,
         ),
         Variant(
@@ -102,7 +123,12 @@ VARIANTS = {
             "load out of bounds.*of argument 'x_ptr'",
             OUT_OF_BOUNDS,
         ),
-        Variant("distances instead of squares", "(x - target) * (x - target)", "tl.abs(x - target)", r"wrong at \["),
+        Variant(
+            "distances instead of squares",
+            "(x - target) * (x - target)",
+            "tl.abs(x - target)",
+            r"right if .*\(line \d+\) were the magnitude",
+        ),
         Variant(
             "padding of x counts as one",
             "x_ptr + index, mask=index < total, other=0.0",
@@ -124,7 +150,12 @@ VARIANTS = {
             "load out of bounds.*of argument 'part_ptr'",
             OUT_OF_BOUNDS,
         ),
-        Variant("divided by the number of parts", "axis=0) / total", "axis=0) / parts", r"wrong at \["),
+        Variant(
+            "divided by the number of parts",
+            "axis=0) / total",
+            "axis=0) / parts",
+            r"right if .*\(line \d+\) were the sum",
+        ),
         Variant(
             "the loss has the type of x",
             "torch.empty((), dtype=torch.float32",
@@ -132,7 +163,7 @@ VARIANTS = {
             r"output 0 is torch\.\w+; torch\.\w+ is expected",
             Cause.WRONG_DTYPE,
         ),
-        Variant("the last block is left out", "tl.cdiv(total, BLOCK), tl", "total // BLOCK, tl", r"wrong at \["),
+        Variant("the last block is left out", "tl.cdiv(total, BLOCK), tl", "total // BLOCK, tl", "everything is 0:"),
         Variant(
             "one program",
             "_squares[(parts,)]",
@@ -146,7 +177,7 @@ VARIANTS = {
             "a run ends where it begins",
             "offsets_ptr + segment + 1",
             "offsets_ptr + segment",
-            "got 0, expected",
+            "everything is 0:",
             quick=True,
         ),
         Variant(
@@ -180,14 +211,16 @@ VARIANTS = {
             "1)](",
             r"only from column 128 of 130 on, never written\?",
         ),
-        Variant("rows are taken for elements", "rows[:, None] * D", "rows[:, None]", r"wrong at \["),
+        Variant(
+            "rows are taken for elements", "rows[:, None] * D", "rows[:, None]", "right if .*x had stride 1 along N"
+        ),
     ),
     "index_add": (
         Variant(
             "what was there is lost",
             "tl.load(out_ptr + row * D + cols, mask=cols < D, other=0.0).to(tl.float32)",
             "tl.zeros((BLOCK_D,), tl.float32)",
-            r"wrong at \[",
+            "right if .*out were 0",
             quick=True,
         ),
         Variant(
@@ -197,12 +230,12 @@ VARIANTS = {
             "load out of bounds.*of argument 'x_ptr'",
             OUT_OF_BOUNDS,
         ),
-        Variant("the sum is that of the last block", "total += tl.sum", "total = tl.sum", r"wrong at \["),
+        Variant("the sum is that of the last block", "total += tl.sum", "total = tl.sum", "right if .*out were 0"),
         Variant(
             "the last block is left out",
             "range(0, N, BLOCK_N)",
             "range(0, N // BLOCK_N * BLOCK_N, BLOCK_N)",
-            r"wrong at \[",
+            "what is wrong is out as it was given",
         ),
         Variant(
             "the stride of x",
@@ -215,7 +248,7 @@ VARIANTS = {
             "added to what is there already",
             "tl.store(out_ptr + row * D + cols, total.to(out_ptr.dtype.element_ty)",
             "tl.atomic_add(out_ptr + row * D + cols, total.to(out_ptr.dtype.element_ty)",
-            r"wrong at \[",
+            "out is added to everything once too often",
         ),
         Variant(
             "the wrong axis",
@@ -232,7 +265,7 @@ VARIANTS = {
             OUT_OF_BOUNDS,
             quick=True,
         ),
-        Variant("the next row", "other=-1) == row", "other=-1) == row + 1", r"wrong at \["),
-        Variant("adds to a copy", "](out, index,", "](out.clone(), index,", r"wrong at \["),
+        Variant("the next row", "other=-1) == row", "other=-1) == row + 1", "what is wrong is out as it was given"),
+        Variant("adds to a copy", "](out, index,", "](out.clone(), index,", "what is wrong is out as it was given"),
     ),
 }

@@ -20,7 +20,7 @@ VARIANTS = {
             "exclusive, not inclusive",
             "tl.cumsum(x, axis=0), mask",
             "tl.cumsum(x, axis=0) - x, mask",
-            r"wrong at \[0, 0\]: got 0, expected",
+            "along axis 1 it is what belongs 1 before it",
             quick=True,
         ),
         Variant(
@@ -30,7 +30,12 @@ VARIANTS = {
             r"output 0 is torch\.\w+; torch\.\w+ is expected",
             Cause.WRONG_DTYPE,
         ),
-        Variant("scanned in half precision", "other=0.0).to(tl.float32)", "other=0.0).to(tl.float16)", r"wrong at \["),
+        Variant(
+            "scanned in half precision",
+            "other=0.0).to(tl.float32)",
+            "other=0.0).to(tl.float16)",
+            r"right to \d digits: is something rounded",
+        ),
         Variant(
             "the mask forgets where a block starts",
             "inside = start + cols < N",
@@ -46,24 +51,31 @@ VARIANTS = {
             OUT_OF_BOUNDS,
             quick=True,
         ),
-        Variant("from the right", "tl.cumsum(x, axis=0)", "tl.cumsum(x, axis=0, reverse=True)", r"wrong at \["),
+        Variant(
+            "from the right",
+            "tl.cumsum(x, axis=0)",
+            "tl.cumsum(x, axis=0, reverse=True)",
+            "right if .*N were gone through from its end",
+        ),
     ),
     "argmax": (
-        Variant("the last of equal values", "value > best", "value >= best", r"wrong at \["),
+        Variant(
+            "the last of equal values", "value > best", "value >= best", "of equal values another one is asked for"
+        ),
         Variant(
             "ties within a block go to the right",
             "return_indices=True",
             "return_indices=True, return_indices_tie_break_left=False",
-            r"wrong at \[",
+            "of equal values another one is asked for",
         ),
-        Variant("padding is zero", 'other=float("-inf")', "other=0.0", r"wrong at \["),
+        Variant("padding is zero", 'other=float("-inf")', "other=0.0", "an index lies beyond"),
         Variant(
             "the maximum starts at zero",
             'tl.full((), float("-inf"), tl.float32)',
             "tl.full((), 0.0, tl.float32)",
             r"wrong at \[",
         ),
-        Variant("the index within the block", "start + place", "place", r"wrong at \["),
+        Variant("the index within the block", "start + place", "place", "off by multiples of 1024"),
         Variant(
             "the index is int32",
             "dtype=torch.int64",
@@ -89,25 +101,25 @@ VARIANTS = {
         Variant("the best so far is not kept", "best = tl.maximum(best, value)", "best = value", r"wrong at \["),
     ),
     "topk": (
-        Variant("padding is zero", 'other=float("-inf")', "other=0.0", r"wrong at 0\["),
+        Variant("padding is zero", 'other=float("-inf")', "other=0.0", "right if .*N went on to 4 with 0"),
         Variant(
             "ties go to the right",
             "return_indices=True",
             "return_indices=True, return_indices_tie_break_left=False",
-            r"wrong at 1\[",
+            "of equal values another one is asked for",
         ),
         Variant(
             "all equal values are taken out",
             "tl.where(cols == place",
             "tl.where(x == value",
-            r"wrong at 0\[",
+            "all of it are values of x, but of the wrong places",
         ),
-        Variant("the smallest", "tl.max(x, axis=0", "tl.min(x, axis=0", "got -inf,"),
+        Variant("the smallest", "tl.max(x, axis=0", "tl.min(x, axis=0", r"\-infinity where a number is expected"),
         Variant(
             "nothing is taken out",
             '        x = tl.where(cols == place, float("-inf"), x)\n',
             "",
-            r"wrong at 0\[.*only in column 1",
+            "along axis 1 it is what belongs 1 before it",
             quick=True,
         ),
         Variant(
@@ -118,7 +130,10 @@ VARIANTS = {
             Cause.WRONG_DTYPE,
         ),
         Variant(
-            "values in ascending order", "value_ptr + row * K + k", "value_ptr + row * K + K - 1 - k", r"wrong at 0\["
+            "values in ascending order",
+            "value_ptr + row * K + k",
+            "value_ptr + row * K + K - 1 - k",
+            "along axis 1 it is turned round",
         ),
         Variant(
             "the load has no mask",
@@ -136,13 +151,27 @@ VARIANTS = {
             OUT_OF_BOUNDS,
         ),
         Variant("one value too few", "range(K)", "range(K - 1)", r"never written\?"),
-        Variant("the values are taken out as zeros", 'float("-inf"), x)', "0.0, x)", r"wrong at 0\["),
+        Variant(
+            "the values are taken out as zeros", 'float("-inf"), x)', "0.0, x)", "0 where a negative number is expected"
+        ),
     ),
     "sort_rows": (
-        Variant("padding is zero", "other=LARGEST", "other=0", r"wrong at \["),
-        Variant("descending", "tl.sort(x)", "tl.sort(x, descending=True)", "got inf,", quick=True),
-        Variant("padding of floats is their smallest", 'float("inf")', 'float("-inf")', "got -inf,"),
-        Variant("padding of whole numbers is a million", "torch.iinfo(x.dtype).max", "1000000", r"wrong at \["),
+        Variant("padding is zero", "other=LARGEST", "other=0", "right if .*N went on to 8 with 0"),
+        Variant(
+            "descending", "tl.sort(x)", "tl.sort(x, descending=True)", "infinity where a number is expected", quick=True
+        ),
+        Variant(
+            "padding of floats is their smallest",
+            'float("inf")',
+            'float("-inf")',
+            r"\-infinity where a number is expected",
+        ),
+        Variant(
+            "padding of whole numbers is a million",
+            "torch.iinfo(x.dtype).max",
+            "1000000",
+            r"1e\+06, which x does not hold, stands in",
+        ),
         Variant(
             "the store has no mask",
             "tl.sort(x), mask=cols < N)",
@@ -158,7 +187,7 @@ VARIANTS = {
             r"output 0 is torch\.\w+; torch\.int32 is expected",
             Cause.WRONG_DTYPE,
         ),
-        Variant("not sorted at all", "tl.sort(x)", "x", r"wrong at \["),
+        Variant("not sorted at all", "tl.sort(x)", "x", "what is wrong is x as it was given"),
         Variant(
             "rows are cut at 128",
             "LARGEST, triton.next_power_of_2(N)",
