@@ -207,9 +207,16 @@ _ANY = st.floats(allow_nan=True, allow_infinity=True)
 def test_any_numbers_are_looked_at_without_a_complaint(data, format, shape):
     count = math.prod(shape)
     got, truth, x = (np.array(data.draw(st.lists(_ANY, min_size=count, max_size=count))).reshape(shape) for _ in "123")
-    with np.errstate(all="ignore"):
-        one = Wrong(got, truth, format, 4.0, {"x": x}, {"1": x}, {"N": 4.0, "M": 0.0})
-        assert isinstance(plainly(one) or vaguely(one), str)
+    one = Wrong(got, truth, format, 4.0, {"x": x}, {"1": x}, {"N": 4.0, "M": 0.0})
+    assert isinstance(plainly(one) or vaguely(one), str)
+
+
+def test_infinities_among_numbers_are_no_complaint_either():
+    got, x = TRUTH.copy(), X.copy()
+    got[1, 3], got[2] = INF, NAN
+    x[1, 3] = x[4, 5] = -INF
+    one = Wrong(got, TRUTH, "fp32", 128.0, {"x": x, "row": x[4]}, {"1": x}, {})
+    assert "NaN" in (plainly(one) or vaguely(one))
 
 
 @settings(max_examples=60, deadline=None)

@@ -85,6 +85,7 @@ MESSAGES = [
     Tolerance({"fp32": 0.5}),
     SLOT,
     exchange.CaseRequest({"M": 3, "T": "fp16", "s": 0.5, "b": True}, (SLOT,), 7, fills={"x": "ones"}, examine=True),
+    exchange.CaseRequest({}, (SLOT,), 7, edit=exchange.Edit("only", ("x",), axes=(0,), stop=3), shapes={"0": (3, 4)}),
     exchange.CaseReply((exchange.Expected("0", "fp16", SLOT),), (SLOT,), (SLOT,), ("aten.add",), ("0",)),
     exchange.RunRequest((SLOT,), ("x", "s"), {"s": 1, "t": 1.0, "u": True}, None),
     exchange.RunRequest(

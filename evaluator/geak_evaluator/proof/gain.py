@@ -20,6 +20,7 @@ _MOST_BITS = 20.0
 """That one element may tell."""
 
 
+@np.errstate(all="ignore")  # what was given may be any numbers
 def gain(got: Array, truth: Array, account: Array, format: str, tolerance: float, parameters: int = 0) -> float:
     """The bits by which an account tells more about an answer than the truth; 0 where any element contradicts it.
 

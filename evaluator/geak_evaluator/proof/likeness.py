@@ -15,11 +15,13 @@ from geak_evaluator.proof.rows import by_column, by_row, by_statistic, in_block
 from geak_evaluator.schema.dtypes import resolve
 
 
+@np.errstate(all="ignore")
 def plainly(one: Wrong) -> str:
     """What it is, element for element; empty where nothing is borne out."""
     return another(one) or index(one) or elsewhere(one) or _turned_over(one)
 
 
+@np.errstate(all="ignore")
 def vaguely(one: Wrong) -> str:
     """What is odd about it as a whole; empty where nothing is borne out."""
     tries = (
