@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -15,7 +14,7 @@ from geak_evaluator.children.bearing import Noted, bears, needed, renumbered
 from geak_evaluator.children.candidate import Launches, Mismatch
 from geak_evaluator.children.jit_only import fingerprint
 from geak_evaluator.children.modes import Mode
-from geak_evaluator.children.tensors import dtype_of, format_of
+from geak_evaluator.children.places import ADDRESS, NoPlace, Places
 from geak_evaluator.device import scratch
 from geak_evaluator.device.cuda_on_cpu import SideStream
 from geak_evaluator.schema import plan
@@ -37,7 +36,6 @@ _TORCHS_OWN = {"aten", "prim", "prims", "quantized", "mkldnn", "inductor", "prof
 _KEPT = "memory from before the call, or from outside of torch (allocate it in the call)"
 _TABLE = 256
 """Numbers that a wrapper may write into a tensor one by one: a codebook, not the result of a computation."""
-_ADDRESS = 1 << 32
 _ANSWERS = Answers()
 _AN_ADDRESS = "an address among a kernel's arguments: hand over the tensor itself"
 _PUT_IN = "values that Python put into a tensor (hand them over as numbers or as a tuple)"
@@ -52,13 +50,9 @@ class Recorder(Mode):
         self.reads: dict[str, None] = {}
         self._steps: list[Noted] = []
         self._marks: dict[tuple[int, str], None] = {}
-        self._known: dict[int, int] = {}
-        self._kept: list[Any] = []
         self._tables = plan.Tables()
-        self._functions: dict[int, Any] = {}
-        for tensor in inputs:
-            self._number(tensor, new=True)
-        self._inputs = len(self._known)
+        self._places = Places(inputs)
+        self._inputs = self._places.count
 
     def __torch_dispatch__(self, func: Any, types: Sequence[type], args: Any = (), kwargs: Any = None) -> Any:
         """Called by torch for each operation that it performs."""
@@ -72,17 +66,17 @@ class Recorder(Mode):
         result = func(*args, **kwargs)
         try:
             self._note(func, args, kwargs, result)
-        except _NoPlace as error:
+        except NoPlace as error:
             self._mark(f"{func}: {error}", (result, _written(func, args, kwargs)))
         return result
 
     def launched(self, launch: Any) -> None:
         """Notes a launch as the described device received it."""
         scratch.check(launch)
-        function = self._functions[id(launch.function)] = launch.function
+        function = self._places.functions[id(launch.function)] = launch.function
         try:
-            arguments = tuple(self._argument(value) for value in launch.args)
-        except _NoPlace as error:
+            arguments = tuple(self._places.argument(value) for value in launch.args)
+        except NoPlace as error:
             raise Mismatch(
                 "not_plain", f"kernel {function.fn.__name__} is given {error}, which no plan holds"
             ) from None
@@ -96,61 +90,28 @@ class Recorder(Mode):
         """Storages that a launch is given by their addresses, which mean nothing wherever the plan is carried out."""
         found = set()
         for value in tree_leaves(tuple(values)):
-            if type(value) is int and (place := self._place(value)) is not None:
+            if type(value) is int and (place := self._places.place(value)) is not None:
                 found.add(place.storage)
         self._marks |= {(number, _AN_ADDRESS): None for number in found}
         return found
 
-    def _place(self, value: int) -> plan.View | None:
-        """The memory whose address a number is."""
-        if value >= _ADDRESS:
-            for number, kept in enumerate(self._kept):
-                if 0 <= (offset := value - kept.data_ptr()) < kept.nbytes():
-                    return plan.View(number, "uint8", offset, (1,), (1,))
-        return None
-
     def bearing(self, found: Sequence[tuple[str, torch.Tensor]]) -> plan.Plan:
         """What was noted and bears on the result: what was computed for the host's decisions alone is left out."""
-        outputs = tuple(plan.Output(path, self.view(value)) for path, value in found)
+        outputs = tuple(plan.Output(path, self._places.view(value)) for path, value in found)
         roots = {*range(self._inputs), *(output.view.storage for output in outputs)}
         wanted = needed(self._steps, roots)
         numbers = {number: place for place, number in enumerate(sorted(wanted))}
         steps = tuple(renumbered(noted.step, numbers) for noted in self._steps if bears(noted, wanted))
-        foreign = dict.fromkeys(text for number, text in self._marks if number in wanted)
-        told = _ANSWERS.about(self._functions.values())
+        marks = [*((number, _KEPT) for number in self._places.strange), *self._marks]
+        foreign = dict.fromkeys(text for number, text in marks if number in wanted)
+        told = _ANSWERS.about(self._places.functions.values())
         return plan.Plan(steps, renumbered(outputs, numbers), tuple(foreign), tuple(self.reads), *told)
-
-    def view(self, tensor: torch.Tensor) -> plan.View:
-        """Where a tensor lies; memory that is not known yet is noted as allocated."""
-        format = format_of(tensor.dtype)
-        if format is None:
-            raise _NoPlace(f"{tensor.dtype} has no place in a plan")
-        if tensor.layout != torch.strided or tensor.is_neg() or tensor.is_conj():
-            raise _NoPlace("a tensor that is no plain memory")
-        return plan.View(
-            self._number(tensor), format, int(tensor.storage_offset()), tuple(tensor.shape), tuple(tensor.stride())
-        )
-
-    def _number(self, tensor: torch.Tensor, new: bool = False) -> int:
-        if tensor.layout != torch.strided:
-            raise _NoPlace("a tensor that is no plain memory")
-        storage = tensor.untyped_storage()
-        number = self._known.get(storage._cdata)
-        if number is None:
-            number = self._known[storage._cdata] = len(self._known)
-            self._kept.append(storage)  # its address must not come to mean another
-            if not new:
-                self._marks[number, _KEPT] = None
-        return number
-
-    def _is_known(self, tensor: torch.Tensor) -> bool:
-        return tensor.untyped_storage()._cdata in self._known
 
     def _mark(self, text: str, changed: Any) -> None:
         """Notes what no plan can hold by the memory that it changed: only if that is used is it of account."""
         for leaf in _tensors(changed):
             if leaf.layout == torch.strided:
-                self._marks[self._number(leaf, new=True), text] = None
+                self._marks[self._places.number(leaf, new=True), text] = None
 
     def _add(self, step: plan.Step, reads: Iterable[int] = (), writes: Iterable[int] = ()) -> None:
         if len(self._steps) > plan.MOST_STEPS:
@@ -159,9 +120,9 @@ class Recorder(Mode):
         self._tables.note(step)
 
     def _allocate(self, tensor: torch.Tensor) -> plan.View:
-        fresh = not self._is_known(tensor)
-        self._number(tensor, new=True)
-        view = self.view(tensor)
+        fresh = not self._places.knows(tensor)
+        self._places.number(tensor, new=True)
+        view = self._places.view(tensor)
         if fresh:
             self._add(plan.Allocate(view.storage, tensor.untyped_storage().nbytes()), writes=[view.storage])
         return view
@@ -184,7 +145,7 @@ class Recorder(Mode):
             self._join(name, args[0], args[1] if len(args) > 1 else kwargs.get("dim", 0), result)
         elif name == "constant_pad_nd":
             self._pad(args[0], args[1], args[2] if len(args) > 2 else kwargs.get("value", 0), result)
-        elif name == "lift_fresh" and not self._is_known(result):
+        elif name == "lift_fresh" and not self._places.knows(result):
             self._put_in(result)
         elif name not in _RESHAPES:
             self._work(func, args, kwargs, result)
@@ -198,15 +159,15 @@ class Recorder(Mode):
     def _put_in(self, tensor: torch.Tensor) -> None:
         """A small table of numbers, or of the addresses of tensors, is a few constants."""
         values = tensor.flatten()
-        large = {value for value in values.tolist() if type(value) is int and abs(value) >= _ADDRESS}
-        places: dict[float, plan.View | None] = {value: self._place(value) for value in large}
+        large = {value for value in values.tolist() if type(value) is int and abs(value) >= ADDRESS}
+        places: dict[float, plan.View | None] = {value: self._places.place(value) for value in large}
         if tensor.numel() > _TABLE or None in places.values():
             self._mark(_PUT_IN, tensor)
             return
         whole, at = self._allocate(tensor), 0
         for _, run in groupby(values.tolist(), repr):
             until = at + len(list(run))
-            part = whole if until - at == tensor.numel() else self.view(values[at:until])
+            part = whole if until - at == tensor.numel() else self._places.view(values[at:until])
             value = values[at].item()
             if (of := places.get(value)) is not None:
                 self._add(plan.Fill(part, 0, of), reads=[of.storage], writes=[part.storage])
@@ -216,53 +177,41 @@ class Recorder(Mode):
 
     def _work(self, func: Any, args: Any, kwargs: Any, result: Any) -> None:
         for leaf in _tensors((args, kwargs)):
-            self._number(leaf)
+            self._places.number(leaf)
         written = _written(func, args, kwargs)
         if written or not self._is_view(result):
             self._call(func, args, kwargs, result, written)
 
     def _is_view(self, result: Any) -> bool:
         """Whether everything that came back lies in memory that was known before."""
-        return all(leaf.layout == torch.strided and self._is_known(leaf) for leaf in _tensors(result))
+        return all(leaf.layout == torch.strided and self._places.knows(leaf) for leaf in _tensors(result))
 
     def _call(self, func: Any, args: Any, kwargs: Any, result: Any, written: Sequence[torch.Tensor]) -> None:
         """Work of a library's: whether it may be in a plan is for the judge to say."""
         try:
-            arguments = tuple(self._operand(value) for value in args)
-            keywords = {name: self._operand(value) for name, value in kwargs.items()}
+            arguments = tuple(self._places.operand(value) for value in args)
+            keywords = {name: self._places.operand(value) for name, value in kwargs.items()}
         finally:
             views = tuple(self._allocate(leaf) for leaf in _tensors(result))
-        changed = {*(view.storage for view in views), *(self._number(leaf) for leaf in written)}
+        changed = {*(view.storage for view in views), *(self._places.number(leaf) for leaf in written)}
         read = plan.storages((*arguments, *keywords.values()))
         self._add(plan.Library(str(func), arguments, keywords, views), reads=read, writes=changed)
 
-    def _operand(self, value: Any) -> plan.Argument:
-        if isinstance(value, list | tuple):
-            return plan.Argument("tuple", items=tuple(self._operand(item) for item in value))
-        if isinstance(value, torch.dtype):
-            format = format_of(value)
-            if format is None:
-                raise _NoPlace(f"{value} has no place in a plan")
-            return plan.Argument("format", text=format)
-        if isinstance(value, torch.device | torch.layout | torch.memory_format):
-            return plan.Argument("none")
-        return self._argument(value)
-
     def _fill(self, view: plan.View, value: Any) -> None:
         if isinstance(value, torch.Tensor):
-            raise _NoPlace("a fill with a computed value")
+            raise NoPlace("a fill with a computed value")
         self._add(plan.Fill(view, value), writes=[view.storage])
 
     def _refill(self, target: torch.Tensor, value: Any) -> None:
-        if isinstance(value, torch.Tensor) and self._is_known(value):
+        if isinstance(value, torch.Tensor) and self._places.knows(value):
             self._copy_into(value, target)
         else:
             # y[3:] = 0 is y[3:].fill_(0), by way of a tensor that nobody made.
-            self._fill(self.view(target), value.item() if isinstance(value, torch.Tensor) else value)
+            self._fill(self._places.view(target), value.item() if isinstance(value, torch.Tensor) else value)
 
     def _copy(self, source: Any, target: torch.Tensor) -> None:
-        origin = self.view(source)
-        if origin == (self.view(target) if self._is_known(target) else None):
+        origin = self._places.view(source)
+        if origin == (self._places.view(target) if self._places.knows(target) else None):
             return
         self._add_copy(origin, self._allocate(target))
 
@@ -281,7 +230,7 @@ class Recorder(Mode):
             self._copy_into(part, place)
 
     def _copy_into(self, source: torch.Tensor, place: torch.Tensor) -> None:
-        self._add_copy(self.view(source), self.view(place))
+        self._add_copy(self._places.view(source), self._places.view(place))
 
     def _add_copy(self, source: plan.View, target: plan.View) -> None:
         self._add(plan.Copy(source, target), reads=[source.storage], writes=[target.storage])
@@ -297,56 +246,6 @@ class Recorder(Mode):
             place = place.narrow(dim, max(before, 0), source.shape[dim])
         self._copy_into(source, place)
 
-    def _argument(self, value: Any) -> plan.Argument:
-        import triton.language as tl
-
-        base = getattr(value, "base", None)
-        if isinstance(value, torch.Tensor):
-            return plan.Argument("tensor", view=self.view(value))
-        if type(value).__name__ == "TensorDescriptor" and isinstance(base, torch.Tensor):
-            view = self.view(base)
-            described = plan.View(view.storage, view.format, view.offset, tuple(value.shape), tuple(value.strides))
-            return plan.Argument("descriptor", view=described, block=tuple(value.block_shape), text=str(value.padding))
-        if type(value).__name__ == "TensorWrapper" and isinstance(base, torch.Tensor):
-            return plan.Argument("tensor", view=self._reinterpreted(base, value.dtype))
-        if value is None:
-            return plan.Argument("none")
-        if isinstance(value, bool | int | float):
-            return plan.Argument("number", number=value)
-        if isinstance(value, str):
-            return plan.Argument("text", text=value)
-        if isinstance(value, tl.constexpr):
-            return self._argument(value.value)
-        if isinstance(value, tl.dtype):
-            return plan.Argument("type", text=value.name)
-        if isinstance(value, torch.dtype):
-            raise _NoPlace("a torch dtype")
-        if hasattr(value, "fn") and hasattr(value, "arg_names"):
-            self._functions[id(value)] = value
-            return plan.Argument("function", text=value.fn.__name__, module=value.fn.__module__)
-        if isinstance(value, tuple):
-            fields = tuple(getattr(value, "_fields", ()))
-            return plan.Argument("tuple", items=tuple(self._argument(item) for item in value), fields=fields)
-        if isinstance(getattr(value, "dtype", None), torch.dtype) and callable(getattr(value, "data_ptr", None)):
-            return plan.Argument("tensor", view=self._pointed(value.data_ptr(), value.dtype))
-        raise _NoPlace(f"a {type(value).__name__}")
-
-    def _pointed(self, address: int, dtype: torch.dtype) -> plan.View:
-        """Where the memory lies that something with an address and a type stands for, as far as it reaches."""
-        format, size = format_of(dtype), dtype.itemsize
-        for number, kept in enumerate(self._kept):
-            within, odd = divmod(address - kept.data_ptr(), size)
-            if format and 0 <= within * size < kept.nbytes() and not odd:
-                return plan.View(number, format, within, (kept.nbytes() // size - within,), (1,))
-        raise _NoPlace("an address of no tensor")
-
-    def _reinterpreted(self, base: torch.Tensor, kind: Any) -> plan.View:
-        """What triton.reinterpret made of a tensor: the same elements, read as another type of their size."""
-        format = _TRITON_FORMATS.get(str(kind))
-        if format is None or dtype_of(format).itemsize != base.element_size():
-            raise _NoPlace(f"{base.dtype} reinterpreted as {kind}")
-        return replace(self.view(base), format=format)
-
 
 class PlanTooLong(RuntimeError):
     """A wrapper that asks for more than a plan may hold."""
@@ -355,21 +254,7 @@ class PlanTooLong(RuntimeError):
         super().__init__(f"its wrapper asks for more than {plan.MOST_STEPS} steps")
 
 
-class _NoPlace(Exception):
-    pass
-
-
 _CPU = torch._C.DispatchKeySet(torch._C.DispatchKey.CPU)
-
-_TRITON_FORMATS = {
-    "int1": "bool",
-    "fp8e4nv": "fp8_e4m3fn",
-    "fp8e4b8": "fp8_e4m3fnuz",
-    "fp8e5": "fp8_e5m2",
-    "fp8e5b16": "fp8_e5m2fnuz",
-    **{name: name for name in ("int8", "int16", "int32", "int64", "fp16", "bf16", "fp32", "fp64")},
-    **{name: name for name in ("uint8", "uint16", "uint32", "uint64")},
-}
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:
