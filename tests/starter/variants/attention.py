@@ -77,7 +77,7 @@ VARIANTS = {
             "tokens past the length count",
             'tl.where(inside[None, :], tl.dot(q, k) * scale, float("-inf"))',
             "tl.dot(q, k) * scale",
-            "each row is off by a factor of its own",
+            "off by a factor",
         ),
         Variant(
             "one token too many",

@@ -207,13 +207,13 @@ VARIANTS = {
             "the group's first channel is forgotten",
             "weight_ptr + channel + index // area",
             "weight_ptr + index // area",
-            "each row is off by a factor and an amount of its own",
+            "off by a factor and an amount",
         ),
         Variant(
             "padding is centred too",
             "tl.where(inside, away * away, 0.0)",
             "away * away",
-            "each row is off by a factor and an amount of its own",
+            "off by a factor and an amount",
         ),
         Variant(
             "the mean stays in",
@@ -226,7 +226,7 @@ VARIANTS = {
             "the sum is not cleared",
             "total = tl.zeros((BLOCK,), tl.float32)\n    for start in range(0, size, BLOCK):\n        inside",
             "for start in range(0, size, BLOCK):\n        inside",
-            "each row is off by a factor and an amount of its own",
+            "off by a factor and an amount",
         ),
         Variant(
             "the area of a channel is its width", "C // G, H * W, eps", "C // G, W, eps", "60 of them never written"
