@@ -138,7 +138,7 @@ VARIANTS = {
             "the scale of a goes by column",
             "(a_scale * w_scale)[:, None]",
             "(a_scale * w_scale)[None, :]",
-            "what is wrong is 0:",
+            r"wrong at \[",
         ),
     ),
     "conv2d": (
