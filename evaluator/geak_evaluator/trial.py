@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -302,6 +303,13 @@ class Trial:
         if self._lent is None and self._tier is not Tier.GATE:
             yield from reach(self._spec, proved, self._size)
 
+    def _conflicts(self) -> Iterable[str]:
+        """The first of each kind: a kernel has them in every case."""
+        kinds: dict[str, str] = {}
+        for text in (text for ran in self._ran for text in ran.conflicts):
+            kinds.setdefault(_blurred(text), text)
+        return kinds.values()
+
     def _timings(self, estimates: Sequence[Estimate]) -> tuple[Timing, ...]:
         if self._lent is None or self._stopwatch is None or not self._time or self._tier is Tier.GATE:
             return ()
@@ -335,7 +343,9 @@ class Trial:
 
     def _unseen(self, ran: Ran, target: str = "") -> Ran:
         veiled = _veiled(ran.result, shapes.kind(ran.result.case, self._spec))
-        return replace(ran, result=replace(veiled, target=target), log="")
+        return replace(
+            ran, result=replace(veiled, target=target), log="", conflicts=tuple(map(_blurred, ran.conflicts))
+        )
 
     def _told(self, ran: Ran) -> Ran:
         if self._tier is not Tier.FINAL:
@@ -383,7 +393,7 @@ class Trial:
             estimates=estimates,
             notes=(
                 *self._remarks,
-                *dict.fromkeys(text for ran in self._ran for text in ran.conflicts),
+                *self._conflicts(),
                 *(self._reach() if not causes else ()),
                 *[_RACES] * (not causes),
             ),
@@ -395,6 +405,11 @@ class Trial:
 def _ends(result: CaseResult) -> bool:
     """Whether nothing else can matter: what is too big here says nothing of the other cases."""
     return result.cause not in (None, Cause.TOO_BIG_HERE)
+
+
+def _blurred(text: str) -> str:
+    """Without the numbers, which of a hidden case tell its sizes."""
+    return re.sub(r"\b\d+\b", "...", text)
 
 
 def _veiled(result: CaseResult, kind: str) -> CaseResult:
