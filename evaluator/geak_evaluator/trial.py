@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import prod
 
@@ -40,6 +39,7 @@ from geak_evaluator.schema.verdict import (
     Tier,
     Verdict,
 )
+from geak_evaluator.veiling import conflicts, told, unseen
 
 HIDDEN_CASES = {Tier.GATE: 0, Tier.FULL: 4, Tier.FINAL: 12}
 """How many cases of a spec's domain are run that it does not show."""
@@ -287,6 +287,12 @@ class Trial:
 
     # -- helpers --
 
+    def _told(self, ran: Ran) -> Ran:
+        return told(ran, self._tier)
+
+    def _unseen(self, ran: Ran, target: str = "") -> Ran:
+        return unseen(ran, self._spec, target)
+
     def _estimates(self) -> tuple[Estimate, ...]:
         if not self._estimated:
             return ()
@@ -302,13 +308,6 @@ class Trial:
         proved = [captured.case for captured in self._proved()]
         if self._lent is None and self._tier is not Tier.GATE:
             yield from reach(self._spec, proved, self._size)
-
-    def _conflicts(self) -> Iterable[str]:
-        """The first of each kind: a kernel has them in every case."""
-        kinds: dict[str, str] = {}
-        for text in (text for ran in self._ran for text in ran.conflicts):
-            kinds.setdefault(_blurred(text), text)
-        return kinds.values()
 
     def _timings(self, estimates: Sequence[Estimate]) -> tuple[Timing, ...]:
         if self._lent is None or self._stopwatch is None or not self._time or self._tier is Tier.GATE:
@@ -340,17 +339,6 @@ class Trial:
 
     def _smallest(self) -> list[Case]:
         return sorted(self._shown, key=self._size)[:_IN_TURN]
-
-    def _unseen(self, ran: Ran, target: str = "") -> Ran:
-        veiled = _veiled(ran.result, shapes.kind(ran.result.case, self._spec))
-        return replace(
-            ran, result=replace(veiled, target=target), log="", conflicts=tuple(map(_blurred, ran.conflicts))
-        )
-
-    def _told(self, ran: Ran) -> Ran:
-        if self._tier is not Tier.FINAL:
-            return ran
-        return replace(ran, result=_veiled(ran.result, "a size that the spec shows"), log="")
 
     def _unreadable(self) -> Ran | None:
         try:
@@ -393,7 +381,7 @@ class Trial:
             estimates=estimates,
             notes=(
                 *self._remarks,
-                *self._conflicts(),
+                *conflicts(self._ran),
                 *(self._reach() if not causes else ()),
                 *[_RACES] * (not causes),
             ),
@@ -405,22 +393,3 @@ class Trial:
 def _ends(result: CaseResult) -> bool:
     """Whether nothing else can matter: what is too big here says nothing of the other cases."""
     return result.cause not in (None, Cause.TOO_BIG_HERE)
-
-
-def _blurred(text: str) -> str:
-    """Without the numbers, which of a hidden case tell its sizes."""
-    return re.sub(r"\b\d+\b", "...", text)
-
-
-def _veiled(result: CaseResult, kind: str) -> CaseResult:
-    """What may be told of a hidden case: the cause in a word, and the class of its sizes; a message could hold them."""
-    word = result.cause.value.replace("_", " ") if result.cause else ""
-    return CaseResult(
-        Case({}),
-        result.cause,
-        word,
-        steps=result.steps,
-        hidden=kind,
-        configuration=result.configuration,
-        how=result.how,
-    )
