@@ -9,8 +9,11 @@ from geak_evaluator.schema.spec import Case, Fill, Spec, Tensor
 
 EVERYWHERE = ("uniform(-1, 1)", "shifted", "large", "tiny", "spikes")
 """Drawn for every input that may be any real number, all at once."""
-FIRST = ("constant(0.75)", "zeros")
-"""Only for the first of them: with all inputs alike, there would be little left to be wrong."""
+FIRST = {"constant": "0.75", "zeros": "0"}
+"""Only for the first of them: with all inputs alike, there would be little left to be wrong.
+
+In its deviations from its mean: beside inputs that stay as declared it must not lie where none of them does.
+"""
 
 
 @dataclass(frozen=True)
@@ -30,8 +33,11 @@ def variations(spec: Spec, case: Case) -> Iterator[Values]:
     real = [name for name, tensor in given.items() if _is_real(spec, tensor, case)]
     for fill in EVERYWHERE if real else ():
         yield Values(Fill.parse(fill).kind, dict.fromkeys(real, fill))
-    for fill in FIRST if real else ():
-        yield Values(f"{Fill.parse(fill).kind} {real[0]}", {real[0]: fill})
+    for name in real[:1]:
+        args = _fill(spec, given[name], case).args
+        mean, deviation = (*args, *("0", "1")[len(args) :])
+        for kind, times in FIRST.items():
+            yield Values(f"{kind} {name}", {name: f"constant(({mean}) + {times} * ({deviation}))"})
     packed = [name for name, tensor in given.items() if _fill(spec, tensor, case).kind == "bits"]
     if packed:
         yield Values("zero-bit", dict.fromkeys(packed, "zeros"))
