@@ -132,3 +132,19 @@ def test_denormals_where_the_spec_has_them(judge):
     wrong = verdict_on(judge, exact, flushed)
     rejected(wrong, Cause.WRONG_VALUES)
     assert wrong.failure.values == "denormal x"
+
+
+def test_one_input_alone_is_constant_where_it_is_declared_to_lie(judge):
+    """Far from what stands beside it a right kernel would lose its digits: what is taken off is as large as both."""
+    spec = a_spec(
+        "def reference(x, z):\n    return (x - z).exp()",
+        inputs='{"x": Tensor("M, N", fill="normal(-4000, 1)"), "z": Tensor("M, N", fill="normal(-4000, 1)")}',
+        more='outputs=Tensor("M, N"), tolerance=16,',
+    )
+    kernel = rows("0.0", "other = tl.load(z + row + at, mask=at < n, other=0.0)", "result = tl.exp(value - other)")
+    for place in ("_rows(x, ", "scale(x)", "](x, "):
+        assert place in kernel
+    both = changed(kernel, ("_rows(x, ", "_rows(x, z, "), ("scale(x)", "scale(x, z)"), ("](x, ", "](x, z, "))
+    verdict = verdict_on(judge, spec, both)
+    accepted(verdict)
+    assert {"constant x", "zeros x"} <= {case.values for case in verdict.cases}
