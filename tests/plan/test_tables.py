@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
+from geak_evaluator.children.places import Places
 from geak_evaluator.judge import Judge
 from geak_evaluator.schema.plan import Allocate, Argument, Copy, Fill, Launch, Plan, View
 from geak_evaluator.schema.verdict import Cause
@@ -80,3 +83,12 @@ def test_where_tables_lead_is_followed_through_copies_and_other_tables() -> None
         [0, 2],
         [],
     ]
+
+
+def test_an_address_may_be_a_small_number() -> None:
+    """A program that is not moved has its heap in the first four gigabytes."""
+    places = Places([])
+    low, high = (SimpleNamespace(data_ptr=lambda at=at: at, nbytes=lambda: 64) for at in (1 << 29, 1 << 40))
+    places._kept += [low, high]
+    found = [places.place(value) for value in (63, (1 << 29) + 8, (1 << 29) + 64, (1 << 40) + 63)]
+    assert [one and (one.storage, one.offset) for one in found] == [None, (0, 8), None, (1, 63)]

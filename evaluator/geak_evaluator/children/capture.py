@@ -159,9 +159,9 @@ class Recorder(Mode):
     def _put_in(self, tensor: torch.Tensor) -> None:
         """A small table of numbers, or of the addresses of tensors, is a few constants."""
         values = tensor.flatten()
-        large = {value for value in values.tolist() if type(value) is int and abs(value) >= ADDRESS}
-        places: dict[float, plan.View | None] = {value: self._places.place(value) for value in large}
-        if tensor.numel() > _TABLE or None in places.values():
+        numbers = {value for value in values[: _TABLE + 1].tolist() if type(value) is int}
+        places: dict[float, plan.View | None] = {value: self._places.place(value) for value in numbers}
+        if tensor.numel() > _TABLE or any(abs(value) >= ADDRESS and places[value] is None for value in numbers):
             self._mark(_PUT_IN, tensor)
             return
         whole, at = self._allocate(tensor), 0

@@ -11,8 +11,8 @@ import torch
 from geak_evaluator.children.tensors import dtype_of, format_of
 from geak_evaluator.schema import plan
 
-ADDRESS = 1 << 32
-"""What is less is a number."""
+_LEAST, ADDRESS = 1 << 22, 1 << 32
+"""No memory lies below the one, where programs that are not moved begin; what is above the other is hardly a number."""
 
 
 _TRITON_FORMATS = {
@@ -50,7 +50,7 @@ class Places:
 
     def place(self, value: int) -> plan.View | None:
         """The memory whose address a number is."""
-        if value >= ADDRESS:
+        if value >= _LEAST:
             for number, kept in enumerate(self._kept):
                 if 0 <= (offset := value - kept.data_ptr()) < kept.nbytes():
                     return plan.View(number, "uint8", offset, (1,), (1,))

@@ -12,7 +12,7 @@ EVERYWHERE = ("uniform(-1, 1)", "shifted", "large", "tiny", "spikes")
 FIRST = {"constant": "0.75", "zeros": "0"}
 """Only for the first of them: with all inputs alike, there would be little left to be wrong.
 
-In its deviations from its mean: beside inputs that stay as declared it must not lie where none of them does.
+In its deviations from its mean, where others are declared to lie somewhere too: it must not be far from all of them.
 """
 
 
@@ -34,7 +34,8 @@ def variations(spec: Spec, case: Case) -> Iterator[Values]:
     for fill in EVERYWHERE if real else ():
         yield Values(Fill.parse(fill).kind, dict.fromkeys(real, fill))
     for name in real[:1]:
-        args = _fill(spec, given[name], case).args
+        lies = any(_fill(spec, given[other], case).args for other in real[1:])
+        args = _fill(spec, given[name], case).args if lies else ()
         mean, deviation = (*args, *("0", "1")[len(args) :])
         for kind, times in FIRST.items():
             yield Values(f"{kind} {name}", {name: f"constant(({mean}) + {times} * ({deviation}))"})
