@@ -8,9 +8,11 @@ from dataclasses import dataclass, field, replace
 
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.measure import baseline, floor, steady
-from geak_evaluator.measure.clock import Alone, Clock, NoGraph, Outcome, Rules, Unmeasured
+from geak_evaluator.measure.clock import Clock
+from geak_evaluator.measure.comparison import compare
 from geak_evaluator.measure.energy import NoSensor, Watcher
 from geak_evaluator.measure.lent import DeviceLost, Lent
+from geak_evaluator.measure.rules import Alone, NoGraph, Outcome, Rules, Unmeasured
 from geak_evaluator.measure.sides import DeviceSide
 from geak_evaluator.oracle import Answer, Oracle, SpecProblem, TooBig
 from geak_evaluator.outcome import Captured, Ran
@@ -119,7 +121,7 @@ class Measuring:
                 solo.insert(0, self._clock.alone(side))
                 every = [side, *([base] if base is not None else [])]
                 graph, solo = self._clock.graphs(every, solo)
-                outcome = self._clock.compare(side, base, solo, graph=graph)
+                outcome = compare(self._clock, side, base, solo, graph=graph)
                 if outcome.state is State.MEASURED and self._extras.energy:
                     blank = self._with_energy(blank, outcome, side, base)
         except Unmeasured as error:

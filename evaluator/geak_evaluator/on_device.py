@@ -9,8 +9,8 @@ from dataclasses import replace
 from geak_evaluator.comparing import compared
 from geak_evaluator.explaining import explained
 from geak_evaluator.kernel_child import request
-from geak_evaluator.measure.clock import Unmeasured
 from geak_evaluator.measure.lent import DeviceLost, Lent
+from geak_evaluator.measure.rules import Unmeasured
 from geak_evaluator.measure.sides import DeviceSide, Judged
 from geak_evaluator.oracle import Answer
 from geak_evaluator.outcome import Captured

@@ -10,8 +10,10 @@ from dataclasses import dataclass, replace
 
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.judge import Judge
-from geak_evaluator.measure.clock import Clock, NoGraph, Outcome, Unmeasured
+from geak_evaluator.measure.clock import Clock
+from geak_evaluator.measure.comparison import compare
 from geak_evaluator.measure.lent import DeviceLost
+from geak_evaluator.measure.rules import NoGraph, Outcome, Unmeasured
 from geak_evaluator.measure.sides import DeviceSide
 from geak_evaluator.measuring import Stopwatch, wanted
 from geak_evaluator.oracle import Answer, Oracle, SpecProblem, TooBig
@@ -141,7 +143,7 @@ class Races:
             solo.insert(0, clock.alone(side))
             graph, solo = clock.graphs([side, base], solo)
             try:
-                return clock.compare(side, base, solo, graph=graph)
+                return compare(clock, side, base, solo, graph=graph)
             except Unmeasured as error:
                 if error.state in _NOT_THE_KERNEL_S:  # of this pair nothing is known
                     return Outcome(error.state, str(error))

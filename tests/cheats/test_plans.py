@@ -12,7 +12,7 @@ FORGE = """
 import gc
 import os
 
-from geak_evaluator.children.jit_only import fingerprint
+from geak_evaluator.children.fingerprints import fingerprint
 from geak_evaluator.sandbox.channel import Channel
 from geak_evaluator.schema import codec
 from geak_evaluator.schema.exchange import RunReply

@@ -11,8 +11,8 @@ from typing import Any
 
 from geak_evaluator.judge import Judge
 from geak_evaluator.measure import present
-from geak_evaluator.measure.clock import Rules
 from geak_evaluator.measure.lent import Lent
+from geak_evaluator.measure.rules import Rules
 from geak_evaluator.measuring import Measuring, Stopwatch, wanted
 from geak_evaluator.oracle import Answer, Oracle, SpecFile
 from geak_evaluator.racing import Races

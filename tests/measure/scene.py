@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from geak_evaluator.judge import Judge
-from geak_evaluator.measure.clock import Rules
 from geak_evaluator.measure.lent import Lent
+from geak_evaluator.measure.rules import Rules
 from geak_evaluator.measuring import Measuring, Stopwatch, wanted
 from geak_evaluator.oracle import SpecFile
 from geak_evaluator.sandbox.box import Sandbox

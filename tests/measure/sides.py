@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from geak_evaluator.measure.clock import Alone, Clock, NoGraph, Outcome, Rules, Unmeasured
+from geak_evaluator.measure.clock import Clock
+from geak_evaluator.measure.comparison import compare
 from geak_evaluator.measure.metal import NoGraph as Unrecorded
 from geak_evaluator.measure.metal.runner import Place, Runner
 from geak_evaluator.measure.metal.simulated import SimulatedMetal, World
+from geak_evaluator.measure.rules import Alone, NoGraph, Outcome, Rules, Unmeasured
 from geak_evaluator.schema.measuring import Block, Prepare, Timed
 
 QUICK = Rules(seconds=60, most_calls=5)
@@ -115,6 +117,6 @@ def measured(
         side = Near(shared, "candidate", candidate_us, steps=steps, **(candidate or {}))
         every: list[Alone] = [clock.alone(side), solo]
         graph, every = clock.graphs([side, base], every)
-        return clock.compare(side, base, every, graph=graph)
+        return compare(clock, side, base, every, graph=graph)
     except Unmeasured as error:
         return Outcome(error.state, str(error))

@@ -14,8 +14,9 @@ from geak_evaluator import serve
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.judge import Judge
 from geak_evaluator.measure import baseline
-from geak_evaluator.measure.clock import Alone, Clock, Unmeasured
+from geak_evaluator.measure.clock import Clock
 from geak_evaluator.measure.lent import DeviceLost, Lent
+from geak_evaluator.measure.rules import Alone, Unmeasured
 from geak_evaluator.measure.sides import DeviceSide
 from geak_evaluator.measuring import Measuring, Stopwatch
 from geak_evaluator.oracle import SpecFile, SpecProblem

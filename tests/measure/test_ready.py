@@ -12,7 +12,8 @@ import torch
 from triton.runtime.jit import JITFunction
 from triton.tools.tensor_descriptor import TensorDescriptor
 
-from geak_evaluator.children import jit_only
+from geak_evaluator.children import jit_only, steps
+from geak_evaluator.children.fingerprints import fingerprint
 from geak_evaluator.measure import replaying
 from geak_evaluator.measure.metal.runner import Place, PlanWork
 from geak_evaluator.measure.metal.simulated import World
@@ -53,7 +54,7 @@ def launched(monkeypatch: pytest.MonkeyPatch) -> Launched:
 
 def launch(kernels: jit_only.Kernels, *first: Argument) -> Launch:
     numbers = (Argument("number", number=128), Argument("number", number=64))
-    text = jit_only.fingerprint(kernels.find("_twice"))
+    text = fingerprint(kernels.find("_twice"))
     return Launch("_twice", "", (2, 1, 1), (*first, *numbers), {"num_warps": 4}, text)
 
 
@@ -76,7 +77,7 @@ def nothing_is_looked_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     for owner, name in ((jit_only.Kernels, "find"), (Place, "tensor"), (TensorDescriptor, "__post_init__")):
         monkeypatch.setattr(owner, name, looked_up)
-    monkeypatch.setattr(jit_only, "fingerprint", looked_up)
+    monkeypatch.setattr(steps, "fingerprint", looked_up)
 
 
 def test_a_plan_is_looked_up_once_for_a_place(

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from geak_evaluator.children import jit_only
+from geak_evaluator.children.fingerprints import fingerprint
 from geak_evaluator.children.tensors import Arena
 from geak_evaluator.device import simulated as described
 from geak_evaluator.device.cuda_on_cpu import cuda_on_cpu
@@ -283,7 +284,7 @@ def test_a_plan_is_proved_and_timed(
     properties: SimpleNamespace, hip: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernels = jit_only.take(KERNEL, "kernel", tmp_path, "", "hip" if hip else "cuda")
-    text = jit_only.fingerprint(kernels.find("_twice"))
+    text = fingerprint(kernels.find("_twice"))
     given, mine = (View(number, "fp32", 0, (70,), (1,)) for number in range(2))
     tensors = tuple(Argument("tensor", view) for view in (given, mine))
     numbers = (Argument("number", number=70), Argument("number", number=32))

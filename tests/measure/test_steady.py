@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from geak_evaluator.measure import steady
-from geak_evaluator.measure.clock import Unmeasured
 from geak_evaluator.measure.energy import Counted, NoSensor
 from geak_evaluator.measure.metal.simulated import World
+from geak_evaluator.measure.rules import Unmeasured
 from geak_evaluator.measuring import Measuring, Stopwatch, wanted
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.schema.measuring import Block, Timed

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves
 from geak_evaluator.children.answers import Answers
 from geak_evaluator.children.bearing import Noted, bears, needed, renumbered
 from geak_evaluator.children.candidate import Launches, Mismatch
-from geak_evaluator.children.jit_only import fingerprint
+from geak_evaluator.children.fingerprints import fingerprint
 from geak_evaluator.children.modes import Mode
 from geak_evaluator.children.places import ADDRESS, NoPlace, Places
 from geak_evaluator.device import scratch

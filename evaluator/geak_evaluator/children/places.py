@@ -121,12 +121,11 @@ class Places:
 
     def _pointed(self, address: int, dtype: torch.dtype) -> plan.View:
         """Where the memory lies that something with an address and a type stands for, as far as it reaches."""
-        format, size = format_of(dtype), dtype.itemsize
-        for number, kept in enumerate(self._kept):
-            within, odd = divmod(address - kept.data_ptr(), size)
-            if format and 0 <= within * size < kept.nbytes() and not odd:
-                return plan.View(number, format, within, (kept.nbytes() // size - within,), (1,))
-        raise NoPlace("an address of no tensor")
+        format, size, found = format_of(dtype), dtype.itemsize, self.place(address)
+        if format is None or found is None or found.offset % size:
+            raise NoPlace("an address of no tensor")
+        within, whole = found.offset // size, self._kept[found.storage].nbytes() // size
+        return plan.View(found.storage, format, within, (whole - within,), (1,))
 
     def _reinterpreted(self, base: torch.Tensor, kind: Any) -> plan.View:
         """What triton.reinterpret made of a tensor: the same elements, read as another type of their size."""

@@ -11,6 +11,7 @@ import torch
 from torch.utils._pytree import tree_leaves
 
 from geak_evaluator.children import jit_only
+from geak_evaluator.children.fingerprints import fingerprint
 from geak_evaluator.children.tensors import dtype_of
 from geak_evaluator.schema import plan
 
@@ -67,7 +68,7 @@ def ready(step: plan.Step, memory: Memory, kernels: jit_only.Kernels, moving: Co
 def _launch(step: plan.Launch, kernels: jit_only.Kernels, find: _Finder) -> Ready:
     """One kernel over its grid, by Triton's own path on whatever device is active."""
     kernel = kernels.find(step.kernel, step.module)
-    if jit_only.fingerprint(kernel) != step.text:
+    if fingerprint(kernel) != step.text:
         raise jit_only.NotPlain(f"kernel {step.kernel} was launched with a text, or constants, that are not its file's")
     arguments = find.arguments(step.arguments)
     options = {k: v for k, v in step.options.items() if k not in kernel.arg_names}

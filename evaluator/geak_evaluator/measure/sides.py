@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Any
 
 from geak_evaluator.kernel_child import SPACE
-from geak_evaluator.measure.clock import NoGraph, Unmeasured
 from geak_evaluator.measure.lent import DeviceLost, Lent
+from geak_evaluator.measure.rules import NoGraph, Unmeasured
 from geak_evaluator.oracle import Answer
 from geak_evaluator.proof import numbers
 from geak_evaluator.replies import FAULTS, read

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import math
 
-from geak_evaluator.measure.clock import Side, Unmeasured
 from geak_evaluator.measure.energy import NoSensor, TooShort, Watcher
+from geak_evaluator.measure.rules import Side, Unmeasured
 from geak_evaluator.schema.measuring import Block
 
 SECONDS = 2.0
