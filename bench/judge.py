@@ -163,7 +163,8 @@ def impossible(figures: record.Figures, cores: int) -> str:
         return ""
     return (
         f"scaling_2 is {least:g} at the least, and two judges on {cores} core{'s' * (cores != 1)} do at most {most} "
-        "times what one does: the machine was slower while one worked. Nothing is recorded; run it again on a quiet machine"
+        "times what one does: the machine was slower while one worked. "
+        "Nothing is recorded; run it again on a quiet machine"
     )
 
 
