@@ -286,3 +286,52 @@ def test_programs_that_add_up_by(judge: Judge, name: str) -> None:
     body, cause = BY[name]
     found = verdict(judge, "", spec=TOTAL, kernel=LOCK.replace("BODY", body))
     accepted(found) if cause is None else refused(found, cause)
+
+
+TWO_LAUNCHES = """
+import torch
+import triton
+import triton.language as tl
+from triton.language.extra import cuda
+
+
+@triton.jit
+def first(x, s, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    tl.store(s + at, tl.load(x + at, mask=at < n), mask=at < n)
+    cuda.gdc_launch_dependents()
+
+
+@triton.jit
+def second(x, s, y, n, BLOCK: tl.constexpr):
+    at = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    BODY
+
+
+def double(x):
+    n, s, y = x.numel(), torch.empty_like(x), torch.empty_like(x)
+    first[(triton.cdiv(n, 32),)](x, s, n, BLOCK=32)
+    second[(triton.cdiv(n, 32),)](x, s, y, n, BLOCK=32, launch_pdl=True)
+    return y
+"""
+V, W = "v = tl.load(x + at, mask=at < n)", "w = tl.load(s + at, mask=at < n)"
+WAIT, SUM_OF_BOTH = "cuda.gdc_wait()", "tl.store(y + at, v + w, mask=at < n)"
+
+
+@pytest.mark.parametrize(
+    ("lines", "cause"),
+    [
+        ((WAIT, V, W, SUM_OF_BOTH), None),
+        ((V, WAIT, W, SUM_OF_BOTH), None),  # an input may be loaded meanwhile
+        ((V, W, WAIT, SUM_OF_BOTH), Cause.RACE),
+        ((V, "w = v", SUM_OF_BOTH), Cause.RACE),  # whose memory may be in use by what was launched before
+        (("if tl.program_id(0) == 0:", f"    {WAIT}", V, "w = v", SUM_OF_BOTH), Cause.RACE),
+    ],
+)
+def test_a_launch_that_depends_on_others_waits_for_them(
+    judge: Judge, lines: tuple[str, ...], cause: Cause | None
+) -> None:
+    kernel = TWO_LAUNCHES.replace("BODY", "\n    ".join(lines))
+    found = verdict(judge, "", kernel=kernel, targets=("sm_90",))
+    accepted(found) if cause is None else refused(found, cause)
+    assert cause is None or "before gdc_wait: with launch_pdl" in found.line()

@@ -56,6 +56,7 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
             handed = frontend.lower(launches, (asked.target, *asked.also), str(kernels.own.__file__))
         works = tuple(observer.work() for observer in observers)
         conflicts, lost = (_conflicts(launches, lost=lost) for lost in (False, True))
+        lost = (*lost, *_early(launches))
         told = Replayed(wrong, handed, conflicts, lost, _waits(launches), _reordered(launches), works)
         channel.reply(codec.dumps(told).encode())
 
@@ -64,6 +65,12 @@ def _waits(launches: list[Any]) -> tuple[str, ...]:
     names = dict.fromkeys(launch.kernel for launch in launches if launch.waits)
     text = "waits for later ones, which ends only on a device that runs all of them at once"
     return tuple(f"kernel {name}: a program {text}" for name in names)[:4]
+
+
+def _early(launches: list[Any]) -> tuple[str, ...]:
+    found = dict.fromkeys((launch.kernel, launch.early) for launch in launches if launch.early)
+    text = "before gdc_wait: with launch_pdl what was launched before it may still be at work"
+    return tuple(f"kernel {name}: a program {what} {text}" for name, what in found)[:4]
 
 
 def _reordered(launches: list[Any]) -> tuple[str, ...]:
@@ -105,8 +112,10 @@ def replay(kernels: jit_only.Kernels, asked: Replay, on_launch: Callable[[Any], 
             driver.led = memory.whole(led)
             if isinstance(step, plan.Allocate):
                 memory.allocate(step)
-            else:
-                steps.carry_out(step, memory, kernels)
+                continue
+            steps.carry_out(step, memory, kernels)
+            if not isinstance(step, plan.Launch):
+                driver.written |= {memory.tensor(view).untyped_storage().data_ptr() for view in _changed(step)}
     outputs = Arena(FIRST_SHARED + 1)
     for output, slot in zip(asked.plan.outputs, asked.outputs, strict=True):
         check(output, slot)

@@ -2,7 +2,7 @@
 
 import gc
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,16 +61,21 @@ class Memory:
         strict: bool = True,
         tables: bool = True,
         led: Sequence[torch.Tensor] = (),
+        earlier: Collection[int] = (),
     ) -> None:
         """With `tables` an argument of whole numbers may hold addresses: whatever tensor lives there may be touched.
 
-        Without, only those that the arguments are known to lead to.
+        Without, only those that the arguments are known to lead to. `earlier` says where memory begins that was written
+        before this launch.
         """
         self.kernel = kernel
         self.conflicts: list[Conflict] = []
         self.strays: list[OutOfBounds] = []
         self.waits = False
         self.reordered = ""
+        self.early = ""
+        self.written: set[int] = set()
+        self._earlier = earlier
         self._strict = strict
         self._track = programs > 1
         self._tables, self._holds_addresses = tables, False
@@ -302,6 +307,20 @@ class Memory:
             region = self._regions[bisect_right(self._lowest, address) - 1]
             place = (address - region.start) // size
             self.conflicts.append(Conflict(region.name, place, int(lanes.sum()), (program, program)))
+
+    def note_written(self, lanes: NDArray[np.bool_], place: Place) -> None:
+        """Remember which memory is not as it was."""
+        for number in [place] if isinstance(place, int) else np.unique(place[lanes]):
+            self.written.add(self._regions[int(number)].start)
+
+    def note_early(self, action: str, lanes: NDArray[np.bool_], place: Place) -> None:
+        """Record what is touched while the launches before may be at work: by a store, or where they have written."""
+        if self.early or not lanes.any():
+            return
+        for number in [place] if isinstance(place, int) else np.unique(place[lanes]):
+            region = self._regions[int(number)]
+            if action != "load" or region.start in self._earlier:
+                self.early = f"{action}s {'from' if action == 'load' else 'to'} {region.name}"
 
     @property
     def tracks_stores(self) -> bool:

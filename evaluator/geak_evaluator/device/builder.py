@@ -59,6 +59,9 @@ class Builder(Arithmetic):
         self._together = np.inf if self.options.num_warps == 1 else getattr(self.options, "warp_size", 32)
         self._asked: tuple[object, ...] = ()
         self._times = 0
+        # A launch that depends on those before it only where its programs say so; these have.
+        self._dependent = bool(getattr(self.options, "launch_pdl", False))
+        self._waited: set[int] = set()
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("create_"):
@@ -193,6 +196,10 @@ class Builder(Arithmetic):
         pointers = np.ascontiguousarray(ptr.data)
         lanes = self._mask(mask, pointers.shape)
         place, lanes = self.memory.check(action, pointers, lanes, self._size(ptr), self.grid_idx)
+        if action != "load":
+            self.memory.note_written(lanes, place)
+        if self._dependent and self.program not in self._waited:
+            self.memory.note_early(action, lanes, place)
         return pointers, lanes, place
 
     def create_masked_load(self, ptrs: Handle, mask: Any, other: Any, *policy: Any, **named: Any) -> Handle:
@@ -287,6 +294,25 @@ class Builder(Arithmetic):
         self._again("CAS", pointers.tobytes(), expected.data.tobytes(), new.data.tobytes(), found.data.tobytes())
         return found
 
+    # -- launches that begin before those before them have ended --
+
+    def create_grid_dependency_wait(self) -> None:
+        """From here on the program sees all that was launched before."""
+        self._waited.add(self.program)
+
+    def create_grid_dependency_launch_dependents(self) -> None:
+        """The next launch may begin: whether it waits is its own affair."""
+
+    def create_inline_asm(self, asm: str, constraints: str, values: Any, types: Any, is_pure: bool, pack: int) -> Any:
+        """Only what older versions have these two as; no other assembly of a device means anything here."""
+        instruction = asm.partition(";")[0].strip()
+        known = {"griddepcontrol.wait": True, "griddepcontrol.launch_dependents": False}
+        if values or instruction not in known:
+            return super().create_inline_asm(asm, constraints, values, types, is_pure, pack)
+        if known[instruction]:
+            self.create_grid_dependency_wait()
+        return _Nothing(np.zeros(1, np.int32), tl.int32)
+
     # -- promises of the kernel --
 
     def create_assert(self, condition: Handle, message: str) -> None:
@@ -304,6 +330,14 @@ class Builder(Arithmetic):
         unit = self._size(arg) if arg.dtype.scalar.is_ptr() else 1
         if not hints.HOLDS[name](arg.data, values, unit):
             raise KernelAssertion(f"tl.{name} is told {values}, which is not so")
+
+
+class _Nothing(upstream.TensorHandle):  # type: ignore[misc]
+    """What assembly gives that is there for its effect."""
+
+    def get_result(self, number: int) -> Handle:
+        """Its only result."""
+        return self
 
 
 class _Recorded:

@@ -40,6 +40,7 @@ class Launch:
     strays: list[OutOfBounds] = field(default_factory=list)  # the same; only a device that is not strict has them
     waits: bool = False  # the same: one of its programs waited for a later one
     reordered: str = ""  # the same: what it has called that may change the order of elements
+    early: str = ""  # the same: what it did before it waited for the launches before it
 
 
 OnLaunch = Callable[[Launch], None]
@@ -122,6 +123,8 @@ class SimulatedDriver(DriverBase):  # type: ignore[misc]
         # Whether kernels may reach any tensor by an address in a table; a plan knows those that it leads to.
         self.tables = True
         self.led: Sequence[Any] = ()
+        # Where memory begins that was written since the device was activated.
+        self.written: set[int] = set()
         self.probing = False
         self.observe: Callable[[Launch], Any] | None = None
         # In which order the programs of a launch come, of so many.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -56,6 +56,7 @@ def run(
     led: Sequence[Any] = (),
     observer: Observer | None = None,
     order: Callable[[int], Iterable[int]] = range,
+    earlier: Collection[int] = (),
 ) -> Memory:
     """Interpret one launch on the memory of its arguments; conflicting stores, strays and waiting are noted there.
 
@@ -67,7 +68,7 @@ def run(
     count = grid[0] * grid[1] * grid[2]
     reached = dict(zip(names, args, strict=True))
     programs = count if observer is None else 1
-    memory = Memory(function.__name__, reached, programs, strict=strict, tables=tables, led=led)
+    memory = Memory(function.__name__, reached, programs, strict=strict, tables=tables, led=led, earlier=earlier)
     build = Builder if observer is None else observer.builder
     builder = build(code.options, code.module_map, memory)
     semantic = Semantic(builder)

@@ -129,11 +129,12 @@ def execute(launch: Launch, driver: SimulatedDriver) -> None:
     )
     observer = None if driver.observe is None else driver.observe(launch)
     how: dict[str, Any] = {"strict": driver.strict, "tables": driver.tables, "led": driver.led, "order": driver.order}
-    memory = programs.run(code, launch.grid, launch.args, observer=observer, **how)
+    memory = programs.run(code, launch.grid, launch.args, observer=observer, earlier=driver.written, **how)
+    driver.written |= memory.written
     launch.conflicts.extend(memory.conflicts)
     launch.strays.extend(memory.strays)
     launch.waits = memory.waits
-    launch.reordered = memory.reordered
+    launch.reordered, launch.early = memory.reordered, memory.early
 
 
 _FIGURES = frozenset({"metadata", "asm", "n_regs", "n_spills", "n_max_threads", "_init_handles", "name", "hash"})

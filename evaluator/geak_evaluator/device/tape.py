@@ -26,7 +26,10 @@ HANDLES: tuple[type, ...] = tuple(
     if hasattr(upstream, name)
 )
 # In the name of a call that has side effects, or that reads something other than its arguments.
-_IMPURE = ("load", "store", "atomic", "gather", "scatter", "program_id", "print", "assert", "assume", "asm", "barrier")
+_IMPURE = (
+    *("load", "store", "atomic", "gather", "scatter", "program_id"),
+    *("print", "assert", "assume", "asm", "barrier", "dependency"),
+)
 _PLAIN = (type(None), bool, int, float, str, tl.dtype, enum.Enum)
 _MAX_CALLS = 4000
 _KEPT_BYTES = 4 << 20
