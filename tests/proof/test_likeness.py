@@ -166,6 +166,14 @@ def test_what_wrong_indices_are(got, truth, x, words):
     )
 
 
+def test_small_whole_numbers_are_no_indices():
+    x, got = np.zeros((5, 31)), RNG.integers(-128, 128, (5, 31))
+    words = "x is 0 throughout, and so is what is expected: is something divided by it?"
+    assert said(got, np.zeros((5, 31), np.int64), "int8", 0.0, inputs={"x": x}) == words
+    assert said(got, np.ones((5, 31), np.int64), "int8", 0.0, inputs={"x": x}) == ""
+    assert said(got, np.zeros((5, 31), np.int64), "int8", 0.0, inputs={"x": x + 1}) == ""
+
+
 def test_indices_that_are_wrong_where_all_is_negative():
     x = np.abs(RNG.standard_normal((40, 6)))
     x[::5] *= -1

@@ -28,6 +28,7 @@ def vaguely(one: Wrong) -> str:
         _nothing,
         _factor,
         _should_be_nothing,
+        _of_nothing,
         _times,
         _off_by_one,
         by_row,
@@ -132,6 +133,14 @@ def _should_be_nothing(one: Wrong) -> str:
     if wrong.any() and (one.truth[wrong] == 0).all() and (one.truth != 0).any():
         return "wrong just where 0 is expected: is something divided by 0, or not left out that is masked?"
     return ""
+
+
+def _of_nothing(one: Wrong) -> str:
+    """Whole numbers made of nothing: a float that is none becomes any of them."""
+    zeros = [name for name, values in one.inputs.items() if values.size > 1 and not values.any()]
+    if one.is_float or not zeros or one.truth.any() or np.unique(one.got).size < 3:
+        return ""
+    return f"{zeros[0]} is 0 throughout, and so is what is expected: is something divided by it?"
 
 
 def _times(one: Wrong) -> str:

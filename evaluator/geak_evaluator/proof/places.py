@@ -9,6 +9,10 @@ import numpy as np
 
 from geak_evaluator.proof.gain import ENOUGH, Wrong
 from geak_evaluator.proof.numbers import Array
+from geak_evaluator.schema.dtypes import resolve
+
+_INDEX_BYTES = 4
+"""Whole numbers of fewer are values: quantised ones, or packed bits."""
 
 
 def another(one: Wrong) -> str:
@@ -28,7 +32,7 @@ def index(one: Wrong) -> str:
     if one.is_float or one.got.dtype.kind != "i":
         return ""
     wrong = one.wrong()
-    for name, values in one.inputs.items():
+    for name, values in one.inputs.items() if resolve(one.format).bytes >= _INDEX_BYTES else ():
         before = values.ndim - 1
         if one.got.ndim not in (before, values.ndim) or values.shape[:before] != one.got.shape[:before]:
             continue

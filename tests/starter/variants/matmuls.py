@@ -156,7 +156,7 @@ VARIANTS = {
             "the bias comes after the activation",
             "y.to(y_ptr.dtype",
             "(y + tl.load(bias_ptr + cols, mask=cols < N, other=0.0)[None, :]).to(y_ptr.dtype",
-            "off by a multiple of bias:",
+            "off by a multiple of bias:|bias is added to everything once too often",
         ),
         Variant(
             "weight is not transposed",

@@ -91,7 +91,7 @@ VARIANTS = {
             "a row of zeros divides by zero",
             "tl.maximum(tl.div_rn(tl.max(tl.abs(x), axis=0), 127.0), 1e-10)",
             "tl.div_rn(tl.max(tl.abs(x), axis=0), 127.0)",
-            r"right if .*\(line \d+\) were left out",
+            "x is 0 throughout, and so is what is expected: is something divided by it",
         ),
         Variant(
             "rows are cut at 4096",
