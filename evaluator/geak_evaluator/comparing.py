@@ -16,6 +16,8 @@ from geak_evaluator.schema.verdict import CaseResult, Cause
 
 def decides(spec: Spec, answer: Answer, values: Values) -> bool:
     """Whether there is a truth about such values, and the reference itself comes near it."""
+    if not answer.definite:
+        return False
     for index, slot in enumerate(answer.wanted):
         truth = answer.expected(index)
         if not values.special and truth.dtype.kind == "f" and not np.isfinite(truth).all():

@@ -56,6 +56,12 @@ def expect(
     return tuple(Expected(slot.path, slot.format, slot) for slot in placed), bytes(truth), reply
 
 
+def guesses(reply: Reply) -> bool:
+    """Whether the original computed with what Triton leaves undefined: its answer may be another each time."""
+    told = read(RunReply, reply)
+    return told is not None and told.undefined > 0
+
+
 def wrote(outputs: tuple[Expected, ...], truth: bytes, poison: int) -> bool:
     """Whether the original left anything of its own behind; what it changes in place may be right as it was."""
     written = [expected for expected in outputs if expected.truth.elements]

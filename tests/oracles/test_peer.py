@@ -67,6 +67,21 @@ def test_an_original_that_writes_nothing_proves_nothing(judge: Judge, tmp_path: 
     assert found.line().startswith("REJECTED scaled  its kernels do no work")
 
 
+WHOLE = PLAIN.replace(
+    "    tl.store(y + at, tl.load(x + at, mask=at < n) * factor",
+    "    v = tl.load(x + at, mask=at < n, other=0.0)\n    tl.store(y + at, (v / tl.max(tl.abs(v)) * 100).to(tl.int8)",
+)
+"""Of nothing it makes any number at all."""
+
+
+def test_what_the_original_gives_by_luck_is_not_asked_for(judge: Judge, tmp_path: Path) -> None:
+    found = judge.evaluate(spec(tmp_path, WHOLE), WHOLE.encode())
+    assert found.status is Status.ACCEPTED, found.line()
+    always = WHOLE.replace("/ tl.max(tl.abs(v))", "/ (v * 0)")
+    with pytest.raises(SpecProblem, match=r"case N=5: what the original kernel gives hangs on what Triton leaves"):
+        judge.evaluate(spec(tmp_path, always), always.encode())
+
+
 def test_declared_outputs_bind_the_original_too(judge: Judge, tmp_path: Path) -> None:
     file = spec(tmp_path, more='outputs=Tensor("N", "fp16")')
     with pytest.raises(SpecProblem, match=r"the original kernel fails: output 0 is torch.float32"):

@@ -13,6 +13,7 @@ from geak_evaluator.children.candidate import Launches, Mismatch
 from geak_evaluator.children.poisoned import Poisoned
 from geak_evaluator.children.tensors import Arena, dtype_of, format_of, leaves
 from geak_evaluator.children.values import CannotCross, Packer, unpack
+from geak_evaluator.device import undefined
 from geak_evaluator.device.host_memory import on_host
 from geak_evaluator.sandbox.confine import FIRST_SHARED
 from geak_evaluator.schema import layout
@@ -55,12 +56,12 @@ def run(entry: Callable[..., Any], contract: str, request: RunRequest, launches:
     with Poisoned(request.poison):
         found = call()
     if request.outputs is None:
-        return RunReply(_describe(found, outputs), launches.count)
+        return RunReply(_describe(found, outputs), launches.count, undefined.made())
     if contract != "destination" and not in_place:
         check(found, wanted)
         for (_, value), slot in zip(found, wanted, strict=True):
             outputs.tensor(slot).copy_(value.detach())
-    return RunReply(launches=launches.count)
+    return RunReply(launches=launches.count, undefined=undefined.made())
 
 
 def check(found: list[tuple[str, Any]], wanted: list[Slot]) -> None:

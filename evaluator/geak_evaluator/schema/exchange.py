@@ -161,6 +161,8 @@ class RunReply:
     """Only where it was asked to say what came back."""
     launches: int = 0
     """How many kernels it launched, by its own account: a tripwire, never evidence."""
+    undefined: int = 0
+    """How many numbers they computed with that Triton leaves undefined."""
     plan: Plan | None = None
     configurations: tuple[str, ...] = ()
     """The names of those between which an autotuned kernel may choose; the longest such list of its kernels."""
