@@ -24,16 +24,19 @@ def capture(
 ) -> Captured | Ran:
     """Its plan of one case, which must be that of each of so many calls, on two sets of values in turn.
 
-    Where launches may follow values, they are called on the integers of `answer`.
+    Where launches may follow values, they are called on the integers of `answer`, and once before on others: what its
+    plan says there too it cannot have from these.
     """
     try:
         first = subject.oracle.case(case, subject.target, like=answer)
         shown: tuple[Answer, ...] = (first, subject.oracle.case(case, subject.target, like=answer or first))
+        others = shown[1:] if subject.by_value else ()
         if subject.by_value:  # a wrapper whose launches may follow the values must see the integers that count
             shown = tuple(one.with_integers_of(answer or shown[0]) for one in shown)
     except TooBig as error:
         return Ran(CaseResult(case, Cause.TOO_BIG_HERE, str(error)))
     plans: list[Plan] = []
+    foretold: Plan | None = None
     names: tuple[str, ...] = ()
     kernel, box, limits = subject.kernel, subject.box, subject.limits
     with (
@@ -42,12 +45,15 @@ def capture(
         kernel.spawn(box, limits, given, got, capture=True, configuration=configuration) as child,
     ):
         reply = child.ask(kernel.source)
-        for one in islice(cycle(shown), calls) if reply.ok else ():
+        for one in (*others, *islice(cycle(shown), calls)) if reply.ok else ():
             given.map[: len(one.given)] = one.given
             call = request(subject.spec, case, one.slots, one.wanted)
             asked = replace(call, state=one.reply.state, gradients=one.reply.gradients, capture=True)
             reply = child.ask(codec.dumps(asked).encode())
             told = read(RunReply, reply) if reply.ok else None
+            if any(one is other for other in others):  # which may have outputs of another shape
+                foretold = told.plan if told is not None else None
+                continue
             if told is None or told.plan is None:
                 break
             plans.append(told.plan)
@@ -57,7 +63,9 @@ def capture(
         return Ran(failed(case, reply), log)
     elements = sum(slot.elements for slot in first.wanted)
     idle = not elements or bool(first.slots and not any(slot.elements for slot in first.slots))
-    fault = policy.objection(plans, policy=subject.policy, by_value=subject.by_value, elements=elements, idle=idle)
+    fault = policy.objection(
+        plans, policy=subject.policy, by_value=subject.by_value, elements=elements, idle=idle, foretold=foretold
+    )
     if not fault and (words := policy.overlapping(plans[0])):
         fault = Cause.WRONG_STRIDES, words
     return Ran(CaseResult(case, *fault), log) if fault else Captured(case, plans[0], names, log)

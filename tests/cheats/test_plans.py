@@ -462,6 +462,12 @@ def test_an_answer_is_not_spelled_out_in_numbers(judge: Judge, name: str) -> Non
     assert "its numbers take" in found.failure.message
 
 
+def test_what_is_said_of_every_call_alike_is_not_the_answer_of_one(judge: Judge) -> None:
+    """Numbers of the first call, said again and again, would pass for a plan that does not follow values."""
+    again = SPELLED["in-scalars"].replace("known = answer(x)", "known = FIRST.setdefault(x.numel(), answer(x))")
+    refused(verdict(judge, ANSWER + "FIRST = {}" + again, spec=COUNTED, name="counted"), Cause.WRONG_VALUES)
+
+
 SWAPPED: dict[str, str] = {
     "two-definitions": """
 for _ in range(1):

@@ -62,3 +62,22 @@ def more(first: Step, then: Step) -> int:
 )
 def test_what_differs_from_the_step_before_is_counted_by_its_size(first: Step, then: Step, bytes: int) -> None:
     assert more(first, then) == bytes
+
+
+def test_a_kind_of_step_that_was_foretold_says_nothing() -> None:
+    told = Plan((launched(number(7)), launched(number(8)), launched(number(9), kernel="other")))
+    foretold = Plan((launched(number(7)), launched(number(8)), launched(number(1), kernel="other")))
+    assert size(told, told) == 0
+    assert size(told, foretold) == size(Plan(told.steps[2:]))
+
+
+@pytest.mark.parametrize(
+    "foretold",
+    [
+        pytest.param(Plan((launched(number(7)), launched(number(1)))), id="one-of-them-differs"),
+        pytest.param(Plan((launched(number(7)),)), id="there-was-one-less"),
+    ],
+)
+def test_of_a_kind_that_differs_anywhere_every_step_is_counted(foretold: Plan) -> None:
+    told = Plan((launched(number(7)), launched(number(8))))
+    assert size(told, foretold) == size(told)

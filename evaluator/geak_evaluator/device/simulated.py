@@ -222,6 +222,12 @@ def _tuned_apart(real: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def _tried_anew(self: Any, tuning_key: Any, configs: Any, bench: Callable[[], None]) -> bool:
+    # What `cache_results` keeps on disk: with it a wrapper's second call would not try anything out as its first did.
+    bench()
+    return False
+
+
 @contextmanager
 def _fusion_settled() -> Iterator[None]:
     # Triton 3.9 warns at the first compilation unless this is set; "1" is what it does anyway.
@@ -266,6 +272,7 @@ def activate(
         undo.enter_context(replaced(triton.compiler, "compile", _compile_or_not(triton.compiler.compile)))
         undo.enter_context(replaced(Autotuner, "do_bench", property(lambda self: driver.probe)))
         undo.enter_context(replaced(Autotuner, "run", _tuned_apart(Autotuner.run)))
+        undo.enter_context(replaced(Autotuner, "check_disk_cache", _tried_anew))
         undo.enter_context(replaced(torch.version, "hip", "6.4.0" if described.backend == "hip" else None))
         undo.enter_context(replaced(torch.version, "cuda", "12.8" if described.backend == "cuda" else None))
         undo.enter_context(replaced(config, "_active", driver))

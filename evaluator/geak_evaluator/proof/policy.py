@@ -35,12 +35,19 @@ _ELEMENTS_PER_BYTE = 16
 
 
 def objection(
-    plans: Sequence[Plan], *, policy: Policy = Policy.PURE, by_value: bool, elements: int, idle: bool = False
+    plans: Sequence[Plan],
+    *,
+    policy: Policy = Policy.PURE,
+    by_value: bool,
+    elements: int,
+    idle: bool = False,
+    foretold: Plan | None = None,
 ) -> tuple[Cause, str] | None:
     """Why plans of one case, made on different values, are not accepted; None where they are.
 
     `by_value` lets launches follow the integers, which then are the same in all plans; `elements` are those of the
-    result; `idle` where there is nothing to compute, or nothing to compute it from.
+    result; `idle` where there is nothing to compute, or nothing to compute it from. `foretold` is a plan that was made
+    on other integers, before these were shown.
     """
     first = plans[0]
     # A candidate that records its plan itself is bound by nothing of ours.
@@ -69,7 +76,7 @@ def objection(
     if any(repr(plan) != repr(first) for plan in plans[1:]):
         followed = " while all integers stayed as they were" if by_value else " of the same sizes"
         return Cause.UNSTABLE_PLAN, f"it asked for different work on different values{followed}"
-    if by_value and (said := spelled.size(first)) > _FEW_BYTES + elements // _ELEMENTS_PER_BYTE:
+    if by_value and (said := spelled.size(first, foretold)) > _FEW_BYTES + elements // _ELEMENTS_PER_BYTE:
         return (
             Cause.PLAN_TOO_LONG,
             f"its plan follows values, and its numbers take {said} bytes, too many for {elements} elements",

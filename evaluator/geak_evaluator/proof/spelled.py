@@ -11,21 +11,37 @@ Word = int | float | bool | str | None | tuple[object, ...]
 """What a plan says in one place; a tuple is a choice among few."""
 
 
-def size(plan: Plan) -> int:
+def size(plan: Plan, foretold: Plan | None = None) -> int:
     """A byte for each step, and the bytes of all that differs from the last step of its kind or its kernel.
 
     What is the same in each launch, a tile or a stride, is said once, and each answer that Python worked out is there.
+    Nothing is said by what `foretold` has too, a plan that was made before anybody had seen these values: kinds of
+    which each step is the same.
     """
     before: dict[str, list[Word]] = {}
-    found = sum(_bytes(word) for output in plan.outputs for word in _view(output.view))
-    found += len(plan.branches) + sum(1 + _bytes(named.number) + _bytes(named.text) for named in plan.names)
+    known = _foretold(plan, foretold)
+    found = 0
+    if foretold is None or repr(plan.outputs) != repr(foretold.outputs):
+        found += sum(_bytes(word) for output in plan.outputs for word in _view(output.view))
+    if foretold is None or repr((plan.branches, plan.names)) != repr((foretold.branches, foretold.names)):
+        found += len(plan.branches) + sum(1 + _bytes(named.number) + _bytes(named.text) for named in plan.names)
     for step in plan.steps:
         said, kind = list(_words(step)), _kind(step)
+        if kind in known:
+            continue
         pairs = zip_longest(said, before.get(kind, []), fillvalue=())
         # As text: 1 is no True, and NaN is itself.
         found += 1 + sum(_bytes(word) for word, last in pairs if repr(word) != repr(last))
         before[kind] = said
     return found
+
+
+def _foretold(plan: Plan, other: Plan | None) -> set[str]:
+    """The kinds of step that are the same in both, if their steps come in one order."""
+    if other is None or [_kind(step) for step in plan.steps] != [_kind(step) for step in other.steps]:
+        return set()
+    differ = {_kind(step) for step, its in zip(plan.steps, other.steps, strict=True) if repr(step) != repr(its)}
+    return {_kind(step) for step in plan.steps} - differ
 
 
 def _kind(step: Step) -> str:
