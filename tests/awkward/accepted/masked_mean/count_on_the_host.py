@@ -54,6 +54,6 @@ def masked_mean(x, keep):
     _squares[(M,)](x, squares, *x.stride(), *squares.stride(), M, N, BLOCK=columns, num_warps=8, num_stages=3)
     _kept[(N,)](x, keep, mean, *x.stride(), 1, 1, M, N, count, BLOCK=rows, num_warps=1, num_stages=1)
     _kept[(N,)](squares, keep, square, *squares.stride(), 1, 1, M, N, count, BLOCK=rows, num_warps=1, num_stages=1)
-    _scaled[(triton.cdiv(N, 64),)](mean, square, scaled, 1, 1, 1, *EXP, N, BLOCK=64, num_warps=2, num_stages=1)
+    _scaled[(triton.cdiv(N, 64),)](mean, square, scaled, 1, 1, 1, N, *EXP, BLOCK=64, num_warps=2, num_stages=1)
     _mean[(1,)](scaled, out, 1, N, BLOCK=columns, num_warps=8, num_stages=2)
     return out
