@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,6 +34,7 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
     if source is None:
         return
     name: str = job["name"]
+    _without_processes()
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr] # it is killed before it would flush
     with _device(job) as launches:
         try:
@@ -58,6 +60,14 @@ def main(channel: Channel, job: dict[str, Any]) -> None:
                 channel.reply(codec.dumps(reply).encode())
             except BaseException as error:
                 channel.reply(codec.dumps(trouble(error, name)).encode(), RAISED)
+
+
+def _without_processes() -> None:
+    """Makes locks among processes locks among threads: there is no other process, and theirs are files in /dev/shm."""
+    from multiprocessing import synchronize
+
+    synchronize.Lock = lambda *, ctx: threading.Lock()  # type: ignore[assignment, misc]
+    synchronize.RLock = lambda *, ctx: threading.RLock()  # type: ignore[assignment, misc]
 
 
 class Launches:

@@ -78,11 +78,20 @@ class Launcher:
             num_stages=metadata.num_stages,
             shared=getattr(metadata, "shared", 0),
             options=metadata._asdict() if hasattr(metadata, "_asdict") else dict(vars(metadata)),
-            args=args,
+            args=_complete(source, args),
             function=source.fn,
             source=source,
             compiled=compiled,
         )
+
+
+def _complete(source: Any, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """All arguments: who calls a compiled kernel may leave out constants that come last, which no device is given."""
+    names, given = source.fn.arg_names, len(args)
+    missing = [names[i] for i in range(given, len(names)) if (i,) not in source.constants]
+    if missing:
+        raise TypeError(f"kernel {source.fn.__name__} is launched without its argument '{missing[0]}'")
+    return (*args, *(source.constants[(i,)] for i in range(given, len(names))))
 
 
 def _check_grid(launch: Launch) -> None:
