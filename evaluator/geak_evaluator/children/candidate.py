@@ -66,8 +66,8 @@ def _without_processes() -> None:
     """Makes locks among processes locks among threads: there is no other process, and theirs are files in /dev/shm."""
     from multiprocessing import synchronize
 
-    synchronize.Lock = lambda *, ctx: threading.Lock()  # type: ignore[assignment, misc]
-    synchronize.RLock = lambda *, ctx: threading.RLock()  # type: ignore[assignment, misc]
+    synchronize.Lock = lambda *, ctx: threading.Lock()  # type: ignore[assignment, misc, return-value]
+    synchronize.RLock = lambda *, ctx: threading.RLock()  # type: ignore[assignment, misc, return-value]
 
 
 class Launches:

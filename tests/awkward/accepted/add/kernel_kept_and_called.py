@@ -1,4 +1,4 @@
-"""A compiled kernel is kept, under a lock, and from then on called without its constants, which no launch hands over."""
+"""A compiled kernel is kept, under a lock, and from then on called without its constants, which no launch is given."""
 
 import multiprocessing
 
