@@ -143,6 +143,18 @@ CHEATS: dict[str, Cheat] = {
         "odd = tl.multiple_of(n - 1, 2)\n" + STORE.format("v * 2 + odd * 0"),
         Cause.RAISED,
     ),
+    "rows-that-are-said-to-begin-at-even-places": (
+        "x * 2",
+        "q = x + row + 1 + tl.arange(0, 8)[:, None] * 8 + tl.arange(0, 4)[None, :]\n"
+        f"w = tl.load(tl.multiple_of(q, [8, 8]))\n{STORE.format('v * 2 + tl.sum(w) * 0')}",
+        Cause.RAISED,
+    ),
+    "one-column-of-places-said-to-be-even": (
+        "x * 2",
+        "q = tl.multiple_of(x + row + 1 + tl.arange(0, 8)[:, None] * 7, [8, 8]) + tl.arange(0, 4)[None, :]\n"
+        f"{STORE.format('v * 2 + tl.sum(tl.load(q)) * 0')}",
+        Cause.RAISED,
+    ),
     "any-numbers-that-are-said-to-run-on": (
         "torch.gather(x, 1, x.long())",
         STORE.format("tl.load(x + row + tl.max_contiguous(v, 4))"),
@@ -192,6 +204,11 @@ HONEST = {
         "x * 2",
         "i = tl.max_contiguous(tl.multiple_of((at + 32) % 50, 1), 32)\n"
         f"w = tl.load(x + row + i)\n{STORE.format('tl.where(w > 99, w, v * 2)')}",
+    ),
+    "places-that-are-multiples-where-they-run-on": (
+        "x * 2",
+        "q = x + row + tl.arange(0, 8)[:, None] * 8 + tl.arange(0, 4)[None, :]\n"
+        f"w = tl.load(tl.multiple_of(q, [16, 16]))\n{STORE.format('v * 2 + tl.sum(w) * 0')}",
     ),
     "a-shift-that-nobody-uses": ("x * 2", STORE.format("tl.where(v < 99, v * 2, v << (v + 32))")),
 }

@@ -37,6 +37,7 @@ def impatient(box):
         (b"import xformers\n", Cause.MISSING_MODULE, ("No module named 'xformers'",)),
         (b"from torch import nothing_such\n", Cause.RAISED, ("ImportError: cannot import name 'nothing_such'",)),
         (b"import torch\n1 / 0\n", Cause.RAISED, ("ZeroDivisionError: division by zero",)),
+        (b"def f(x):\n    assert x > 3\nf(1)\n", Cause.RAISED, ("AssertionError: assert x > 3",)),
         (b"import sys\nsys.exit(0)\n", Cause.RAISED, ("SystemExit: 0",)),
         (b"raise KeyboardInterrupt\n", Cause.RAISED, ("KeyboardInterrupt",)),
         (b"import os\nos._exit(0)\n", Cause.DIED, ("its process died",)),

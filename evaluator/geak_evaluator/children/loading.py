@@ -62,6 +62,8 @@ def raised(error: BaseException, name: str) -> Raised:
         if isinstance(error, SyntaxError):
             line = error.lineno or 0
         message = error.msg if isinstance(error, SyntaxError) else str(error)
+        if isinstance(error, AssertionError) and not message and frames:
+            message = frames[-1].line or ""  # what was asserted
         message = message.replace(here, "").replace(str(Path.cwd()), ".")
     except Exception:
         message = "(its message could not be read)"

@@ -10,16 +10,28 @@ Array = NDArray[Any]
 
 
 def _multiple(data: Array, values: Sequence[int], unit: int) -> bool:
-    """The first number of each run along a dimension is a multiple of what is said of that dimension."""
+    """The first number of each run along a dimension is a multiple of what is said of that dimension.
+
+    Of a block that runs on along one dimension, `[16, 16]` is often said of both: along the other no two numbers follow
+    each other or are alike, so that nothing is widened there.
+    """
     if data.size == 1:
         return not (data % data.dtype.type(values[0])).any()
+    runs = [_runs(np.moveaxis(data, axis, 0), unit) for axis in range(len(values))]
     for axis, value in enumerate(values):
-        lines = np.moveaxis(data, axis, 0)
-        first = np.ones(lines.shape, np.bool_)
-        first[1:] = lines[1:] != lines[:-1] + lines.dtype.type(unit)
+        lines, first = np.moveaxis(data, axis, 0), ~runs[axis]
         if value > 1 and (lines[first] % lines.dtype.type(value)).any():
-            return False
+            apart = len(lines) > 1 and first.all() and not (lines[1:] == lines[:-1]).any()
+            if not apart or not any(run.any() for run in runs):
+                return False
     return True
+
+
+def _runs(lines: Array, unit: int) -> NDArray[np.bool_]:
+    """Which numbers follow the one before them along the first axis."""
+    follows = np.zeros(lines.shape, np.bool_)
+    follows[1:] = lines[1:] == lines[:-1] + lines.dtype.type(unit)
+    return follows
 
 
 def _contiguous(data: Array, values: Sequence[int], unit: int) -> bool:
