@@ -146,7 +146,8 @@ def execute(launch: Launch, driver: SimulatedDriver) -> None:
     launch.reordered, launch.early = memory.reordered, memory.early
 
 
-_FIGURES = frozenset({"metadata", "asm", "n_regs", "n_spills", "n_max_threads", "_init_handles", "name", "hash"})
+_LOADED = frozenset({"n_regs", "n_spills", "n_max_threads"})
+_FIGURES = _LOADED | {"metadata", "asm", "_init_handles", "name", "hash"}
 
 
 class _Uncompiled:
@@ -178,6 +179,8 @@ class _Uncompiled:
         compiled = self.__dict__.get("_compiled")
         if compiled is None:
             compiled = self.__dict__["_compiled"] = self._compile()
+        if name in _LOADED:
+            compiled._init_handles()  # a device knows them once it has loaded the kernel, as it has for a launch
         return getattr(compiled, name)
 
 

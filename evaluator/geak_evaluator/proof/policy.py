@@ -70,8 +70,8 @@ def objection(
     if first.reads and not by_value:
         return (
             Cause.UNSTABLE_PLAN,
-            f"its wrapper looks at values ({', '.join(first.reads)}), which the spec does not allow: decide by shapes and "
-            "types, or let the spec say launches='by_value'",
+            f"its wrapper looks at values ({', '.join(first.reads)}), which the spec does not allow: decide by shapes "
+            "and types, or let the spec say launches='by_value'",
         )
     # As text: a constant may be NaN, which equals nothing.
     if any(repr(plan) != repr(first) for plan in plans[1:]):
