@@ -34,10 +34,11 @@ def beyond(candidate: Candidate, spec: Spec, count: int, rng: random.Random) -> 
         for case in filter(None, places):
             if done == count or lost == _MOST_LOST:
                 return
-            ran = _tried(candidate, case)
-            if ran is None or ran.result.cause in _SAYS_NOTHING:
+            ran = _run(candidate, case)
+            if not _says(ran):
                 lost += ran is None or ran.result.cause is not Cause.TOO_BIG_HERE  # which is seen at once
                 continue
+            assert ran is not None
             done += 1
             yield ran
 
@@ -51,10 +52,20 @@ def reach(spec: Spec, proved: Iterable[Case], size: Callable[[Case], int]) -> It
         yield f"not proved at bench sizes: the interpreter is too slow for them; proved up to {most} elements"
 
 
-def _tried(candidate: Candidate, case: Case) -> Ran | None:
+def tried(candidate: Candidate, case: Case, configuration: int) -> Ran | None:
+    """Such a case with another configuration; None where that says nothing of the kernel."""
+    ran = _run(candidate, case, configuration)
+    return ran if _says(ran) else None
+
+
+def _run(candidate: Candidate, case: Case, configuration: int | None = None) -> Ran | None:
     """None where the reference has no answer in this time."""
     try:
         with candidate.hurried(_SECONDS):
-            return candidate.run(case, idle=False, most_programs=MOST_PROGRAMS)
+            return candidate.run(case, configuration=configuration, idle=False, most_programs=MOST_PROGRAMS)
     except SpecProblem:
         return None
+
+
+def _says(ran: Ran | None) -> bool:
+    return ran is not None and ran.result.cause not in _SAYS_NOTHING

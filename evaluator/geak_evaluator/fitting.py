@@ -60,16 +60,29 @@ class Configurations:
         """Each of the others again, on one of these cases in turn: what is right at one size may lack a mask."""
         there = [number for number in range(len(names)) if number not in (candidate.first, *self._passed_over)]
         for turn, number in enumerate(there if cases else ()):
-            ran = candidate.run(cases[turn % len(cases)], configuration=number)
-            listed = ran.captured.configurations if ran.captured is not None else names
-            if number >= len(listed):  # its author prunes it at this size, and another was run
-                continue
-            wrong = ran.result.cause is not None
-            if wrong and ran.captured is not None and self._cannot(candidate.lower(ran.captured).handed, candidate):
-                continue
-            # By a name that a shown size has: one that is made for a hidden size could tell it.
-            name = listed[number] if listed[number] in names else ""
-            yield replace(ran, result=replace(ran.result, configuration=name))
+            yield from self._named(
+                candidate, names, number, candidate.run(cases[turn % len(cases)], configuration=number)
+            )
+
+    def far(
+        self, candidate: Candidate, names: Sequence[str], first: Ran, run: Callable[[int], Ran | None]
+    ) -> Iterator[Ran]:
+        """All that may be picked where the first was run besides it: a block that one of them has may be too short."""
+        for number, name in enumerate(first.captured.configurations if first.captured is not None else ()):
+            if number != candidate.first and name not in self._passed_over.values() and (ran := run(number)):
+                yield from self._named(candidate, names, number, ran)
+
+    def _named(self, candidate: Candidate, names: Sequence[str], number: int, ran: Ran) -> Iterator[Ran]:
+        """What was run with one of them, by its name, unless no autotuner would have."""
+        listed = ran.captured.configurations if ran.captured is not None else names
+        if number >= len(listed):  # its author prunes it at this size, and another was run
+            return
+        wrong = ran.result.cause is not None
+        if wrong and ran.captured is not None and self._cannot(candidate.lower(ran.captured).handed, candidate):
+            return
+        # By a name that a shown size has: one that is made for a hidden size could tell it.
+        name = listed[number] if listed[number] in names else ""
+        yield replace(ran, result=replace(ran.result, configuration=name))
 
     def elsewhere(self, candidate: Candidate, case: Case) -> Iterator[Ran]:
         """Those that the first target passed over and this one can launch."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -9,7 +10,7 @@ from dataclasses import replace
 from math import prod
 
 from geak_evaluator import source
-from geak_evaluator.beyond import beyond, reach
+from geak_evaluator.beyond import beyond, reach, tried
 from geak_evaluator.candidate import Candidate
 from geak_evaluator.code import compiled, refusal
 from geak_evaluator.estimating import estimates
@@ -47,6 +48,8 @@ FAR_CASES = {Tier.GATE: 0, Tier.FULL: 1, Tier.FINAL: 2}
 """How many more of them that lie far beyond what it shows."""
 _GATE_ELEMENTS = 1 << 14
 """The gate takes the first case that is no larger: a spec's first is its author's idea of an ordinary one."""
+_LONG_ELEMENTS = 1 << 17
+"""Larger cases are not run again with each configuration."""
 _IN_TURN = 3
 """Among how many of the smallest cases other values and configurations take turns."""
 
@@ -191,7 +194,7 @@ class Trial:
 
     def _run_configurations(self) -> Iterator[Ran]:
         """Each configuration that an autotuned kernel may pick; what came before was run with the first that fits."""
-        yield from map(self._told, self._configurations.others(self._candidate, self._names(), self._smallest()))
+        yield from map(self._told, self._configurations.others(self._candidate, self._names(), self._telling()))
 
     def _run_values(self) -> Iterator[Ran]:
         """On other values, in turn, the smallest cases with each choice of numbers: an epsilon shows in few of them."""
@@ -218,9 +221,17 @@ class Trial:
         ragged = [case for case, kind in zip(self._hidden, kinds, strict=True) if kind == shapes.RAGGED]
         first = map(self._candidate.run, self._hidden)
         others = self._configurations.unseen(self._candidate, self._names(), ragged or self._hidden)
-        far = beyond(self._candidate, self._spec, FAR_CASES[self._tier], random.SystemRandom())
         with self._candidate.unexplained():
-            yield from map(self._unseen, itertools.chain(first, others, far))
+            yield from map(self._unseen, itertools.chain(first, others, self._run_far()))
+
+    def _run_far(self) -> Iterator[Ran]:
+        """Cases far beyond the shown ones, with each configuration that may be picked there."""
+        candidate, names = self._candidate, self._names()
+        for ran in beyond(candidate, self._spec, FAR_CASES[self._tier], random.SystemRandom()):
+            yield ran
+            if ran.result.cause is None:
+                again = functools.partial(tried, candidate, ran.result.case)
+                yield from self._configurations.far(candidate, names, ran, again)
 
     def _run_bench(self) -> Iterator[Ran]:
         """At the sizes that are timed, on the device alone; one that does not fit says nothing of the kernel."""
@@ -268,7 +279,7 @@ class Trial:
         for ran in rans.values():
             if code.cause is None or ran.result.cause not in (None, *UNDECIDABLE):
                 yield self._told(replace(ran, result=replace(ran.result, target=target)))
-        yield from map(self._told, self._configurations.elsewhere(candidate, self._smallest()[0]))
+        yield from map(self._told, self._configurations.elsewhere(candidate, self._telling()[0]))
         for case in random.SystemRandom().sample(self._hidden, min(len(self._hidden), 1)):
             with candidate.unexplained():
                 yield self._unseen(candidate.run(case), target)
@@ -337,8 +348,13 @@ class Trial:
         """The configurations of an autotuned kernel."""
         return max((one.configurations for one in self._captured.values()), key=len, default=())
 
-    def _smallest(self) -> list[Case]:
-        return sorted(self._shown, key=self._size)[:_IN_TURN]
+    def _telling(self) -> list[Case]:
+        """The smallest case, and those of which an axis is the longest: what a block is too short for shows there."""
+        ordered = sorted(self._shown, key=self._size)
+        small = [case for case in ordered if self._size(case) <= _LONG_ELEMENTS] or ordered[:1]
+        length = {name: [case.sizes.get(name, 0) for case in small] for name in self._spec.axes}
+        longest = [small[sizes.index(max(sizes))] for sizes in sorted(length.values(), key=max, reverse=True)]
+        return list({str(case): case for case in (ordered[0], *longest, *ordered)}.values())[:_IN_TURN]
 
     def _unreadable(self) -> Ran | None:
         try:

@@ -171,7 +171,9 @@ def test_each_configuration_is_run_at_a_size_that_no_case_shows(judge):
     verdict = verdict_on(judge, OF_ANY_SIZE, tuned((64, 0, 4), (32, 0, 4), (128, 0, 2)))
     accepted(verdict)
     hidden = [case.configuration for case in verdict.cases if case.hidden and case.configuration]
-    assert ["BLOCK: 32" in hidden[0], "BLOCK: 128" in hidden[1], len(hidden)] == [True, True, 2]
+    near, far = hidden[:2], hidden[2:]
+    for there in (near, far):
+        assert ["BLOCK: 32" in there[0], "BLOCK: 128" in there[1], len(there)] == [True, True, 2]
 
 
 def test_one_that_is_wrong_at_such_sizes_alone_is_named(judge):
@@ -180,6 +182,53 @@ def test_one_that_is_wrong_at_such_sizes_alone_is_named(judge):
     rejected(verdict, Cause.WRONG_VALUES)
     assert "[hidden case: a size that is no multiple of a tile, BLOCK: 128, SLIP: 1, num_warps: 2" in verdict.line()
     assert verdict.unreached == ("other targets",)
+
+
+ONE_BLOCK = f"""{IMPORTS}
+
+def _room(configs, at, **more):
+    return [one for one in configs if PRUNED one.kwargs["BLOCK"] >= at["n"]] or configs[-1:]
+
+
+@triton.autotune(
+    [triton.Config({{"BLOCK": b}}) for b in BLOCKS], key=["n"], prune_configs_by={{"early_config_prune": _room}}
+)
+@triton.jit
+def _row(x, y, n, BLOCK: tl.constexpr):
+    at = tl.arange(0, BLOCK)
+    row = tl.program_id(0) * n
+    tl.store(y + row + at, tl.load(x + row + at, mask=at < n) * 2 + 1, mask=at < n)
+
+
+def scale(x):
+    y = torch.empty_like(x)
+    _row[(x.shape[0],)](x, y, x.shape[1])
+    return y
+"""
+ROWS = changed(
+    SPEC, ('M": Axis(choices=(3,))', 'M": Axis(choices=(3, 4, 5))'), ("Axis(choices=(70,))", "Axis(1, 4096)")
+)
+
+
+def one_block(blocks: tuple[int, ...], *, pruned: bool) -> str:
+    return changed(ONE_BLOCK, ("BLOCKS", repr(blocks)), ("PRUNED", "" if pruned else "True or"))
+
+
+def test_a_block_that_is_too_short_far_beyond_the_shown_sizes_is_found(judge):
+    verdict = verdict_on(judge, ROWS, one_block((4096, 1024), pruned=False))
+    rejected(verdict, Cause.WRONG_VALUES)
+    assert "[hidden case: a size far beyond those shown, BLOCK: 1024" in verdict.line()
+    accepted(verdict_on(judge, ROWS, one_block((4096, 1024), pruned=True)))
+
+
+def test_a_block_that_is_too_short_for_the_longest_shown_size_is_found(judge):
+    """Which is none of the smallest, and near the end of its axis."""
+    cases = ", ".join(f'{{"M": {m}, "N": {n}}}' for m, n in ((3, 70), (4, 70), (5, 70), (3, 4096)))
+    spec = changed(ROWS, ('{"M": 3, "N": 70}', cases))
+    verdict = verdict_on(judge, spec, one_block((4096, 2048), pruned=False))
+    rejected(verdict, Cause.WRONG_VALUES)
+    assert "[M=3, N=4096, BLOCK: 2048" in verdict.line()
+    accepted(verdict_on(judge, spec, one_block((4096, 2048), pruned=True)))
 
 
 def test_a_configuration_s_name_does_not_tell_a_hidden_size(judge):
