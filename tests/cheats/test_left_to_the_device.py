@@ -210,6 +210,10 @@ HONEST = {
         "q = x + row + tl.arange(0, 8)[:, None] * 8 + tl.arange(0, 4)[None, :]\n"
         f"w = tl.load(tl.multiple_of(q, [16, 16]))\n{STORE.format('v * 2 + tl.sum(w) * 0')}",
     ),
+    "a-promise-wider-than-any-access": (
+        "x * 2",
+        f"w = tl.load(tl.max_contiguous(tl.multiple_of(x + row + at, 1024), 64))\n{STORE.format('w * 2')}",
+    ),
     "a-shift-that-nobody-uses": ("x * 2", STORE.format("tl.where(v < 99, v * 2, v << (v + 32))")),
 }
 

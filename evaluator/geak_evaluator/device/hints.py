@@ -1,5 +1,6 @@
 """What a kernel tells the compiler of how numbers lie: it widens loads and stores by that, and asks nobody."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -8,6 +9,9 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+_WIDEST = 32
+"""Bytes, or elements of one: no load or store is wider, and of what is said beyond that no compiler makes anything."""
+
 
 def _multiple(data: Array, values: Sequence[int], unit: int) -> bool:
     """The first number of each run along a dimension is a multiple of what is said of that dimension.
@@ -15,6 +19,7 @@ def _multiple(data: Array, values: Sequence[int], unit: int) -> bool:
     Of a block that runs on along one dimension, `[16, 16]` is often said of both: along the other no two numbers follow
     each other or are alike, so that nothing is widened there.
     """
+    values = [math.gcd(value, _WIDEST) for value in values]
     if data.size == 1:
         return not (data % data.dtype.type(values[0])).any()
     runs = [_runs(np.moveaxis(data, axis, 0), unit) for axis in range(len(values))]
@@ -55,7 +60,7 @@ def _groups(data: Array, values: Sequence[int]) -> Iterator[Array]:
     """For each dimension: as many as are said that follow each other along it, as the first axis."""
     for axis, value in enumerate(values):
         lines = np.moveaxis(data, axis, 0)
-        size = min(max(value, 1), lines.shape[0])
+        size = min(math.gcd(max(value, 1), _WIDEST), lines.shape[0])
         yield np.moveaxis(lines.reshape(-1, size, *lines.shape[1:]), 1, 0)
 
 
