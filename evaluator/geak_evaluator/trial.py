@@ -7,11 +7,11 @@ import itertools
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from math import prod
 
 from geak_evaluator import source
 from geak_evaluator.beyond import beyond, reach, tried
 from geak_evaluator.candidate import Candidate
+from geak_evaluator.choosing import Choice
 from geak_evaluator.code import compiled, refusal
 from geak_evaluator.estimating import estimates
 from geak_evaluator.fitting import Configurations
@@ -20,14 +20,14 @@ from geak_evaluator.measure.lent import DeviceLost, Lent
 from geak_evaluator.measuring import Measuring, Stopwatch, wanted
 from geak_evaluator.oracle import Oracle, SpecProblem
 from geak_evaluator.outcome import Captured, Ran
-from geak_evaluator.proof import policy, shapes, values
+from geak_evaluator.proof import policy, values
 from geak_evaluator.relay import Relay
 from geak_evaluator.sandbox.box import Sandbox
 from geak_evaluator.sandbox.policy import Limits
-from geak_evaluator.schema import domain, layout
+from geak_evaluator.schema import domain
 from geak_evaluator.schema.estimate import Estimate
 from geak_evaluator.schema.machine_code import Handed
-from geak_evaluator.schema.spec import Case, Scalar, Value
+from geak_evaluator.schema.spec import Case
 from geak_evaluator.schema.timing import EVERYTHING, Extras, Timing
 from geak_evaluator.schema.verdict import (
     INTERPRETER,
@@ -46,12 +46,6 @@ HIDDEN_CASES = {Tier.GATE: 0, Tier.FULL: 4, Tier.FINAL: 12}
 """How many cases of a spec's domain are run that it does not show."""
 FAR_CASES = {Tier.GATE: 0, Tier.FULL: 1, Tier.FINAL: 2}
 """How many more of them that lie far beyond what it shows."""
-_GATE_ELEMENTS = 1 << 14
-"""The gate takes the first case that is no larger: a spec's first is its author's idea of an ordinary one."""
-_LONG_ELEMENTS = 1 << 17
-"""Larger cases are not run again with each configuration."""
-_IN_TURN = 3
-"""Among how many of the smallest cases other values and configurations take turns."""
 
 _INTERPRETED = "what its own tests call is interpreted: neither proved nor timed on the device here"
 _RACES = "races not examined: programs were run one after another"
@@ -85,8 +79,7 @@ class Trial:
         # What is timed is held against what the device could do, in the final tier too.
         self._estimated = estimates and (tier is Tier.FULL or (tier is Tier.FINAL and time))
         spec = self._spec = oracle.about.spec
-        self._shown = domain.expand(spec, spec.cases) or (Case({}),)
-        self._hidden = shapes.hidden(spec, HIDDEN_CASES[tier], random.SystemRandom())
+        self._cases = Choice(spec, targets[0], HIDDEN_CASES[tier])
         tensors = (*spec.tensors.values(), *(leaf for _, leaf in domain.outputs(spec)))
         names = {choice for tensor in tensors for choice in spec.dtypes.get(tensor.dtype, (tensor.dtype,))}
         self._eight_bit = any(name.startswith("fp8") for name in names)
@@ -130,7 +123,7 @@ class Trial:
         return self._stopwatch.lent
 
     def _run(self) -> None:
-        first, *others = sorted(self._shown, key=lambda case: self._size(case) > _GATE_ELEMENTS)
+        first, *others = self._cases.in_order()
         stages: dict[str, Callable[[], Iterator[Ran]]] = {"gate": lambda: self._run_shown([first])}
         if self._tier is not Tier.GATE:
             stages |= {
@@ -194,18 +187,12 @@ class Trial:
 
     def _run_configurations(self) -> Iterator[Ran]:
         """Each configuration that an autotuned kernel may pick; what came before was run with the first that fits."""
-        yield from map(self._told, self._configurations.others(self._candidate, self._names(), self._telling()))
+        yield from map(self._told, self._configurations.others(self._candidate, self._names(), self._cases.telling()))
 
     def _run_values(self) -> Iterator[Ran]:
-        """On other values, in turn, the smallest cases with each choice of numbers: an epsilon shows in few of them."""
-        by_numbers: dict[tuple[Value, ...], list[Case]] = {}
-        for case in sorted(self._shown, key=self._size):
-            numbers = tuple(
-                value for name, value in case.sizes.items() if isinstance(self._spec.inputs.get(name), Scalar)
-            )
-            by_numbers.setdefault(numbers, []).append(case)
-        for cases in itertools.islice(by_numbers.values(), _IN_TURN):
-            yield from map(self._told, self._varied(cases[:_IN_TURN]))
+        """On other values, in turn, the smallest cases."""
+        for cases in self._cases.by_numbers():
+            yield from map(self._told, self._varied(cases))
 
     def _varied(self, cases: Sequence[Case]) -> Iterator[Ran]:
         drawn = [list(values.variations(self._spec, case)) for case in cases]
@@ -217,10 +204,8 @@ class Trial:
                     yield ran
 
     def _run_hidden(self) -> Iterator[Ran]:
-        kinds = [shapes.kind(case, self._spec) for case in self._hidden]
-        ragged = [case for case, kind in zip(self._hidden, kinds, strict=True) if kind == shapes.RAGGED]
-        first = map(self._candidate.run, self._hidden)
-        others = self._configurations.unseen(self._candidate, self._names(), ragged or self._hidden)
+        first = map(self._candidate.run, self._cases.hidden)
+        others = self._configurations.unseen(self._candidate, self._names(), self._cases.ragged())
         with self._candidate.unexplained():
             yield from map(self._unseen, itertools.chain(first, others, self._run_far()))
 
@@ -235,7 +220,7 @@ class Trial:
 
     def _run_bench(self) -> Iterator[Ran]:
         """At the sizes that are timed, on the device alone; one that does not fit says nothing of the kernel."""
-        for case in wanted(self._spec, self._shown, self._targets[0]) if self._spec.bench else ():
+        for case in wanted(self._spec, self._cases.shown, self._targets[0]) if self._spec.bench else ():
             try:
                 ran = self._candidate.run(case, interpreted=False)
             except (SpecProblem, DeviceLost) as error:
@@ -279,8 +264,8 @@ class Trial:
         for ran in rans.values():
             if code.cause is None or ran.result.cause not in (None, *UNDECIDABLE):
                 yield self._told(replace(ran, result=replace(ran.result, target=target)))
-        yield from map(self._told, self._configurations.elsewhere(candidate, self._telling()[0]))
-        for case in random.SystemRandom().sample(self._hidden, min(len(self._hidden), 1)):
+        yield from map(self._told, self._configurations.elsewhere(candidate, self._cases.telling()[0]))
+        for case in self._cases.one_hidden():
             with candidate.unexplained():
                 yield self._unseen(candidate.run(case), target)
 
@@ -294,7 +279,7 @@ class Trial:
         if decided or self._tier is Tier.GATE or self._policy is Policy.OPEN or self._candidate.needed is not False:
             return
         text = "its kernels do no work: the constants and copies of its plan alone give the same result"
-        self._ran[0] = self._told(replace(self._ran[0], result=CaseResult(self._shown[0], Cause.NO_KERNEL, text)))
+        self._ran[0] = self._told(replace(self._ran[0], result=CaseResult(self._cases.shown[0], Cause.NO_KERNEL, text)))
 
     # -- helpers --
 
@@ -309,7 +294,8 @@ class Trial:
             return ()
         targets = [target for target, code in self._code.items() if code.kernels]
         launched = {(step.module, step.kernel) for captured in self._proved() for step in captured.plan.launches}
-        return estimates(self._spec, self._shown, targets, self._on, self._compiler, self._size, launched)
+        cases = self._cases
+        return estimates(self._spec, cases.shown, targets, self._on, self._compiler, cases.size, launched)
 
     def _proved(self) -> list[Captured]:
         """All cases that were right, hidden ones too."""
@@ -318,7 +304,7 @@ class Trial:
     def _reach(self) -> Iterator[str]:
         proved = [captured.case for captured in self._proved()]
         if self._lent is None and self._tier is not Tier.GATE:
-            yield from reach(self._spec, proved, self._size)
+            yield from reach(self._spec, proved, self._cases.size)
 
     def _timings(self, estimates: Sequence[Estimate]) -> tuple[Timing, ...]:
         if self._lent is None or self._stopwatch is None or not self._time or self._tier is Tier.GATE:
@@ -330,7 +316,7 @@ class Trial:
             # Whatever its author did: it is only to be beaten, and says nothing of a policy.
             beaten = Candidate(self._box, self._limits, self._oracle, source, target, Policy.OPEN, entry=entry)
         measuring = Measuring(self._stopwatch, self._oracle, self._candidate, beaten, estimates, self._extras)
-        timings = measuring.timings(wanted(self._spec, self._shown, target))
+        timings = measuring.timings(wanted(self._spec, self._cases.shown, target))
         self._remarks += measuring.remarks
         return timings
 
@@ -341,27 +327,16 @@ class Trial:
         candidate.explain = self._tier is not Tier.FINAL  # of which nothing is told but classes
         return candidate
 
-    def _size(self, case: Case) -> int:
-        return sum(prod(slot.shape) for slot in layout.inputs(self._spec, case, self._targets[0]))
-
     def _names(self) -> tuple[str, ...]:
         """The configurations of an autotuned kernel."""
         return max((one.configurations for one in self._captured.values()), key=len, default=())
-
-    def _telling(self) -> list[Case]:
-        """The smallest case, and those of which an axis is the longest: what a block is too short for shows there."""
-        ordered = sorted(self._shown, key=self._size)
-        small = [case for case in ordered if self._size(case) <= _LONG_ELEMENTS] or ordered[:1]
-        length = {name: [case.sizes.get(name, 0) for case in small] for name in self._spec.axes}
-        longest = [small[sizes.index(max(sizes))] for sizes in sorted(length.values(), key=max, reverse=True)]
-        return list({str(case): case for case in (ordered[0], *longest, *ordered)}.values())[:_IN_TURN]
 
     def _unreadable(self) -> Ran | None:
         try:
             source.check(self._kernel, "the kernel file", "a kernel")
         except source.SourceError as error:
             cause = Cause.TOO_LARGE if len(self._kernel) > source.LIMIT else Cause.NOT_PYTHON
-            return Ran(CaseResult(self._shown[0], cause, str(error)))
+            return Ran(CaseResult(self._cases.shown[0], cause, str(error)))
         return None
 
     def _conclude(self) -> Verdict:
@@ -377,6 +352,7 @@ class Trial:
         of_first = [result.how for result in results if not result.target]
         native = bool(of_first) and INTERPRETER not in of_first
         on_device = any(result.how != INTERPRETER for result in results)
+        planned = len(self._cases.shown) + len(self._cases.hidden)
         more = sum(bool(result.values or result.configuration or result.target) for result in results)
         return Verdict(
             name=self._oracle.file.name,
@@ -386,7 +362,7 @@ class Trial:
             oracle=self._spec.oracle,
             sandbox=self._box.level.value,
             cases=tuple(results),
-            asked=len(results) if not causes else max(len(results), len(self._shown) + len(self._hidden) + more),
+            asked=len(results) if not causes else max(len(results), planned + more),
             log=next((ran.log for ran in self._ran if ran.log), ""),
             tier=self._tier,
             policy=self._policy,
