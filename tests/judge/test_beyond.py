@@ -77,8 +77,8 @@ class Scripted:
     def hurried(self, seconds: float) -> Iterator[None]:
         yield
 
-    def run(self, case: Case, *, idle: bool, most_programs: int) -> Ran:
-        assert most_programs == MOST_PROGRAMS
+    def run(self, case: Case, *, configuration: int | None, idle: bool, most_programs: int) -> Ran:
+        assert (configuration, most_programs) == (None, MOST_PROGRAMS)
         self.asked.append(case)
         outcome = next(self._outcomes)
         if isinstance(outcome, str) and not isinstance(outcome, Cause):
