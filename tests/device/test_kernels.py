@@ -522,6 +522,15 @@ def test_scaled_products():
     torch.testing.assert_close(c.double(), expected, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.skipif(not hasattr(InterpreterBuilder, "create_dot_scaled"), reason="this triton can not interpret it")
+def test_scaled_products_of_the_smallest():
+    bits = torch.arange(32 * 64).reshape(32, 64) % 8  # 0, the three below the normal ones, and the first of those
+    a, b = bits.to(torch.uint8).view(torch.float8_e5m2), torch.ones(64, 32).to(torch.float8_e5m2)
+    ones, c = torch.full((32, 2), 127, dtype=torch.uint8), torch.empty(32, 32)
+    _scaled[(1,)](a.view(torch.uint8), ones, b.view(torch.uint8), ones, c, 32, 64)
+    torch.testing.assert_close(c.double(), a.double() @ b.double(), rtol=0, atol=0)
+
+
 @triton.jit
 def _hinted(x, out, n, BLOCK: tl.constexpr):
     start = tl.multiple_of(tl.program_id(0) * BLOCK, BLOCK)

@@ -239,6 +239,41 @@ class Arithmetic(upstream.InterpreterBuilder):  # type: ignore[misc]
             return handle_of(_short_sums(x, y, total, max_num_imprecise_acc), d.dtype.scalar)
         return handle_of(np.matmul(x, y) + total, d.dtype.scalar)
 
+    def create_dot_scaled(
+        self,
+        lhs: Handle,
+        lhs_scale: Any,
+        lhs_format: Any,
+        rhs: Handle,
+        rhs_scale: Any,
+        rhs_format: Any,
+        fast_math: bool,
+        lhs_k_pack: bool,
+        rhs_k_pack: bool,
+        acc: Handle,
+    ) -> Handle:
+        """A product of blocks that share a scale; the smallest floats of 8 bits, which the stock one loses, count."""
+        if not hasattr(upstream, "_prepare_dot_scaled_operand"):  # older versions
+            raise beyond("the operation 'dot_scaled'")
+        halves = ir.ScaleDotElemTypeTY.FP16 in (lhs_format, rhs_format)
+        kind = tl.float16 if halves else tl.bfloat16
+        x = _scaled(lhs, lhs_scale, lhs_format, lhs_k_pack, kind, is_rhs=False)
+        y = _scaled(rhs, rhs_scale, rhs_format, rhs_k_pack, kind, is_rhs=True)
+        return upstream.TensorHandle(np.matmul(x, y) + acc.data, tl.float32)
+
+
+def _scaled(value: Handle, scale: Any, format: Any, packed: bool, kind: Any, *, is_rhs: bool) -> Array:
+    """An operand in float32; of 4 bits, two to a byte, it is stock Triton's."""
+    if format == ir.ScaleDotElemTypeTY.E2M1:
+        made: Array = upstream._prepare_dot_scaled_operand(value, scale, format, packed, kind, is_rhs=is_rhs)
+        return made
+    data: Array = values_of(value).astype(np.float32, copy=False)
+    if scale is None:
+        return data
+    groups = data.shape[-2 if is_rhs else -1] // scale.data.shape[-1]
+    factor: Array = np.repeat(upstream._dot_scaled_scale_to_f32(scale, kind), groups, axis=-1)
+    return data * (np.swapaxes(factor, -1, -2) if is_rhs else factor)
+
 
 def _shifted(made: Handle, lhs: Handle, by: Handle) -> Handle:
     # Devices keep the low bits of the distance, or let everything fall out.
