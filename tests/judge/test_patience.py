@@ -128,3 +128,28 @@ def test_so_are_those_of_a_reference_at_a_size_that_is_timed(box: Sandbox) -> No
             assert native is not None
             assert native[:].tolist() == [[float(patient)] * 4] * 4
             assert answer.expected(0).tolist() == [[0.0] * 4] * 4  # the truth is in float64, as ever
+
+
+NARROW = b'''"""A product of floats of 8 bits, which torch gives in 8 bits."""
+from geak_evaluator import Axis, Spec, Tensor
+
+spec = Spec(
+    axes={"N": Axis(1, 64)},
+    inputs={"a": Tensor("N, N", "fp8_e5m2"), "b": Tensor("N, N", "fp8_e5m2")},
+    outputs=Tensor("N, N", "fp32"),
+    cases=[{"N": 64}],
+)
+
+
+def reference(a, b):
+    return a @ b
+'''
+
+
+def test_what_a_product_of_the_narrowest_loses_is_known(box: Sandbox) -> None:
+    with Oracle(box, SpecFile(Path("/specs/narrow.py"), NARROW), Limits(20)) as oracle:
+        (case,) = oracle.about.spec.cases
+        answer = oracle.case(case, "gfx942", native=True)
+        native = answer.native(0)
+        assert native is not None
+        assert 0 < abs(native[:] - answer.expected(0)).max() < 1e-3

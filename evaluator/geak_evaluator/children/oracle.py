@@ -91,18 +91,18 @@ def _sketch(module: types.ModuleType, spec: Spec, request: CaseRequest) -> CaseR
 
 
 def _native(run: _Run) -> Outputs | None:
-    """The reference in the formats that it was given; torch lacks some operations for the narrowest."""
-    try:
-        return run(lift=False)
-    except Exception:
-        return None
+    """The reference in the formats that it was given, the narrowest made wider: torch rounds their products to them."""
+    for wider in (True, False):
+        with contextlib.suppress(Exception):
+            return run(lift=False, wider=wider)
+    return None
 
 
 def _with_native(expected: list[Expected], plain: Outputs, outputs: Arena, at: int) -> Iterator[Expected]:
     """What the reference itself gives in the formats that it was given, behind the truth, as far as there is room."""
     for item, (_, value) in zip(expected, plain, strict=True):
         (slot,) = layout.place([replace(item.truth, format=item.format)], start=at)
-        if item.truth.format != "fp64" or slot.end > outputs.size:
+        if item.truth.format != "fp64" or slot.end > outputs.size or tuple(value.shape) != slot.shape:
             yield item
             continue
         outputs.tensor(slot).copy_(value.detach())
@@ -132,7 +132,8 @@ class _Run:
             if self._edit is not None:
                 self.state = edits.edited(self.state, self._edit)
 
-    def __call__(self, *, lift: bool) -> Outputs:
+    def __call__(self, *, lift: bool, wider: bool = False) -> Outputs:
+        """What it gives: with `lift` on float64, with `wider` on float32 where it was given floats of 8 bits."""
         with contextlib.ExitStack() as stack:
             if lift:
                 self.watch = stack.enter_context(lifting.float64())
@@ -141,7 +142,7 @@ class _Run:
             if self._edit is not None and self._edit.kind == "mutated":
                 mutated = mutations.Mutated(self._path, self._edit.other, self._edit.start)
                 self.mutated = stack.enter_context(mutated)
-            arguments = {name: _copy(value, lift) for name, value in self._arguments.items()}
+            arguments = {name: _copy(value, lift, wider) for name, value in self._arguments.items()}
             for name in self._spec.wrt:
                 arguments[name].requires_grad_(True)
             returned = self._call(arguments, lift)
@@ -224,11 +225,13 @@ def _random_state(module: torch.nn.Module, rng: torch.Generator) -> dict[str, to
     return state
 
 
-def _copy(value: Any, lift: bool) -> Any:
+def _copy(value: Any, lift: bool, wider: bool) -> Any:
     if not isinstance(value, torch.Tensor):
         return value
     if lift and value.is_floating_point():
         return value.double()
+    if wider and value.is_floating_point() and value.element_size() == 1:
+        return value.float()
     copied = torch.empty_strided(value.shape, value.stride(), dtype=value.dtype)
     return copied.copy_(value)
 

@@ -16,6 +16,6 @@ spec = Spec(
 
 
 def reference(a, a_scale, b, b_scale):
-    a = a * (2 ** (a_scale.double() - 127)).repeat_interleave(32, 1)
-    b = b * (2 ** (b_scale.double() - 127)).repeat_interleave(32, 1).T
+    a = a * (2 ** (a_scale.float() - 127)).repeat_interleave(32, 1)
+    b = b * (2 ** (b_scale.float() - 127)).repeat_interleave(32, 1).T
     return a @ b
